@@ -1,0 +1,190 @@
+//! Files: open flags, file status, directory entries, vectors, polling and terminals.
+
+use bitflags::bitflags;
+use linux_raw_sys::general as raw;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+bitflags! {
+    /// Flags of `open` and its relatives besides the access mode.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct OpenFlags: u32 {
+        /// Opened for writing only.
+        const WRONLY = raw::O_WRONLY;
+        /// Opened for reading and writing.
+        const RDWR = raw::O_RDWR;
+        /// Creates the file where it is missing.
+        const CREAT = raw::O_CREAT;
+        /// Fails where the file exists already.
+        const EXCL = raw::O_EXCL;
+        /// Does not make a terminal the controlling one.
+        const NOCTTY = raw::O_NOCTTY;
+        /// Empties the file.
+        const TRUNC = raw::O_TRUNC;
+        /// Writes at the end.
+        const APPEND = raw::O_APPEND;
+        /// Never blocks.
+        const NONBLOCK = raw::O_NONBLOCK;
+        /// Must be a directory.
+        const DIRECTORY = raw::O_DIRECTORY;
+        /// The last component may not be a symbolic link.
+        const NOFOLLOW = raw::O_NOFOLLOW;
+        /// Closed by execve.
+        const CLOEXEC = raw::O_CLOEXEC;
+        /// Names the file without opening it.
+        const PATH = raw::O_PATH;
+        /// Transfers bypass caches.
+        const DIRECT = raw::O_DIRECT;
+        /// Other bits are kept.
+        const _ = !0;
+    }
+}
+
+impl OpenFlags {
+    /// The two bits that hold the access mode.
+    pub const ACCMODE: Self = Self::from_bits_retain(raw::O_ACCMODE);
+
+    /// Says whether the mode allows reading.
+    pub const fn reads(self) -> bool {
+        self.bits() & raw::O_ACCMODE != raw::O_WRONLY
+    }
+
+    /// Says whether the mode allows writing.
+    pub const fn writes(self) -> bool {
+        matches!(self.bits() & raw::O_ACCMODE, raw::O_WRONLY | raw::O_RDWR)
+    }
+}
+
+/// `struct stat`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the fields are those of stat(2)")]
+pub struct Stat {
+    pub dev: u64,
+    pub ino: u64,
+    pub nlink: u64,
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub pad: u32,
+    pub rdev: u64,
+    pub size: u64,
+    pub blksize: u64,
+    pub blocks: u64,
+    pub atime: [u64; 2],
+    pub mtime: [u64; 2],
+    pub ctime: [u64; 2],
+    pub unused: [u64; 3],
+}
+
+/// `struct statx_timestamp`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the fields are those of statx(2)")]
+pub struct StatxTimestamp {
+    pub sec: i64,
+    pub nsec: u32,
+    pub pad: i32,
+}
+
+/// `struct statx`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the fields are those of statx(2)")]
+pub struct Statx {
+    pub mask: u32,
+    pub blksize: u32,
+    pub attributes: u64,
+    pub nlink: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub mode: u16,
+    pub pad: u16,
+    pub ino: u64,
+    pub size: u64,
+    pub blocks: u64,
+    pub attributes_mask: u64,
+    pub atime: StatxTimestamp,
+    pub btime: StatxTimestamp,
+    pub ctime: StatxTimestamp,
+    pub mtime: StatxTimestamp,
+    pub rdev: [u32; 2],
+    pub dev: [u32; 2],
+    /// Mount, direct I/O and atomic-write facts; none is reported.
+    pub rest: [u64; 14],
+}
+
+/// `struct iovec`: a span of user memory.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Iovec {
+    /// First address.
+    pub base: u64,
+    /// Bytes.
+    pub len: u64,
+}
+
+/// `struct pollfd`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct PollFd {
+    /// Descriptor; negative ones are passed over.
+    pub fd: i32,
+    /// What is asked for.
+    pub events: u16,
+    /// What is so.
+    pub revents: u16,
+}
+
+/// The fixed head of `struct linux_dirent64`; the name and a NUL follow.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C, packed)]
+pub struct DirentHead {
+    /// Number of the file.
+    pub ino: u64,
+    /// Where the next entry begins.
+    pub off: u64,
+    /// Bytes of the whole record.
+    pub reclen: u16,
+    /// `DT_*`.
+    pub kind: u8,
+}
+
+/// `struct termios` of the kernel.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the fields are those of termios(3)")]
+pub struct Termios {
+    pub iflag: u32,
+    pub oflag: u32,
+    pub cflag: u32,
+    pub lflag: u32,
+    pub line: u8,
+    pub cc: [u8; 19],
+}
+
+/// `struct winsize`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the fields are those of ioctl_tty(2)")]
+pub struct Winsize {
+    pub rows: u16,
+    pub columns: u16,
+    pub xpixel: u16,
+    pub ypixel: u16,
+}

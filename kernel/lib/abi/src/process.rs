@@ -1,0 +1,112 @@
+//! Processes: clone flags, wait statuses, limits and usage.
+
+use bitflags::bitflags;
+use linux_raw_sys::general as raw;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::Signal;
+
+bitflags! {
+    /// Flags of `clone`, without the exit signal in the low byte.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct CloneFlags: u64 {
+        /// Shares the address space.
+        const VM = raw::CLONE_VM as u64;
+        /// Shares the working directory.
+        const FS = raw::CLONE_FS as u64;
+        /// Shares the descriptor table.
+        const FILES = raw::CLONE_FILES as u64;
+        /// Shares the signal handlers.
+        const SIGHAND = raw::CLONE_SIGHAND as u64;
+        /// The parent sleeps until the child has released its memory.
+        const VFORK = raw::CLONE_VFORK as u64;
+        /// The child is a sibling.
+        const PARENT = raw::CLONE_PARENT as u64;
+        /// The child is a thread.
+        const THREAD = raw::CLONE_THREAD as u64;
+        /// Shares semaphore adjustments.
+        const SYSVSEM = raw::CLONE_SYSVSEM as u64;
+        /// Sets the FS base.
+        const SETTLS = raw::CLONE_SETTLS as u64;
+        /// Stores the child's number in the parent.
+        const PARENT_SETTID = raw::CLONE_PARENT_SETTID as u64;
+        /// Clears the child's number in memory when it ends.
+        const CHILD_CLEARTID = raw::CLONE_CHILD_CLEARTID as u64;
+        /// Has had no meaning since Linux 2.6.2.
+        const DETACHED = raw::CLONE_DETACHED as u64;
+        /// A tracer cannot force tracing on the child.
+        const UNTRACED = raw::CLONE_UNTRACED as u64;
+        /// Stores the child's number in the child.
+        const CHILD_SETTID = raw::CLONE_CHILD_SETTID as u64;
+        /// A mount namespace of its own.
+        const NEWNS = raw::CLONE_NEWNS as u64;
+        /// Other bits are kept.
+        const _ = !0;
+    }
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ExitStatus {
+    /// It called exit with this code.
+    Exited(u8),
+    /// A signal ended it.
+    Signaled(Signal),
+}
+
+impl ExitStatus {
+    /// Returns the word that `wait4` stores.
+    pub const fn wait_word(self) -> u32 {
+        match self {
+            Self::Exited(code) => (code as u32) << 8,
+            Self::Signaled(signal) => signal.number() as u32,
+        }
+    }
+}
+
+/// `struct rlimit`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Rlimit {
+    /// The limit in force.
+    pub current: u64,
+    /// How far it may be raised.
+    pub maximum: u64,
+}
+
+impl Rlimit {
+    /// No limit.
+    pub const INFINITY: u64 = u64::MAX;
+
+    /// Makes a limit from both values.
+    pub const fn new(current: u64, maximum: u64) -> Self {
+        Self { current, maximum }
+    }
+}
+
+/// `struct rusage`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the fields are those of getrusage(2)")]
+pub struct Rusage {
+    pub utime: crate::time::Timeval,
+    pub stime: crate::time::Timeval,
+    pub maxrss: u64,
+    pub ixrss: u64,
+    pub idrss: u64,
+    pub isrss: u64,
+    pub minflt: u64,
+    pub majflt: u64,
+    pub nswap: u64,
+    pub inblock: u64,
+    pub oublock: u64,
+    pub msgsnd: u64,
+    pub msgrcv: u64,
+    pub nsignals: u64,
+    pub nvcsw: u64,
+    pub nivcsw: u64,
+}
