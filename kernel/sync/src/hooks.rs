@@ -1,0 +1,61 @@
+//! What the locks ask of the world around them.
+
+/// How a lock is taken with regard to the locks already held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// In the ordinary way: deeper than everything held.
+    Deeper,
+    /// Beside a lock of the same rank; the caller has an order of its own for the two.
+    Nested,
+    /// Without waiting, so that no order can deadlock.
+    Try,
+}
+
+/// The world a lock lives in: one CPU's interrupts, and tasks that sleep and wake.
+pub trait Hooks: Send + Sync + Sized + 'static {
+    /// Whether interrupts were on.
+    type Irq: Copy;
+
+    /// A task as a wait queue remembers it.
+    type Waiter: Clone + Send + PartialEq;
+
+    /// Turns interrupts off on this CPU and returns what they were.
+    fn irq_save() -> Self::Irq;
+
+    /// Puts interrupts back to what [`irq_save`](Self::irq_save) returned.
+    fn irq_restore(irq: Self::Irq);
+
+    /// Checks and records a lock that is about to be taken; for spin locks interrupts are off.
+    ///
+    /// It comes *before* the wait, so that a deadlock is a message and not a hang.
+    fn acquired(rank: u8, name: &'static str, order: Order);
+
+    /// Forgets a lock of this rank.
+    fn released(rank: u8);
+
+    /// Passes a moment of spinning; interrupts are as the caller of the lock had them.
+    fn relax();
+
+    /// Returns the running task.
+    fn current() -> Self::Waiter;
+
+    /// Marks the running task as blocked: from now on a wake is remembered.
+    fn prepare_to_sleep();
+
+    /// Marks the running task as running again, since it need not sleep.
+    fn cancel_sleep();
+
+    /// Gives up the CPU until woken; returns at once if woken since the preparation.
+    fn sleep();
+
+    /// Makes a task run again; does nothing to a task that is not blocked.
+    fn wake(waiter: &Self::Waiter);
+
+    /// Says whether the running task has to end and should give up waiting.
+    ///
+    /// Whoever makes this true must also [`wake`](Self::wake) the task, in that order.
+    fn interrupted() -> bool;
+
+    /// Panics where sleeping is forbidden: interrupts off, a spin lock held, an interrupt handler.
+    fn assert_may_sleep();
+}

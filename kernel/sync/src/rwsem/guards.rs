@@ -1,0 +1,120 @@
+//! The value inside a semaphore and the two guards that give access to it.
+//!
+//! # Invariants
+//! A [`ReadGuard`] exists only between its task's entering and leaving as a reader, a
+//! [`WriteGuard`] only between entering and leaving as a writer; `Turns` never lets a writer in
+//! together with anybody else.
+#![expect(
+    unsafe_code,
+    reason = "guards give access to what the semaphore protects"
+)]
+
+use core::cell::UnsafeCell;
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ops::{Deref, DerefMut};
+
+use super::{Gate, RwSem};
+use crate::hooks::Hooks;
+use crate::rank::Held;
+
+/// A value that only the guards look into.
+pub(super) struct Guarded<T>(UnsafeCell<T>);
+
+// SAFETY: shared access comes from read guards (so `T: Sync`), exclusive access from a write
+// guard, which amounts to sending the value there and back (so `T: Send`).
+unsafe impl<T: Send + Sync> Sync for Guarded<T> {}
+
+impl<T> Guarded<T> {
+    pub(super) const fn new(value: T) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    pub(super) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut()
+    }
+}
+
+/// Shared access to what an [`RwSem`] protects.
+#[must_use = "the semaphore is given back as soon as its guard is dropped"]
+pub struct ReadGuard<'a, T, const R: u8, H: Hooks> {
+    sem: &'a RwSem<T, R, H>,
+    stays_in_task: PhantomData<*const ()>,
+}
+
+/// Exclusive access to what an [`RwSem`] protects.
+#[must_use = "the semaphore is given back as soon as its guard is dropped"]
+pub struct WriteGuard<'a, T, const R: u8, H: Hooks> {
+    sem: &'a RwSem<T, R, H>,
+    stays_in_task: PhantomData<*const ()>,
+}
+
+impl<T, const R: u8, H: Hooks> RwSem<T, R, H> {
+    /// Wraps up a reader that went in.
+    pub(super) fn read_guard(&self) -> ReadGuard<'_, T, R, H> {
+        ReadGuard {
+            sem: self,
+            stays_in_task: PhantomData,
+        }
+    }
+
+    /// Wraps up a writer that went in.
+    pub(super) fn write_guard(&self) -> WriteGuard<'_, T, R, H> {
+        WriteGuard {
+            sem: self,
+            stays_in_task: PhantomData,
+        }
+    }
+}
+
+impl<'a, T, const R: u8, H: Hooks> WriteGuard<'a, T, R, H> {
+    /// Turns the writer into a reader, without letting another writer in between.
+    pub fn downgrade(self) -> ReadGuard<'a, T, R, H> {
+        let sem = ManuallyDrop::new(self).sem;
+        sem.gate.downgrade();
+        sem.read_guard()
+    }
+}
+
+impl<T, const R: u8, H: Hooks> Deref for ReadGuard<'_, T, R, H> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: this reader is inside, so no writer is, and the guard is borrowed.
+        unsafe { &*self.sem.value.0.get() }
+    }
+}
+
+impl<T, const R: u8, H: Hooks> Deref for WriteGuard<'_, T, R, H> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: this writer is inside, so nobody else is, and the guard is borrowed.
+        unsafe { &*self.sem.value.0.get() }
+    }
+}
+
+impl<T, const R: u8, H: Hooks> DerefMut for WriteGuard<'_, T, R, H> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: this writer is inside, so nobody else is, and the guard is borrowed mutably.
+        unsafe { &mut *self.sem.value.0.get() }
+    }
+}
+
+impl<T, const R: u8, H: Hooks> Drop for ReadGuard<'_, T, R, H> {
+    fn drop(&mut self) {
+        H::released(R);
+        Gate::leave_reading(&self.sem.gate);
+    }
+}
+
+impl<T, const R: u8, H: Hooks> Drop for WriteGuard<'_, T, R, H> {
+    fn drop(&mut self) {
+        H::released(R);
+        Gate::leave_writing(&self.sem.gate);
+    }
+}
+
+impl<T, const R: u8, H: Hooks> Held<R> for ReadGuard<'_, T, R, H> {}
+
+impl<T, const R: u8, H: Hooks> Held<R> for WriteGuard<'_, T, R, H> {}

@@ -1,0 +1,184 @@
+//! The spinning lock: interrupts stay off on this CPU as long as it is held.
+//!
+//! A holder must not sleep. Waiting for the lock, on the other hand, is done with interrupts as
+//! the caller had them: the holder may be waiting for this CPU to answer an interrupt (TLB-12).
+//!
+//! # Invariants
+//! `raw` is locked exactly as long as one [`SpinGuard`] of it lives, or its guard was
+//! [handed over](SpinGuard::hand_over) and not adopted yet.
+#![expect(
+    unsafe_code,
+    reason = "a guard gives access to what the lock protects, and can be handed over"
+)]
+
+use core::any::type_name;
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ops::{Deref, DerefMut};
+
+use spin::mutex::{SpinMutex, SpinMutexGuard};
+
+use crate::hooks::{Hooks, Order};
+use crate::rank::{Held, assert_nests};
+
+/// A spinning lock of rank `R` around a `T`.
+pub struct SpinLock<T, const R: u8, H: Hooks> {
+    raw: SpinMutex<T>,
+    hooks: PhantomData<fn() -> H>,
+}
+
+/// Access to what a [`SpinLock`] protects; interrupts are off while it lives.
+///
+/// It stays on the CPU that took it: it is not `Send`.
+#[must_use = "the lock is given back as soon as its guard is dropped"]
+pub struct SpinGuard<'a, T, const R: u8, H: Hooks> {
+    lock: &'a SpinLock<T, R, H>,
+    irq: H::Irq,
+    stays_on_cpu: PhantomData<*const ()>,
+}
+
+impl<T, const R: u8, H: Hooks> SpinLock<T, R, H> {
+    /// Makes an unlocked lock.
+    pub const fn new(value: T) -> Self {
+        Self {
+            raw: SpinMutex::new(value),
+            hooks: PhantomData,
+        }
+    }
+
+    /// Takes the lock, spinning until it is free.
+    #[inline]
+    pub fn lock(&self) -> SpinGuard<'_, T, R, H> {
+        self.lock_in(Order::Deeper)
+    }
+
+    /// Takes the lock inside another one; the pair is checked at compile time.
+    #[inline]
+    pub fn lock_under<const OUTER: u8>(&self, _outer: &impl Held<OUTER>) -> SpinGuard<'_, T, R, H> {
+        const { assert_nests(OUTER, R) };
+        self.lock_in(Order::Deeper)
+    }
+
+    /// Takes the lock beside one of the same rank; the caller has an order of its own for the two.
+    #[inline]
+    pub fn lock_nested(&self, _beside: &impl Held<R>) -> SpinGuard<'_, T, R, H> {
+        self.lock_in(Order::Nested)
+    }
+
+    /// Takes the lock if it is free now, in any order.
+    #[inline]
+    pub fn try_lock(&self) -> Option<SpinGuard<'_, T, R, H>> {
+        self.attempt(Order::Try)
+    }
+
+    /// Returns the value; a unique reference needs no lock.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.raw.get_mut()
+    }
+
+    /// Says whether somebody holds the lock at this moment.
+    pub fn is_locked(&self) -> bool {
+        self.raw.is_locked()
+    }
+
+    /// Makes a guard again of one that was handed over; interrupts go back to `irq` at its end.
+    ///
+    /// # Safety
+    /// A guard of this lock was [handed over](SpinGuard::hand_over) on this CPU and has not been
+    /// adopted since, and interrupts are still off.
+    #[inline]
+    pub unsafe fn adopt(&self, irq: H::Irq) -> SpinGuard<'_, T, R, H> {
+        SpinGuard::new(self, irq)
+    }
+
+    /// Breaks the lock open, for a panic that must get its message out.
+    ///
+    /// # Safety
+    /// Whoever holds the lock never runs again: other CPUs are stopped, and this one does not
+    /// return to the holder.
+    pub unsafe fn bust(&self) {
+        // SAFETY: the caller vouches that no holder is left to be disturbed.
+        unsafe { self.raw.force_unlock() }
+    }
+
+    #[inline]
+    fn lock_in(&self, order: Order) -> SpinGuard<'_, T, R, H> {
+        loop {
+            if let Some(guard) = self.attempt(order) {
+                return guard;
+            }
+            while self.raw.is_locked() {
+                H::relax();
+            }
+        }
+    }
+
+    #[inline]
+    fn attempt(&self, order: Order) -> Option<SpinGuard<'_, T, R, H>> {
+        let irq = H::irq_save();
+        H::acquired(R, type_name::<T>(), order);
+        if let Some(raw) = self.raw.try_lock() {
+            SpinMutexGuard::leak(raw);
+            return Some(SpinGuard::new(self, irq));
+        }
+        H::released(R);
+        H::irq_restore(irq);
+        None
+    }
+}
+
+impl<'a, T, const R: u8, H: Hooks> SpinGuard<'a, T, R, H> {
+    /// Leaves the lock taken and interrupts off, for [`SpinLock::adopt`] in another task.
+    ///
+    /// A context switch uses it: the run queue is locked by the task switched out and unlocked by
+    /// the one switched in, on the same CPU. Returns what interrupts were before the lock.
+    #[inline]
+    pub fn hand_over(self) -> H::Irq {
+        ManuallyDrop::new(self).irq
+    }
+
+    #[inline]
+    fn new(lock: &'a SpinLock<T, R, H>, irq: H::Irq) -> Self {
+        Self {
+            lock,
+            irq,
+            stays_on_cpu: PhantomData,
+        }
+    }
+}
+
+impl<T, const R: u8, H: Hooks> Deref for SpinGuard<'_, T, R, H> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the lock is ours as long as the guard lives, and the guard is borrowed.
+        unsafe { &*self.lock.raw.as_mut_ptr() }
+    }
+}
+
+impl<T, const R: u8, H: Hooks> DerefMut for SpinGuard<'_, T, R, H> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the lock is ours as long as the guard lives, and the guard is borrowed mutably.
+        unsafe { &mut *self.lock.raw.as_mut_ptr() }
+    }
+}
+
+impl<T, const R: u8, H: Hooks> Drop for SpinGuard<'_, T, R, H> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the guard exists, so the lock is taken and this is the one unlock of it.
+        unsafe { self.lock.raw.force_unlock() };
+        H::released(R);
+        H::irq_restore(self.irq);
+    }
+}
+
+impl<T, const R: u8, H: Hooks> Held<R> for SpinGuard<'_, T, R, H> {}
+
+impl<T: Default, const R: u8, H: Hooks> Default for SpinLock<T, R, H> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
