@@ -1,3 +1,34 @@
-//! Skeleton.
+//! The mappings of one address space, as a set of disjoint page ranges.
+//!
+//! A [`Vma`] says what user space was promised for a range of pages; page tables hold what
+//! has been delivered so far. [`VmaSet`] keeps the promises, knows nothing of frames and
+//! takes no lock: the kernel wraps one per `Mm` in its `mmap_lock`.
+//!
+//! # Invariants
+//!
+//! 1. No mapping is empty and no two overlap.
+//! 2. Two neighbours that could be one mapping are one mapping (VM-6).
+//!
+//! Reading order: [`VmFlags`], [`Backing`] and [`Vma`]; `set.rs` for looking up, inserting
+//! and removing; `pieces.rs` for the two moves everything is made of, cutting and joining;
+//! then `protect.rs`, `gap.rs` (where may a new mapping go?) and `resize.rs` (stack, brk).
 #![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod area;
+mod backing;
+mod flags;
+mod gap;
+mod pieces;
+mod protect;
+mod resize;
+mod set;
+
+pub use area::Vma;
+pub use backing::Backing;
+pub use flags::VmFlags;
+pub use gap::STACK_GUARD_GAP;
+pub use protect::{ProtectError, ProtectOutcome};
+pub use set::{Overlap, VmaSet};

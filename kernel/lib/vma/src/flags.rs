@@ -1,0 +1,74 @@
+//! What a mapping allows and what it is for.
+
+use bitflags::bitflags;
+use pte::Prot;
+
+bitflags! {
+    /// The properties of a mapping.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+    pub struct VmFlags: u32 {
+        /// Reads are allowed.
+        const READ = 1 << 0;
+        /// Writes are allowed.
+        const WRITE = 1 << 1;
+        /// Instruction fetches are allowed.
+        const EXEC = 1 << 2;
+        /// Writes are seen by everyone who maps the same backing.
+        const SHARED = 1 << 3;
+        /// `mprotect` may allow reads.
+        const MAYREAD = 1 << 4;
+        /// `mprotect` may allow writes.
+        const MAYWRITE = 1 << 5;
+        /// `mprotect` may allow instruction fetches.
+        const MAYEXEC = 1 << 6;
+        /// An access below the mapping may extend it downwards (SG-1).
+        const GROWSDOWN = 1 << 7;
+        /// The mapping is not charged to the memory commitment.
+        const NORESERVE = 1 << 8;
+        /// The pages are to stay in memory.
+        const LOCKED = 1 << 9;
+        /// The main stack, named `[stack]`.
+        const STACK = 1 << 10;
+        /// The memory below the break, named `[heap]`.
+        const HEAP = 1 << 11;
+        /// A forked child does not get the mapping.
+        const DONTFORK = 1 << 12;
+        /// A forked child gets the mapping with zeroed pages.
+        const WIPEONFORK = 1 << 13;
+    }
+}
+
+/// How far a `MAY` bit stands above the right it allows.
+const MAY_SHIFT: u32 = VmFlags::MAYREAD.bits().trailing_zeros();
+
+// The three rights are the same bits here and in a protection.
+const _: () = assert!(VmFlags::READ.bits() == Prot::READ.bits() as u32);
+const _: () = assert!(VmFlags::WRITE.bits() == Prot::WRITE.bits() as u32);
+const _: () = assert!(VmFlags::EXEC.bits() == Prot::EXEC.bits() as u32);
+
+impl VmFlags {
+    /// The three rights, any one of which makes a mapping accessible.
+    pub const RIGHTS: Self = Self::READ.union(Self::WRITE).union(Self::EXEC);
+
+    /// Returns the rights as a protection.
+    pub const fn prot(self) -> Prot {
+        Prot::from_bits_truncate(self.bits() as u8)
+    }
+
+    /// Returns the same flags with the rights of `prot` instead.
+    #[must_use]
+    pub const fn with_prot(self, prot: Prot) -> Self {
+        self.difference(Self::RIGHTS)
+            .union(Self::from_bits_truncate(prot.bits() as u32))
+    }
+
+    /// Says whether the `MAY` bits let `mprotect` give the rights of `prot`.
+    pub const fn may(self, prot: Prot) -> bool {
+        self.contains(Self::from_bits_truncate((prot.bits() as u32) << MAY_SHIFT))
+    }
+
+    /// Says whether any access is allowed, that is, the mapping is not `PROT_NONE`.
+    pub const fn is_accessible(self) -> bool {
+        self.intersects(Self::RIGHTS)
+    }
+}
