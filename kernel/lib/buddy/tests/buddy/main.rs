@@ -1,0 +1,5 @@
+//! The allocator against a bitmap: everything on small memories, random use on larger ones.
+
+mod checked;
+mod exhaustive;
+mod model;
