@@ -1,6 +1,6 @@
 //! Programs made by the system's own compiler, where there is one.
 
-mod common;
+mod sound;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,7 +38,7 @@ fn compile(name: &str, flags: &[&str]) -> Option<Program> {
 fn check(program: &Program, kind: Kind) {
     let file = fs::read(&program.0).unwrap();
     let plan = plan(&file, file.len() as u64).unwrap();
-    common::assert_sound(&plan, file.len() as u64);
+    sound::assert_sound(&plan, file.len() as u64);
     assert_eq!(plan.kind, kind);
     assert!(plan.interpreter.is_none());
     assert!(plan.phdr.is_some());
@@ -77,7 +77,7 @@ fn a_static_position_independent_program_is_planned_relative_to_its_base() {
 fn a_dynamic_program_names_its_interpreter() {
     let file = fs::read(env::current_exe().unwrap()).unwrap();
     let plan = plan(&file, file.len() as u64).unwrap();
-    common::assert_sound(&plan, file.len() as u64);
+    sound::assert_sound(&plan, file.len() as u64);
     if let Some(name) = plan.interpreter {
         assert!(name.starts_with(b"/"));
     }

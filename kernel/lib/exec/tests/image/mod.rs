@@ -1,30 +1,26 @@
-//! A maker of small ELF files, and an independent check of what a plan promises.
+//! A maker of small ELF files.
 
-use addr::{PAGE_SIZE, USER_END};
-use exec::LoadPlan;
-use pte::Prot;
-
-pub const PT_LOAD: u32 = 1;
-pub const PT_INTERP: u32 = 3;
-pub const PT_GNU_STACK: u32 = 0x6474_e551;
-pub const R: u32 = 4;
-pub const W: u32 = 2;
-pub const X: u32 = 1;
+pub(crate) const PT_LOAD: u32 = 1;
+pub(crate) const PT_INTERP: u32 = 3;
+pub(crate) const PT_GNU_STACK: u32 = 0x6474_e551;
+pub(crate) const R: u32 = 4;
+pub(crate) const W: u32 = 2;
+pub(crate) const X: u32 = 1;
 
 /// A program header in words.
 #[derive(Clone, Debug)]
-pub struct Phdr {
-    pub kind: u32,
-    pub flags: u32,
-    pub offset: u64,
-    pub vaddr: u64,
-    pub filesz: u64,
-    pub memsz: u64,
-    pub align: u64,
+pub(crate) struct Phdr {
+    pub(crate) kind: u32,
+    pub(crate) flags: u32,
+    pub(crate) offset: u64,
+    pub(crate) vaddr: u64,
+    pub(crate) filesz: u64,
+    pub(crate) memsz: u64,
+    pub(crate) align: u64,
 }
 
 impl Phdr {
-    pub fn load(flags: u32, offset: u64, vaddr: u64, filesz: u64, memsz: u64) -> Self {
+    pub(crate) fn load(flags: u32, offset: u64, vaddr: u64, filesz: u64, memsz: u64) -> Self {
         Self {
             kind: PT_LOAD,
             flags,
@@ -39,16 +35,16 @@ impl Phdr {
 
 /// An ELF file of `len` bytes with these program headers.
 #[derive(Clone, Debug)]
-pub struct Image {
-    pub dynamic: bool,
-    pub entry: u64,
-    pub len: usize,
-    pub phdrs: Vec<Phdr>,
+pub(crate) struct Image {
+    pub(crate) dynamic: bool,
+    pub(crate) entry: u64,
+    pub(crate) len: usize,
+    pub(crate) phdrs: Vec<Phdr>,
 }
 
 impl Image {
     /// Text, read-only data, and data with a bss, as a linker lays them out.
-    pub fn ordinary() -> Self {
+    pub(crate) fn ordinary() -> Self {
         Self {
             dynamic: false,
             entry: 0x40_1000,
@@ -62,7 +58,7 @@ impl Image {
         }
     }
 
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut file = Vec::new();
         file.extend_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
         file.extend_from_slice(&(if self.dynamic { 3_u16 } else { 2 }).to_le_bytes());
@@ -93,32 +89,4 @@ impl Image {
         file.resize(self.len.max(file.len()), 0xa5);
         file
     }
-}
-
-/// Asserts everything a plan promises about a file of `file_len` bytes.
-pub fn assert_sound(plan: &LoadPlan<'_>, file_len: u64) {
-    let mut end = plan.span.start;
-    for segment in &plan.segments {
-        assert!(!segment.pages.is_empty());
-        assert!(segment.pages.start >= end, "overlapping or descending");
-        end = segment.pages.end;
-        assert!(segment.pages.end.number() * PAGE_SIZE <= USER_END);
-        assert!(segment.file_pages <= segment.pages.len());
-        let file_end = (segment.file_page + segment.file_pages) * PAGE_SIZE;
-        assert!(segment.file_pages == 0 || file_end < file_len + PAGE_SIZE);
-        assert_eq!(
-            segment.file_range().len() + segment.anon_range().len(),
-            segment.pages.len()
-        );
-        let tail = &segment.zero_tail;
-        if !tail.is_empty() {
-            assert!(segment.prot.contains(Prot::WRITE));
-            assert_eq!(tail.end, segment.file_range().end.start().as_u64());
-            assert!(tail.end - tail.start < PAGE_SIZE);
-        }
-    }
-    assert_eq!(plan.span.end, end);
-    assert_eq!(plan.brk_start, end.start().as_u64());
-    assert!(plan.entry < USER_END);
-    assert!(plan.align.is_power_of_two() && plan.align >= PAGE_SIZE);
 }
