@@ -1,0 +1,203 @@
+//! The kernel command line.
+//!
+//! Words are separated by white space and are flags (`word`) or settings (`key=value`). Double
+//! quotes keep white space in a word. After a word `--` everything goes to init. The last setting
+//! of a key counts. Whatever cannot be understood becomes a [`Problem`] for the log.
+
+mod words;
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use words::Words;
+
+/// How many bytes are read; the rest is left out.
+pub const MAX_LEN: usize = 4096;
+
+/// The keys the kernel understands.
+pub const KEYS: &[&str] = &["init", "lazy", "loglevel", "test", "timeout", "trace"];
+
+/// The command line, taken apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CommandLine {
+    /// `init=PATH`: the first program.
+    pub init: Option<String>,
+    /// Everything after `--`: the first program's arguments.
+    pub init_args: Vec<String>,
+    /// `loglevel=`: 1 to 5, or `error`, `warn`, `info`, `debug`, `trace`.
+    pub loglevel: Option<u8>,
+    /// `test=NAME`: a self test to run instead of the first program.
+    pub test: Option<String>,
+    /// `trace=A,B`: the trace points to turn on.
+    pub trace: Vec<String>,
+    /// `lazy=eager`: entering a kernel thread loads the kernel's own page table at once.
+    pub eager_tlb: bool,
+    /// `timeout=SECONDS`: how long the machine may run.
+    pub timeout: Option<u64>,
+    settings: Vec<Setting>,
+    problems: Vec<Problem>,
+}
+
+/// One word of the command line before `--`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Setting {
+    key: String,
+    value: Option<String>,
+}
+
+/// Something on the command line that could not be understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// It was longer than [`MAX_LEN`] and was cut off.
+    Truncated,
+    /// It was not UTF-8; what was not is replaced.
+    NotUtf8,
+    /// A double quote was not closed.
+    OpenQuote,
+    /// No such key.
+    UnknownKey(String),
+    /// The value does not suit the key.
+    BadValue {
+        /// The key, which stays as if it had not been given.
+        key: String,
+        /// What stood behind it.
+        value: String,
+    },
+}
+
+impl CommandLine {
+    /// Takes a command line apart; it ends at the first NUL byte.
+    pub fn parse(bytes: &[u8]) -> Self {
+        let mut line = Self::default();
+        let text = line.decode(bytes);
+        let mut words = Words::new(&text);
+        for word in words.by_ref().take_while(|word| word != "--") {
+            line.settings.push(Setting::new(&word));
+        }
+        line.init_args = words.by_ref().collect();
+        if words.quote_is_open() {
+            line.problems.push(Problem::OpenQuote);
+        }
+        line.understand();
+        line
+    }
+
+    /// Returns the value of the last `key=value`.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let of_key = |setting: &&Setting| setting.key == key && setting.value.is_some();
+        self.settings.iter().rev().find(of_key)?.value.as_deref()
+    }
+
+    /// Says whether the word `key` or a setting of it is there.
+    pub fn has(&self, key: &str) -> bool {
+        self.settings.iter().any(|setting| setting.key == key)
+    }
+
+    /// Returns everything that could not be understood.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Returns the keys the kernel does not know.
+    pub fn unknown(&self) -> impl Iterator<Item = &str> {
+        self.problems.iter().filter_map(|problem| match problem {
+            Problem::UnknownKey(key) => Some(key.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Says whether the line was too long and was cut off.
+    pub fn truncated(&self) -> bool {
+        self.problems.contains(&Problem::Truncated)
+    }
+
+    /// Says whether some of the line was not UTF-8 and was replaced.
+    pub fn lossy(&self) -> bool {
+        self.problems.contains(&Problem::NotUtf8)
+    }
+
+    fn decode(&mut self, bytes: &[u8]) -> String {
+        let end = bytes.iter().position(|byte| *byte == 0);
+        let mut bytes = &bytes[..end.unwrap_or(bytes.len())];
+        if bytes.len() > MAX_LEN {
+            self.problems.push(Problem::Truncated);
+            bytes = &bytes[..MAX_LEN];
+        }
+        let text = String::from_utf8_lossy(bytes);
+        if text.as_bytes() != bytes {
+            self.problems.push(Problem::NotUtf8);
+        }
+        text.into_owned()
+    }
+
+    fn understand(&mut self) {
+        self.init = self.get("init").map(str::to_owned);
+        self.test = self.get("test").map(str::to_owned);
+        self.trace = self.get("trace").map(list).unwrap_or_default();
+        self.loglevel = self.value("loglevel", level);
+        self.timeout = self.value("timeout", |value| value.parse().ok());
+        self.eager_tlb = self.value("lazy", is_eager).unwrap_or(false);
+        for setting in &self.settings {
+            if !KEYS.contains(&setting.key.as_str()) {
+                let unknown = Problem::UnknownKey(setting.key.clone());
+                self.problems.push(unknown);
+            }
+        }
+    }
+
+    /// Returns a key's value as `read` understands it.
+    fn value<T>(&mut self, key: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let value = self.get(key)?;
+        let understood = read(value);
+        if understood.is_none() {
+            let (key, value) = (key.to_owned(), value.to_owned());
+            self.problems.push(Problem::BadValue { key, value });
+        }
+        understood
+    }
+}
+
+impl Setting {
+    fn new(word: &str) -> Self {
+        let (key, value) = match word.split_once('=') {
+            Some((key, value)) => (key, Some(value.to_string())),
+            None => (word, None),
+        };
+        let key = key.to_owned();
+        Self { key, value }
+    }
+}
+
+fn list(value: &str) -> Vec<String> {
+    let names = value.split(',').filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
+}
+
+fn level(value: &str) -> Option<u8> {
+    const NAMES: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+    let named = NAMES.iter().position(|name| *name == value);
+    let number = named.map(|at| at as u8 + 1);
+    number.or_else(|| value.parse().ok().filter(|level| (1..=5).contains(level)))
+}
+
+fn is_eager(value: &str) -> Option<bool> {
+    match value {
+        "eager" => Some(true),
+        "counted" => Some(false),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated => write!(f, "longer than {MAX_LEN} bytes, the rest is left out"),
+            Self::NotUtf8 => f.write_str("not UTF-8, some of it is replaced"),
+            Self::OpenQuote => f.write_str("a double quote is not closed"),
+            Self::UnknownKey(key) => write!(f, "unknown key `{key}`"),
+            Self::BadValue { key, value } => write!(f, "`{key}` cannot be `{value}`"),
+        }
+    }
+}
