@@ -71,8 +71,16 @@ impl Checked {
         assert!(run.iter().all(|free| *free), "handed out twice");
         run.fill(false);
         self.blocks.push((frame, order));
+        self.use_links(frame);
         self.check();
         Some(frame)
+    }
+
+    /// Overwrites the links of an allocated block, as its owner may.
+    fn use_links(&mut self, frame: u32) {
+        let node = self.table.node(frame);
+        let (next, prev) = (frame, 0);
+        self.table.set_node(frame, Node { next, prev, ..node });
     }
 
     /// Frees the block at this place among the allocated ones.
