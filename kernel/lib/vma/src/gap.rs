@@ -21,7 +21,7 @@ impl<B> VmaSet<B> {
             if let Some(start) = highest_start(pages, floor.max(below.range.end), top) {
                 return Some(start);
             }
-            if top <= floor {
+            if below.range.start <= floor {
                 return None;
             }
             top = below.start_with_gap();
