@@ -1,0 +1,76 @@
+//! `probe TOPIC [CASE]`: what a program may expect of its kernel, asked one case at a time.
+//!
+//! Without arguments it lists the topics; `probe all` asks everything. Each case is a process of its own
+//! (`user::probe`), and each must hold on Linux as well. The topics of memory come first, then those of processes.
+#![deny(unsafe_code)]
+
+mod blocked;
+mod brk;
+mod calls;
+mod changes;
+mod cow;
+mod exec;
+mod family;
+mod faults;
+mod files;
+mod maps;
+mod pipes;
+mod registers;
+mod sched;
+mod stack;
+mod storm;
+mod uaccess;
+
+use user::probe::{Tally, Topic};
+
+const TOPICS: &[&Topic] = &[
+    &faults::TOPIC,
+    &uaccess::TOPIC,
+    &cow::TOPIC,
+    &stack::TOPIC,
+    &maps::TOPIC,
+    &changes::TOPIC,
+    &files::TOPIC,
+    &brk::TOPIC,
+    &calls::TOPIC,
+    &pipes::TOPIC,
+    &family::TOPIC,
+    &exec::TOPIC,
+    &blocked::TOPIC,
+    &registers::TOPIC,
+    &sched::TOPIC,
+];
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let code = match words.as_slice() {
+        [] => list(),
+        ["null", ..] => 0,
+        ["args", ..] => exec::print_arguments(),
+        ["storm", count @ ..] => storm::run(count.first().and_then(|count| count.parse().ok())),
+        ["fill"] => storm::fill_memory(),
+        ["all"] => run(TOPICS, None),
+        [topic, case @ ..] => match TOPICS.iter().find(|known| known.name == *topic) {
+            Some(known) => run(&[known], case.first().copied()),
+            None => list(),
+        },
+    };
+    std::process::exit(code);
+}
+
+fn run(topics: &[&Topic], only: Option<&str>) -> i32 {
+    let mut tally = Tally::default();
+    for topic in topics {
+        tally.run(topic, only);
+    }
+    tally.finish()
+}
+
+fn list() -> i32 {
+    println!("usage: probe TOPIC [CASE] | all | storm [N] | fill | args … | null");
+    for topic in TOPICS {
+        println!("  {:10} {}", topic.name, topic.about);
+    }
+    2
+}

@@ -1,0 +1,113 @@
+//! Preemption: nobody keeps the processor by not asking for anything.
+
+use user::child::{self, Ended};
+use user::probe::{Topic, Verdict, holds, must, same};
+use user::sys;
+
+pub(crate) const TOPIC: Topic = Topic {
+    name: "sched",
+    about: "hogs and sleepers share the processor",
+    cases: &[
+        ("sleeper_beside_hogs", sleeper_beside_hogs),
+        ("hogs_share", hogs_share),
+        ("yielding_makes_way", yielding_makes_way),
+    ],
+};
+
+fn spin_until(end: u64) -> u64 {
+    let mut rounds = 0;
+    while sys::now_ms() < end {
+        rounds += 1;
+    }
+    rounds
+}
+
+fn hog(ms: u64) -> Result<i32, String> {
+    must(
+        "fork",
+        child::start(move || {
+            spin_until(sys::now_ms() + ms);
+            6
+        }),
+    )
+}
+
+/// Two hogs that never give up the processor, and a sleeper that must still wake about on time.
+fn sleeper_beside_hogs() -> Verdict {
+    let hogs = [hog(500)?, hog(500)?];
+    let start = sys::now_ms();
+    for _ in 0..10 {
+        must("nanosleep", sys::sleep_ms(10))?;
+    }
+    let slept = sys::now_ms() - start;
+    same(
+        "no hog has ended yet",
+        sys::wait4(-1, libc::WNOHANG),
+        Ok((0, 0)),
+    )?;
+    holds(
+        &format!("ten sleeps of 10 ms took {slept} ms"),
+        (99..450).contains(&slept),
+    )?;
+    for pid in hogs {
+        same("a hog", must("wait", child::wait(pid))?, Ended::Exited(6))?;
+    }
+    Ok(())
+}
+
+/// Each of three hogs tells when it has done its share; the first may not have to end before the last begins.
+fn hogs_share() -> Verdict {
+    let [reader, writer] = must("pipe", sys::pipe())?;
+    let worker = |name: u8| {
+        must(
+            "fork",
+            child::start(move || {
+                for _ in 0..10 {
+                    spin_until(sys::now_ms() + 15);
+                    let mut byte = [name];
+                    let _ = sys::write(writer, sys::at(&mut byte), 1);
+                }
+                0
+            }),
+        )
+    };
+    let pids = [worker(0)?, worker(1)?, worker(2)?];
+    let mut order = [0_u8; 30];
+    for index in 0..30 {
+        same(
+            "read",
+            sys::read(reader, sys::at(&mut order[index..]), 1),
+            Ok(1),
+        )?;
+    }
+    let first_end = (0..3)
+        .map(|name| order.iter().rposition(|who| *who == name).unwrap_or(0))
+        .min();
+    let last_begin = (0..3)
+        .map(|name| order.iter().position(|who| *who == name).unwrap_or(99))
+        .max();
+    holds(
+        &format!("they take turns: {order:?}"),
+        last_begin < first_end,
+    )?;
+    for pid in pids {
+        same(
+            "a worker",
+            must("wait", child::wait(pid))?,
+            Ended::Exited(0),
+        )?;
+    }
+    Ok(())
+}
+
+fn yielding_makes_way() -> Verdict {
+    let pid = must("fork", child::start(|| 3))?;
+    let start = sys::now_ms();
+    loop {
+        must("sched_yield", sys::call(libc::SYS_sched_yield, []))?;
+        match must("wait", sys::wait4(pid, libc::WNOHANG))? {
+            (0, _) => holds("the child runs at last", sys::now_ms() < start + 2000)?,
+            (_, status) => return same("its end", Ended::from_status(status), Ended::Exited(3)),
+        }
+    }
+}

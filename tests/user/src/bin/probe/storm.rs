@@ -1,0 +1,99 @@
+//! Address spaces coming and going by the thousand; what one leaves behind shows in the counters.
+
+use std::ffi::CString;
+
+use user::child::{self, Ended};
+use user::lodger::Counters;
+use user::map::{self, Map};
+use user::sys;
+
+/// The counters that must be back where they were when every child has gone.
+const BALANCED: &[&str] = &[
+    "mm_alive",
+    "pml4_alive",
+    "tasks_alive",
+    "kstacks_alive",
+    "frames_anon",
+    "frames_page_table",
+    "frames_kstack",
+];
+
+/// Forks, execs and reaps `count` children (1,000 unless told), and compares the counters before and after.
+pub(crate) fn run(count: Option<u32>) -> i32 {
+    let count = count.unwrap_or(1000);
+    let mut counters = [Counters::new(), Counters::new()];
+    let warmed = (0..20).filter(|_| fork_exec_exit()).count();
+    settle();
+    counters[0].take();
+    let done = (0..count).filter(|_| fork_exec_exit()).count();
+    settle();
+    counters[1].take();
+    println!("storm: {done} of {count} children did fork, exec and exit");
+    let balanced = balance(&counters[0], &counters[1]);
+    i32::from(warmed != 20 || done != count as usize || !balanced)
+}
+
+fn fork_exec_exit() -> bool {
+    let path = CString::new("/proc/self/exe").unwrap_or_default();
+    let own = std::env::current_exe()
+        .ok()
+        .and_then(|path| CString::new(path.to_string_lossy().as_bytes()).ok());
+    let path = own.unwrap_or(path);
+    let mut argv = [path.as_ptr() as u64, c"null".as_ptr() as u64, 0];
+    let ended = child::run(|| {
+        sys::call(
+            libc::SYS_execve,
+            [path.as_ptr() as u64, sys::at(&mut argv), 0],
+        )
+        .map_or(1, |_| 2)
+    });
+    ended == Ok(Ended::Exited(0))
+}
+
+/// Gives the kernel's reaper time to bury the last dead.
+fn settle() {
+    let _ = sys::sleep_ms(100);
+}
+
+fn balance(before: &Counters, after: &Counters) -> bool {
+    let mut balanced = true;
+    for name in BALANCED {
+        if let Some((old, new)) = before.get(name).zip(after.get(name)) {
+            println!("# {name} {old} {new}");
+            if old != new {
+                println!("storm: {name} was {old} and is {new}");
+                balanced = false;
+            }
+        }
+    }
+    balanced
+}
+
+/// Fills about half of the memory that is free in a child, again and again: what a child had must be free when its
+/// parent has seen it end (LZ-18).
+pub(crate) fn fill_memory() -> i32 {
+    let pages = free_pages() / 2;
+    let mut done = 0;
+    for _ in 0..100 {
+        let ended = child::run(|| {
+            let Ok(map) = Map::with(pages, map::RW, map::ANON | libc::MAP_NORESERVE, -1) else {
+                return 1;
+            };
+            map.fill(1);
+            i32::from(!map.holds(1))
+        });
+        done += u32::from(ended == Ok(Ended::Exited(0)));
+    }
+    println!("fill: {done} of 100 children filled their half of memory");
+    i32::from(done != 100)
+}
+
+/// Reads how many pages are free, but no more than 16 MiB worth: on a large machine the point is made sooner.
+fn free_pages() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with("MemFree:"));
+    let kib = line
+        .and_then(|line| line.split_whitespace().nth(1))
+        .and_then(|kib| kib.parse::<u64>().ok());
+    (kib.unwrap_or(8192) / 4).min(4096)
+}
