@@ -29,7 +29,7 @@ use x86_64::registers::rflags::RFlags;
 use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
 
 use super::trapframe::{KERNEL_CS, USER_CS};
-use super::{entry, port, uaccess};
+use super::{entry, fpu, port, uaccess};
 
 /// What CPUID says about the features the kernel asks for, by their names in the manuals.
 #[derive(Clone, Copy, Debug, Default)]
@@ -97,6 +97,7 @@ pub fn init() -> Result<&'static Features, &'static str> {
     if features.xsave {
         set_xcr0(features);
     }
+    fpu::init(features.xsave)?;
     set_syscall();
     uaccess::set_smap(features.smap);
     Ok(features)

@@ -31,15 +31,23 @@
 //! [`gdt::init_early`], [`idt::init_early`], [`serial::COM1`]`.init()`, [`cpu::init`], then (own page
 //! tables in place) [`gdt::init_cpu`], [`idt::init`], [`pic::init`], [`apic::init`], [`timer::init`].
 
+pub mod apic;
+pub mod backtrace;
 pub mod cpu;
 pub mod entry;
+pub mod fpu;
+pub mod fwcfg;
 pub mod gdt;
 pub mod idt;
 pub mod local;
 pub mod mmu;
+pub mod pic;
 pub mod port;
+pub mod rtc;
+pub mod selfcheck;
 pub mod serial;
 pub mod switch;
+pub mod timer;
 pub mod trapframe;
 pub mod uaccess;
 pub mod upcall;
