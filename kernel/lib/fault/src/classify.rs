@@ -35,7 +35,8 @@ pub struct Context {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Class {
     /// A stale translation of kernel memory, if the tables permit the access by now: then
-    /// retry. If they do not, go on as for [`Class::KernelAddress`] (PF-5).
+    /// retry. If they do not, go on as for [`Class::KernelAddress`], or, with user mode
+    /// interrupted, for [`Class::ImplicitSupervisor`]: the access was not the program's (PF-5).
     KernelSpuriousCandidate,
     /// An address user space can never have. User mode gets SIGSEGV with `SEGV_MAPERR`;
     /// kernel mode is fixed up if the instruction says how, else an oops (PF-4).
