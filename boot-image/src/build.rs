@@ -1,0 +1,77 @@
+//! Builds everything a machine needs, in one go.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::image::{self, Firmware};
+use crate::programs::{self, Program};
+use crate::{cargo, fresh, initramfs, lock, project};
+
+/// What [`build`] made.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The kernel with its symbols.
+    pub kernel: PathBuf,
+    /// The kernel as it goes into an image.
+    pub stripped: PathBuf,
+    /// Every program of the project, built for the inside.
+    pub programs: Vec<Program>,
+    /// The ordinary initramfs.
+    pub initramfs: PathBuf,
+}
+
+/// Builds the kernel, the programs and the initramfs; what is up to date costs a fraction of a second.
+///
+/// One process at a time does this; others wait and then find everything done.
+pub fn build() -> Result<Built> {
+    let _turn = lock::exclusive("build")?;
+    let kernel = cargo::build_kernel()?;
+    let stripped = image::strip_kernel(&kernel)?;
+    let programs = programs::build()?;
+    let initramfs = project::images().join("initramfs.cpio");
+    fresh::write_if_changed(&initramfs, &initramfs_bytes(&programs, b"")?)?;
+    Ok(Built {
+        kernel,
+        stripped,
+        programs,
+        initramfs,
+    })
+}
+
+/// Makes the ordinary initramfs of `programs`, with a kernel command line for machines that have
+/// no other way to pass one.
+pub fn initramfs_bytes(programs: &[Program], cmdline: &[u8]) -> Result<Vec<u8>> {
+    let etc = project::user_sources().join("files");
+    initramfs::archive(&initramfs::entries(cmdline, programs, &etc)?)
+}
+
+impl Built {
+    /// Returns the slim image for this firmware, written if need be.
+    pub fn slim_image(&self, firmware: Firmware) -> Result<PathBuf> {
+        let path = project::images().join(format!("lodger-slim-{}.img", firmware.word()));
+        let _turn = lock::exclusive("build")?;
+        image::write(firmware, &self.stripped, None, &path)?;
+        Ok(path)
+    }
+
+    /// Returns the packed image for this firmware, written if need be.
+    pub fn packed_image(&self, firmware: Firmware) -> Result<PathBuf> {
+        let path = project::images().join(format!("lodger-{}.img", firmware.word()));
+        let _turn = lock::exclusive("build")?;
+        image::write(firmware, &self.stripped, Some(&self.initramfs), &path)?;
+        Ok(path)
+    }
+
+    /// Returns the files' sizes in a line for people.
+    pub fn summary(&self) -> String {
+        let size = |path: &Path| fs::metadata(path).map_or(0, |data| data.len() / 1024);
+        format!(
+            "kernel {} KiB, {} programs, initramfs {} KiB",
+            size(&self.stripped),
+            self.programs.len(),
+            size(&self.initramfs)
+        )
+    }
+}

@@ -1,0 +1,303 @@
+//! The command line of `./x`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, FromArgMatches, Parser, Subcommand};
+
+use crate::accel::Accel;
+use crate::image::Firmware;
+
+const EXAMPLES: &str = "\
+Examples:
+  ./x run                          boot Lodger and watch its tour of virtual memory
+  ./x run --uefi --smp 2           the same by UEFI, with two processors
+  ./x run --program ./hello a b    run a static Linux program of your own
+  ./x test                         prove it all
+Plain `cargo run` and `cargo test` do the same once the toolchain is in place.";
+
+/// Build, run and test Lodger.
+#[derive(Debug, Parser)]
+#[command(name = "x", version, about, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// What to do; `run` if nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+impl Cli {
+    /// Reads this process's arguments; ends it with a message where they make no sense.
+    pub fn from_args() -> Self {
+        Self::parse()
+    }
+
+    /// Returns the subcommand, which is a plain `run` if none was given.
+    pub fn chosen(self) -> Command {
+        self.command
+            .unwrap_or_else(|| Command::Run(RunArgs::plain()))
+    }
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build everything and boot it under QEMU, with the serial log on standard output
+    Run(RunArgs),
+    /// Run every test: pure crates on the host, stories in virtual machines
+    Test(TestArgs),
+    /// Build the kernel, the programs inside and the initramfs
+    Build,
+    /// Write self-contained disk images for BIOS and UEFI
+    Image(ImageArgs),
+    /// Put function names and lines to the addresses in a log read from standard input
+    Symbolise(SymboliseArgs),
+    /// Check formatting, lints and documentation links
+    Check,
+}
+
+const RUN_HELP: &str = "\
+Examples:
+  ./x run --append 'loglevel=debug'             more of the log
+  ./x run --append 'init=/bin/hello -- a b'     one of the built-in programs as init
+  ./x run --program ./hello a b                 a static Linux program of your own as init
+  ./x run --icount --log run.log                a run that repeats exactly, kept in a file
+  ./x run --gdb                                 wait for gdb
+  ./x run --qemu-arg=-d --qemu-arg=int          more options for QEMU itself
+
+Exit codes: 0 passed, 1 init failed, 101 panic, 102 oops, 103 audit failed, 104 watchdog,
+124 timed out, 125 QEMU failed or the machine reset itself.";
+
+/// Options of `run`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = RUN_HELP)]
+pub struct RunArgs {
+    /// Boot by UEFI (OVMF) instead of BIOS
+    #[arg(long)]
+    pub uefi: bool,
+    /// Number of processors
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=255))]
+    pub smp: u32,
+    /// Memory, with a suffix K, M or G (a bare number is MiB)
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = memory_size)]
+    pub memory: String,
+    /// Translate instructions (tcg), use /dev/kvm, or try KVM first and fall back
+    #[arg(long, value_enum, default_value_t)]
+    pub accel: Accel,
+    /// Count instructions instead of time, so that a run repeats exactly (implies tcg)
+    #[arg(long, conflicts_with = "accel")]
+    pub icount: bool,
+    /// Kernel command line; given twice, both count
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub append: Vec<String>,
+    /// End the run after so many seconds [default: 120, with --gdb 3600]
+    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: Option<u64>,
+    /// Also write the log to a file
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+    /// Write the trace (the second serial port) to a file
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Stop before the first instruction and wait for gdb on port 1234
+    #[arg(long)]
+    pub gdb: bool,
+    /// Boot the self-contained image, whose ramdisk is the initramfs, as real hardware would
+    #[arg(long)]
+    pub packed: bool,
+    /// One more argument for QEMU; may be repeated
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    pub qemu_arg: Vec<OsString>,
+    /// Add a static x86-64 Linux program to the initramfs and run it as init; its arguments follow
+    #[arg(long, value_name = "PATH")]
+    pub program: Option<PathBuf>,
+    /// Arguments for --program
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        requires = "program",
+        value_name = "ARGS"
+    )]
+    pub args: Vec<String>,
+}
+
+impl RunArgs {
+    /// Returns what `./x run` means without options.
+    pub fn plain() -> Self {
+        let matches = Self::augment_args(clap::Command::new("run")).get_matches_from(["run"]);
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Returns the firmware asked for.
+    pub fn firmware(&self) -> Firmware {
+        if self.uefi {
+            Firmware::Uefi
+        } else {
+            Firmware::Bios
+        }
+    }
+
+    /// Returns the run's limit in seconds.
+    pub fn seconds(&self) -> u64 {
+        self.timeout.unwrap_or(if self.gdb { 3600 } else { 120 })
+    }
+}
+
+const TEST_HELP: &str = "\
+Examples:
+  ./x test                          everything
+  ./x test stack_growth             only the tests with this word in their names
+  ./x test -p fault                 the tests of one package
+  ./x test --test page_fault        one file of VM stories
+  ./x test -- --nocapture           options for the test programs
+
+The arguments go to `cargo test` as they are. The last line counts what passed and what failed
+over all test programs; the exit code is 0 only if something passed and nothing failed.";
+
+/// Options of `test`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = TEST_HELP)]
+pub struct TestArgs {
+    /// A word to choose tests by, or any other argument of `cargo test`
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGS"
+    )]
+    pub args: Vec<OsString>,
+}
+
+const IMAGE_HELP: &str = "\
+Examples:
+  ./x image                              target/images/lodger-bios.img and lodger-uefi.img
+  ./x image --append 'loglevel=debug'    with another kernel command line in them
+
+Either image can be written to a USB stick as it is.";
+
+/// Options of `image`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = IMAGE_HELP)]
+pub struct ImageArgs {
+    /// Kernel command line to put into the images
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
+    pub append: String,
+}
+
+const SYMBOLISE_HELP: &str = "\
+Examples:
+  ./x symbolise < run.log
+  ./x symbolise --kernel old/kernel < old.log
+
+Known are `#N 0x…` (return addresses of a backtrace) and `rip 0x…`; `./x run` does this by itself.";
+
+/// Options of `symbolise`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = SYMBOLISE_HELP)]
+pub struct SymboliseArgs {
+    /// The kernel with symbols that wrote the log [default: the one built last]
+    #[arg(long, value_name = "FILE")]
+    pub kernel: Option<PathBuf>,
+}
+
+/// Accepts a size QEMU understands: digits and perhaps one suffix.
+fn memory_size(text: &str) -> Result<String, String> {
+    let digits = text.trim_end_matches(['K', 'M', 'G', 'k', 'm', 'g']);
+    let is_number = digits.parse::<u64>().is_ok_and(|number| number > 0);
+    if is_number && text.len() - digits.len() <= 1 {
+        Ok(text.into())
+    } else {
+        Err("expected a number with K, M or G, such as 256M".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn run(args: &[&str]) -> Result<RunArgs, clap::Error> {
+        let line = ["x", "run"].iter().chain(args);
+        match Cli::try_parse_from(line)?.chosen() {
+            Command::Run(run) => Ok(run),
+            other => panic!("not run: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_subcommand_means_a_plain_run() {
+        let cli = Cli::try_parse_from(["x"]).unwrap();
+        let Command::Run(plain) = cli.chosen() else {
+            panic!("not run")
+        };
+        assert_eq!(
+            (plain.smp, plain.memory.as_str(), plain.seconds()),
+            (1, "256M", 120)
+        );
+    }
+
+    #[test]
+    fn a_run_without_a_limit_cannot_be_asked_for() {
+        assert!(run(&["--timeout", "0"]).is_err());
+        assert_eq!(run(&["--timeout", "7"]).unwrap().seconds(), 7);
+    }
+
+    #[test]
+    fn what_follows_the_program_are_its_arguments_even_with_hyphens() {
+        let run = run(&["--smp", "2", "--program", "./hello", "-n", "--uefi"]).unwrap();
+        assert_eq!(run.args, ["-n", "--uefi"]);
+        assert!(!run.uefi);
+    }
+
+    #[test]
+    fn arguments_without_a_program_are_an_error() {
+        assert!(run(&["stray"]).is_err());
+    }
+
+    #[test]
+    fn memory_is_a_number_with_at_most_one_suffix() {
+        for good in ["64M", "1G", "128", "32768k"] {
+            assert!(run(&["--memory", good]).is_ok(), "{good}");
+        }
+        for bad in ["", "0", "M", "12MM", "64MB", "-1", "lots"] {
+            assert!(run(&["--memory", bad]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_test_line_goes_to_cargo() {
+        let cli =
+            Cli::try_parse_from(["x", "test", "-p", "fault", "cow", "--", "--nocapture"]).unwrap();
+        let Command::Test(test) = cli.chosen() else {
+            panic!("not test")
+        };
+        assert_eq!(test.args, ["-p", "fault", "cow", "--", "--nocapture"]);
+    }
+
+    #[test]
+    fn every_subcommand_explains_itself() {
+        for subcommand in Cli::command().get_subcommands() {
+            assert!(
+                subcommand.get_about().is_some(),
+                "{}",
+                subcommand.get_name()
+            );
+            for arg in subcommand.get_arguments() {
+                assert!(
+                    arg.get_help().is_some(),
+                    "{} {}",
+                    subcommand.get_name(),
+                    arg.get_id()
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `./x run`: builds, boots, shows the log, tells how it ended.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::cli::RunArgs;
+use crate::scratch::Scratch;
+use crate::symbols::Symboliser;
+use crate::vm::{self, Input, Run};
+use crate::{Exit, build, launch, static_elf, tell};
+
+/// Runs one machine and returns its exit code in this program's terms.
+pub(super) fn run(args: &RunArgs) -> Result<u8> {
+    // A wrong file is said at once, not after a build.
+    args.program.as_deref().map(static_elf::check).transpose()?;
+    let built = build::build()?;
+    let scratch = Scratch::new()?;
+    let command = launch::machine(args, &built, &scratch)?.command(&scratch)?;
+    let mut log = Log::new(args.log.as_deref(), Symboliser::new(built.kernel.clone()))?;
+    if args.gdb {
+        tell::step(&format!(
+            "waiting for: gdb {} -ex 'target remote :1234'",
+            built.kernel.display()
+        ));
+    }
+    let limit = Duration::from_secs(args.seconds());
+    let run = vm::run(command, Input::Stdin, limit, &mut |bytes| log.write(bytes))?;
+    log.end();
+    tell_end(&run, args);
+    Ok(run.exit.process_code())
+}
+
+/// One line about every end but a good one, and QEMU's own words if there are any.
+fn tell_end(run: &Run, args: &RunArgs) {
+    for line in run.qemu_says.lines() {
+        tell::error(line);
+    }
+    match run.exit {
+        Exit::Pass => {}
+        Exit::Timeout => tell::error(&format!(
+            "timed out after {} s; give it longer with --timeout SECS",
+            args.seconds()
+        )),
+        exit => tell::error(&format!("{exit} (exit code {})", exit.process_code())),
+    }
+}
+
+/// The log's way out: names put in, to standard output and perhaps to a file.
+struct Log {
+    symbols: Symboliser,
+    file: Option<File>,
+}
+
+impl Log {
+    fn new(path: Option<&Path>, symbols: Symboliser) -> Result<Self> {
+        let file = path
+            .map(|path| {
+                File::create(path).with_context(|| format!("cannot write {}", path.display()))
+            })
+            .transpose()?;
+        Ok(Self { symbols, file })
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let named = self.symbols.filter(bytes);
+        self.put(&named);
+    }
+
+    fn end(&mut self) {
+        let named = self.symbols.finish();
+        self.put(&named);
+    }
+
+    /// A reader who went away (`| head`) is no reason to stop the machine half-way.
+    fn put(&mut self, bytes: &[u8]) {
+        let mut stdout = io::stdout().lock();
+        let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+        if let Some(file) = &mut self.file {
+            let _ = file.write_all(bytes);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Puts a run together: which disk, which initramfs, which kernel command line.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+
+use crate::accel::Accel;
+use crate::build::{self, Built};
+use crate::cli::RunArgs;
+use crate::initramfs::{self, Entry};
+use crate::programs::Program;
+use crate::qemu::Machine;
+use crate::scratch::Scratch;
+use crate::{image, project, static_elf};
+
+/// Makes the machine that `./x run` with these options boots.
+pub fn machine(args: &RunArgs, built: &Built, scratch: &Scratch) -> Result<Machine> {
+    let mut cmdline = args.append.join(" ");
+    let mut initramfs = None;
+    if let Some(path) = &args.program {
+        let program = static_elf::check(path)?;
+        initramfs = Some(with_program(built, &program)?);
+        cmdline = start_program(&cmdline, &program, &args.args)?;
+    }
+    let (disk, initramfs) = media(args, built, initramfs, scratch)?;
+    Ok(Machine {
+        firmware: args.firmware(),
+        disk,
+        initramfs,
+        cmdline: cmdline.into_bytes(),
+        memory: args.memory.clone(),
+        smp: args.smp,
+        accel: if args.icount {
+            Accel::Tcg
+        } else {
+            args.accel.resolve()
+        },
+        icount: args.icount,
+        gdb: args.gdb,
+        trace: args.trace.clone(),
+        extra: args.qemu_arg.clone(),
+    })
+}
+
+/// Chooses the disk and the initramfs beside it: (disk, initramfs unless the disk carries it).
+///
+/// `other` replaces the ordinary initramfs; a packed image is then made for this run alone.
+pub fn media(
+    args: &RunArgs,
+    built: &Built,
+    other: Option<Vec<u8>>,
+    scratch: &Scratch,
+) -> Result<(PathBuf, Option<PathBuf>)> {
+    let firmware = args.firmware();
+    let other = other
+        .map(|bytes| scratch.write("initramfs.cpio", &bytes))
+        .transpose()?;
+    match (args.packed, other) {
+        (false, other) => {
+            let initramfs = other.unwrap_or_else(|| built.initramfs.clone());
+            Ok((built.slim_image(firmware)?, Some(initramfs)))
+        }
+        (true, None) => Ok((built.packed_image(firmware)?, None)),
+        (true, Some(ramdisk)) => {
+            let disk = scratch.path().join("packed.img");
+            image::write(firmware, &built.stripped, Some(&ramdisk), &disk)?;
+            Ok((disk, None))
+        }
+    }
+}
+
+/// The ordinary initramfs with one more program, which takes the place of one with the same name.
+pub fn with_program(built: &Built, program: &Program) -> Result<Vec<u8>> {
+    let name = format!("bin/{}", program.name);
+    let etc = project::user_sources().join("files");
+    let mut entries = initramfs::entries(b"", &built.programs, &etc)?;
+    entries.retain(|entry| entry.name != name);
+    entries.push(Entry::executable(&name, fs::read(&program.path)?));
+    initramfs::archive(&entries)
+}
+
+/// Adds to a kernel command line what makes the program init: `init=/bin/NAME -- ARGS`.
+pub fn start_program(cmdline: &str, program: &Program, args: &[String]) -> Result<String> {
+    ensure!(
+        !cmdline.contains(" -- "),
+        "--program has its own arguments: --append may not have ' -- ' as well"
+    );
+    let init = quoted(&format!("init=/bin/{}", program.name))?;
+    let mut line = format!("{cmdline} {init}").trim_start().to_owned();
+    for (number, arg) in args.iter().enumerate() {
+        line += if number == 0 { " -- " } else { " " };
+        line += &quoted(arg)?;
+    }
+    Ok(line)
+}
+
+/// The kernel's command line keeps words with blanks together in double quotes and knows no escapes.
+fn quoted(word: &str) -> Result<String> {
+    ensure!(
+        !word.contains('"'),
+        "an argument on the kernel command line cannot contain a double quote: {word}"
+    );
+    let plain = !word.is_empty() && !word.contains(char::is_whitespace);
+    Ok(if plain {
+        word.into()
+    } else {
+        format!("\"{word}\"")
+    })
+}
+
+/// Makes the ordinary initramfs with `cmdline` as its first entry, for an image that boots on its own.
+pub fn standalone_initramfs(built: &Built, cmdline: &str) -> Result<Vec<u8>> {
+    build::initramfs_bytes(&built.programs, cmdline.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(cmdline: &str, args: &[&str]) -> Result<String> {
+        let program = Program {
+            name: "hello".into(),
+            path: "/x/hello".into(),
+        };
+        let args: Vec<String> = args.iter().map(|&arg| arg.into()).collect();
+        start_program(cmdline, &program, &args)
+    }
+
+    #[test]
+    fn a_program_becomes_init_with_its_arguments_behind_the_dashes() {
+        assert_eq!(line("", &[]).unwrap(), "init=/bin/hello");
+        assert_eq!(
+            line("loglevel=5", &["a", "-b"]).unwrap(),
+            "loglevel=5 init=/bin/hello -- a -b"
+        );
+    }
+
+    #[test]
+    fn arguments_with_blanks_are_quoted_and_empty_ones_kept() {
+        assert_eq!(
+            line("", &["a b", ""]).unwrap(),
+            "init=/bin/hello -- \"a b\" \"\""
+        );
+    }
+
+    #[test]
+    fn an_argument_the_command_line_cannot_carry_is_refused() {
+        assert!(line("", &["say \"hi\""]).is_err());
+        assert!(line("x -- y", &[]).is_err());
+    }
+}
