@@ -1,0 +1,54 @@
+//! The kernel command line: from QEMU's fw_cfg, else the first entry of the initramfs.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use bootinfo::CommandLine;
+use bootinfo::cpio::Archive;
+use log::{LevelFilter, info, warn};
+
+use crate::arch::fwcfg;
+
+/// fw_cfg's name of the command line.
+const FILE: &str = "opt/lodger/cmdline";
+/// The initramfs' name of it.
+const ENTRY: &str = "cmdline";
+
+/// Reads and parses the command line, and applies its log level.
+pub fn read(initramfs: &[u8]) -> CommandLine {
+    let bytes = from_fw_cfg().unwrap_or_else(|| from_archive(initramfs));
+    let line = CommandLine::parse(&bytes);
+    if let Some(level) = line.loglevel {
+        crate::log::set_level(level_filter(level));
+    }
+    let text = bytes.trim_ascii();
+    info!(target: "boot", "command line: {}", alloc::string::String::from_utf8_lossy(&text[..text.len().min(200)]));
+    for problem in line.problems() {
+        warn!(target: "boot", "command line: {problem}");
+    }
+    for word in line.unknown().take(8) {
+        warn!(target: "boot", "command line: `{word:.60}` means nothing to this kernel (docs/cmdline.md)");
+    }
+    line
+}
+
+fn level_filter(level: u8) -> LevelFilter {
+    LevelFilter::iter().nth(usize::from(level)).unwrap_or(LevelFilter::Trace)
+}
+
+fn from_fw_cfg() -> Option<Vec<u8>> {
+    let file = fwcfg::find(FILE)?;
+    // One byte more than is allowed, so that the parser sees that it was cut.
+    let len = file.size().min(bootinfo::command_line::MAX_LEN + 1);
+    let mut bytes = vec![0; len];
+    let read = fwcfg::read(file, &mut bytes);
+    bytes.truncate(read);
+    Some(bytes)
+}
+
+fn from_archive(initramfs: &[u8]) -> Vec<u8> {
+    match Archive::new(initramfs).next() {
+        Some(Ok(entry)) if entry.name == ENTRY => entry.data.to_vec(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,40 @@
+//! How the machine ends: counters, audit, then isa-debug-exit with a code of its own for each way.
+
+use log::{error, info};
+
+use crate::arch::cpu;
+use crate::mm::{self, audit, counters};
+use crate::process::power::Ending;
+
+/// isa-debug-exit values; QEMU's exit code is twice that plus one.
+pub const PASS: u32 = 0x10;
+/// Init failed, or there was none.
+pub const FAIL: u32 = 0x11;
+/// The audit found something.
+pub const LEAK: u32 = 0x14;
+
+/// Ends the machine for a program, or for want of one.
+pub fn end(ending: Ending) -> ! {
+    let code = match ending {
+        Ending::PowerOff | Ending::Halt | Ending::Restart | Ending::InitExited(0) => PASS,
+        Ending::InitExited(_) | Ending::InitKilled(_) | Ending::NoInit => FAIL,
+    };
+    info!(target: "power", "{ending}");
+    off(code)
+}
+
+/// Prints what was counted, checks what must hold, and ends the machine with `code`.
+pub fn off(code: u32) -> ! {
+    counters::for_each(|name, value| info!(target: "counters", "{name} {value}"));
+    mm::audit::for_each_owner(|name, frames| info!(target: "counters", "{name} {frames}"));
+    match audit() {
+        Ok(report) => {
+            info!(target: "power", "audit ok: {} upper slots identical in {} PML4s, every frame has one owner", report.slots, report.pml4s);
+            cpu::debug_exit(code)
+        }
+        Err(what) => {
+            error!(target: "power", "audit failed: {what}");
+            cpu::debug_exit(LEAK)
+        }
+    }
+}

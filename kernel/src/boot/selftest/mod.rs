@@ -1,0 +1,52 @@
+//! What `test=NAME` on the command line runs instead of init: mechanisms shown from inside.
+//!
+//! Each test runs in a kernel thread of its own. It ends the machine with a pass, fails by a panic
+//! that states what did not hold, or commits a crime that must end in a report.
+//!
+//! - [`address_spaces`]: upper halves, lazy switching, the zombie mm.
+//! - [`crimes`]: NX, SMEP, SMAP, WP, stack overflow, panic, oops.
+
+mod address_spaces;
+mod crimes;
+
+use bootinfo::CommandLine;
+use log::info;
+
+use super::power;
+use crate::task::kthread_run;
+
+type Test = (&'static str, fn());
+
+/// Every test with its name.
+const TESTS: [Test; 12] = [
+    ("khalf", address_spaces::khalf),
+    ("lazy", address_spaces::lazy),
+    ("zombie", address_spaces::zombie),
+    ("lifetime", address_spaces::lifetime),
+    ("nx", crimes::nx),
+    ("smep", crimes::smep),
+    ("smap", crimes::smap),
+    ("wp", crimes::wp),
+    ("kstack_overflow", crimes::kstack_overflow),
+    ("oops", crimes::oops),
+    ("panic", crimes::panic),
+    ("watchdog", crimes::hang),
+];
+
+/// Starts the test that the command line names; returns whether it names one.
+pub fn start(cmdline: &CommandLine) -> bool {
+    let Some(name) = cmdline.get("test") else { return false };
+    let Some(&(name, test)) = TESTS.iter().find(|(known, _)| *known == name) else {
+        let mut known = alloc::string::String::new();
+        TESTS.iter().for_each(|(name, _)| known += &alloc::format!(" {name}"));
+        super::refuse(format_args!("there is no test={name:.40}; there are:{known}"));
+    };
+    info!(target: "test", "{name} begins");
+    kthread_run(name, move || {
+        test();
+        info!(target: "test", "{name} passed");
+        power::off(power::PASS)
+    })
+    .expect("boot has memory for a test");
+    true
+}

@@ -1,0 +1,105 @@
+//! The kernel's locks: `sync`'s, with this kernel's tasks, interrupts and CPUs behind them.
+//!
+//! One of the two files that point up the layers: sleeping and waking are the scheduler's. It holds
+//! nothing else. Ranks and their order: docs/locking.md.
+
+pub use sync::{Interrupted, Once};
+
+use crate::arch::{cpu, local};
+use crate::sched;
+use crate::task::{self, TaskRef};
+
+/// The ranks of `sync`, and those of locks that only the kernel has.
+pub mod rank {
+    pub use sync::rank::*;
+
+    /// The list of live address spaces.
+    pub const MM_LIST: u8 = 45;
+    /// Kernel stack slots.
+    pub const KSTACK: u8 = 46;
+    /// A task's own fields: what it stands on, its name, its vector registers.
+    pub const TASK: u8 = 62;
+    /// The heap's classes and arena.
+    pub const HEAP: u8 = 65;
+    /// The kernel half's page tables, which the heap's arena grows through.
+    pub const KERNEL_TABLES: u8 = 67;
+}
+
+/// The kernel as the locks see it.
+pub struct KernelHooks;
+
+/// A spin lock; interrupts are off while it is held.
+pub type SpinLock<T, const R: u8> = sync::SpinLock<T, R, KernelHooks>;
+/// A sleeping lock.
+pub type Mutex<T, const R: u8> = sync::Mutex<T, R, KernelHooks>;
+/// A sleeping reader-writer lock.
+pub type RwSem<T, const R: u8> = sync::RwSem<T, R, KernelHooks>;
+/// A queue of tasks that wait for something.
+pub type WaitQueue = sync::WaitQueue<KernelHooks>;
+
+/// Panics where sleeping is forbidden; a user copy may sleep, so it asks first (PF-17).
+pub fn assert_may_sleep() {
+    debug_assert!(cpu::irqs_enabled(), "nothing sleeps with interrupts off");
+    debug_assert!(local::preempt_count() == 0, "nothing sleeps while preemption is disabled");
+}
+
+impl sync::Hooks for KernelHooks {
+    type Irq = cpu::IrqState;
+    type Waiter = TaskRef;
+
+    #[inline]
+    fn irq_save() -> Self::Irq {
+        cpu::irq_save()
+    }
+
+    #[inline]
+    fn irq_restore(irq: Self::Irq) {
+        cpu::irq_restore(irq);
+    }
+
+    #[inline]
+    fn acquired(rank: u8, name: &'static str, order: sync::Order) {
+        if cfg!(debug_assertions) {
+            task::lock_acquired(rank, name, order);
+        }
+    }
+
+    #[inline]
+    fn released(rank: u8) {
+        if cfg!(debug_assertions) {
+            task::lock_released(rank);
+        }
+    }
+
+    fn relax() {
+        cpu::relax();
+    }
+
+    fn current() -> TaskRef {
+        task::current_ref()
+    }
+
+    fn prepare_to_sleep() {
+        sched::prepare_to_sleep();
+    }
+
+    fn cancel_sleep() {
+        sched::cancel_sleep();
+    }
+
+    fn sleep() {
+        sched::schedule();
+    }
+
+    fn wake(waiter: &TaskRef) {
+        sched::wake(waiter);
+    }
+
+    fn interrupted() -> bool {
+        task::current().fatal_signal().is_some()
+    }
+
+    fn assert_may_sleep() {
+        assert_may_sleep();
+    }
+}

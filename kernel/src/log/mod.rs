@@ -1,0 +1,101 @@
+//! The serial log: levelled, timestamped lines, and the console output of programs between them.
+//!
+//! `[    0.123456] cpu0 mm: message`: seconds since boot, CPU, area (the target of the `log` macro).
+//! Programs write to the same port. One lock keeps lines whole; a log line that comes while a
+//! program's line is unfinished begins on a line of its own.
+
+use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use log::{Level, LevelFilter, Metadata, Record};
+
+use crate::arch::serial::{COM1, COM2};
+use crate::arch::timer;
+use crate::locks::{SpinLock, rank};
+use crate::percpu;
+
+/// Whether the last byte sent ended a line.
+struct Console {
+    at_line_start: bool,
+}
+
+struct Logger;
+
+static LOGGER: Logger = Logger;
+static CONSOLE: SpinLock<Console, { rank::CONSOLE }> = SpinLock::new(Console { at_line_start: true });
+/// Set once the machine is ending and nobody else runs: locks no longer matter.
+static BUSTED: AtomicBool = AtomicBool::new(false);
+
+/// Makes the serial port the destination of all `log` macros.
+pub fn init() {
+    // A second call keeps the first logger; boot calls once.
+    let _ = log::set_logger(&LOGGER);
+    log::set_max_level(LevelFilter::Info);
+}
+
+/// Sets which levels are shown.
+pub fn set_level(level: LevelFilter) {
+    log::set_max_level(level);
+}
+
+/// Writes a program's bytes to the console as they are.
+pub fn console_write(bytes: &[u8]) {
+    let Some(last) = bytes.last() else { return };
+    let mut console = CONSOLE.lock();
+    COM1.write(bytes);
+    console.at_line_start = *last == b'\n';
+}
+
+/// Writes bulk trace to the second serial port, never into the log.
+pub fn trace_write(bytes: &[u8]) {
+    COM2.write(bytes);
+}
+
+/// From here on lines are written without the lock: the machine is ending, its holder is gone.
+pub fn bust() {
+    BUSTED.store(true, Relaxed);
+}
+
+impl log::Log for Logger {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if BUSTED.load(Relaxed) {
+            print_line(&mut Console { at_line_start: true }, record);
+        } else {
+            print_line(&mut CONSOLE.lock(), record);
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Sends text straight to the port.
+struct Port;
+
+impl Write for Port {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        COM1.write(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// Prints one line with its prefix.
+fn print_line(console: &mut Console, record: &Record<'_>) {
+    if !console.at_line_start {
+        COM1.write(b"\n");
+    }
+    let now = timer::now_ns() / 1000;
+    let (seconds, micros) = (now / 1_000_000, now % 1_000_000);
+    let mark = match record.level() {
+        Level::Error => "ERROR ",
+        Level::Warn => "warning: ",
+        _ => "",
+    };
+    // Writing to the port cannot fail.
+    let _ = write!(Port, "[{seconds:>5}.{micros:06}] cpu{} {}: {mark}", percpu::cpu_id(), record.target());
+    let _ = writeln!(Port, "{}", record.args());
+    console.at_line_start = true;
+}

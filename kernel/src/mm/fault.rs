@@ -1,0 +1,277 @@
+//! The page fault: find the VMA, decide, apply.
+//!
+//! ```text
+//!   handle ── mmap_lock (read) ── find the VMA ──┬─ none, or guard gap ─────────→ SIGSEGV MAPERR
+//!                                                ├─ above: a stack that may grow → grow, find again
+//!                                                └─ contains it ── check_access ─→ SIGSEGV ACCERR
+//!   populate: look (PTE, under its lock) → decide (pure crate `fault`) → prepare (frame, contents;
+//!             no lock, may sleep) → apply (under the lock, if the PTE is still what was seen)
+//! ```
+//!
+//! Contents are complete before a PTE shows them (HF-3). A PTE that changed between look and apply
+//! means that another CPU got here first: look again (HF-2). COW clears, flushes, then installs (HF-8).
+
+use addr::{Frame, Page, PageRange, VirtAddr};
+use fault::{Backed, FaultAction, Growth, Mapped, Neighbour, SegvCode};
+use pte::{Access, Pte, PteFlags};
+use vma::{Vma, VmFlags};
+
+use super::backing::{MapBacking, SourceError};
+use super::counters::{
+    COW_COPIED, COW_REUSED, Counter, FAULT_DEMAND_ZERO, FAULT_FILE, FAULT_FILE_COW, FAULT_REDECIDED, FAULT_SHARED_WRITE,
+    FAULT_SPURIOUS, FAULT_STACK_GROWTH, FAULT_ZERO_PAGE, FAULT_ZERO_UPGRADE,
+};
+use super::frame::{self, Owner};
+use super::mm_struct::AddressSpace;
+use super::pgtable::Slot;
+use super::{Mm, OutOfMemory, physmap, tlb, zero_frame};
+use core::sync::atomic::Ordering::Relaxed;
+
+/// An access to a user address that the MMU refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// The address, byte-exact (CR2).
+    pub addr: VirtAddr,
+    /// What was attempted.
+    pub access: Access,
+    /// Whether a translation was present and forbade it (error code bit P).
+    pub present: bool,
+}
+
+/// Why a fault cannot be resolved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FaultError {
+    /// SIGSEGV with this `si_code`.
+    Segv(SegvCode),
+    /// SIGBUS: the file has no such page (HF-11).
+    Bus,
+    /// No frame was free.
+    OutOfMemory,
+}
+
+type UserVma = Vma<MapBacking>;
+
+/// Resolves `fault` in `mm` so that the access succeeds when repeated. May sleep; takes mmap_lock.
+pub fn handle(mm: &Mm, fault: &Fault) -> Result<(), FaultError> {
+    let page = fault.addr.page();
+    loop {
+        let map = mm.map.read();
+        // PF-8: the first VMA that ends above the address.
+        let vma = map.vmas.find_from(page).ok_or(FaultError::Segv(SegvCode::MapErr))?;
+        if vma.range.contains(page) {
+            fault::check_access(vma.flags, fault.access, fault.present).map_err(FaultError::Segv)?;
+            return populate(mm, vma, page, fault.access);
+        }
+        if !vma.flags.contains(VmFlags::GROWSDOWN) {
+            return Err(FaultError::Segv(SegvCode::MapErr));
+        }
+        drop(map);
+        grow_stack(mm, page)?;
+    }
+}
+
+/// Extends the stack above `page` down to it, unless somebody else did meanwhile (SG-2).
+fn grow_stack(mm: &Mm, page: Page) -> Result<(), FaultError> {
+    let mut map = mm.map.write();
+    let Some(vma) = map.vmas.find_from(page) else { return Err(FaultError::Segv(SegvCode::MapErr)) };
+    if vma.range.contains(page) || !vma.flags.contains(VmFlags::GROWSDOWN) {
+        return Ok(());
+    }
+    let range = vma.range;
+    let added = fault::stack_growth(&growth(&map, page, range)).map_err(FaultError::Segv)?;
+    map.vmas.grow_down(range.start, added.start);
+    FAULT_STACK_GROWTH.add(added.len() as i64);
+    Ok(())
+}
+
+fn growth(map: &AddressSpace, addr: Page, vma: PageRange) -> Growth {
+    let prev = map.vmas.prev_of(vma.start).map(|prev| Neighbour {
+        range: prev.range,
+        accessible: !prev.flags.prot().is_empty(),
+        growsdown: prev.flags.contains(VmFlags::GROWSDOWN),
+    });
+    Growth { addr, vma, prev, stack_limit: map.stack_limit, as_pages_left: u64::MAX }
+}
+
+/// Brings `page` of `vma` into a state that permits `access`, which `vma` itself permits.
+pub(super) fn populate(mm: &Mm, vma: &UserVma, page: Page, access: Access) -> Result<(), FaultError> {
+    loop {
+        let (seen, action) = look(mm, vma, page, access);
+        let prepared = Prepared::new(action, vma, page, seen)?;
+        if apply(mm, vma, page, seen, action, prepared)? {
+            kind(action).inc();
+            return Ok(());
+        }
+        FAULT_REDECIDED.inc();
+    }
+}
+
+fn kind(action: FaultAction) -> &'static Counter {
+    match action {
+        FaultAction::MapZero => &FAULT_ZERO_PAGE,
+        FaultAction::NewAnon => &FAULT_DEMAND_ZERO,
+        FaultAction::UpgradeZero => &FAULT_ZERO_UPGRADE,
+        FaultAction::MapFile { .. } => &FAULT_FILE,
+        FaultAction::CopyFile => &FAULT_FILE_COW,
+        FaultAction::Copy => &COW_COPIED,
+        FaultAction::Reuse => &COW_REUSED,
+        FaultAction::MkWriteShared => &FAULT_SHARED_WRITE,
+        FaultAction::Touch | FaultAction::Spurious => &FAULT_SPURIOUS,
+    }
+}
+
+/// Reads the PTE under its lock and decides; a frame that is to be copied is kept by a reference.
+fn look(mm: &Mm, vma: &UserVma, page: Page, access: Access) -> (Pte, FaultAction) {
+    let tables = mm.tables.lock();
+    let seen = tables.find(page).map_or(Pte::EMPTY, Slot::load);
+    let action = fault::decide(vma.flags, backed(&vma.backing), mapped(seen), access);
+    if action == FaultAction::Copy {
+        frame::get(seen.frame());
+    }
+    (seen, action)
+}
+
+fn backed(backing: &MapBacking) -> Backed {
+    match backing {
+        MapBacking::Anon => Backed::Anon,
+        MapBacking::File { .. } => Backed::File,
+    }
+}
+
+/// Describes what a PTE maps, in the words of the decision.
+fn mapped(pte: Pte) -> Mapped {
+    let writable = pte.is_writable();
+    match () {
+        () if pte.is_none() => Mapped::None,
+        () if pte.is_prot_none() => Mapped::ProtNone,
+        () if pte.is_zero_page() => Mapped::Zero { writable },
+        () if pte.is_anon() => Mapped::Anon { writable, sole_owner: frame::refs(pte.frame()) == 1 },
+        () => Mapped::File { writable },
+    }
+}
+
+/// What an action needs before the page-table lock is taken again.
+enum Prepared {
+    Nothing,
+    /// A frame with complete contents that nobody else knows of.
+    New(Frame),
+    /// A frame of the page cache, kept by its source while the VMA holds that.
+    Cached(Frame),
+}
+
+impl Prepared {
+    fn new(action: FaultAction, vma: &UserVma, page: Page, seen: Pte) -> Result<Self, FaultError> {
+        match action {
+            FaultAction::NewAnon | FaultAction::UpgradeZero => Ok(Self::New(fresh(physmap::zero)?)),
+            FaultAction::Copy => {
+                let copy = fresh(|to| physmap::copy(to, seen.frame()));
+                frame::put(seen.frame());
+                Ok(Self::New(copy?))
+            }
+            FaultAction::CopyFile => {
+                let from = file_page(vma, page)?;
+                Ok(Self::New(fresh(|to| physmap::copy(to, from))?))
+            }
+            FaultAction::MapFile { .. } => Ok(Self::Cached(file_page(vma, page)?)),
+            _ => Ok(Self::Nothing),
+        }
+    }
+
+    /// Gives back what was prepared for nothing.
+    fn discard(self) {
+        if let Self::New(frame) = self {
+            frame::put(frame);
+        }
+    }
+}
+
+fn fresh(fill: impl FnOnce(Frame)) -> Result<Frame, FaultError> {
+    let frame = frame::alloc(Owner::Anon).ok_or(FaultError::OutOfMemory)?;
+    fill(frame);
+    Ok(frame)
+}
+
+fn file_page(vma: &UserVma, page: Page) -> Result<Frame, FaultError> {
+    let MapBacking::File { source, page: first } = &vma.backing else {
+        unreachable!("only a file-backed VMA is asked for a file page")
+    };
+    let index = first + (page.number() - vma.range.start.number());
+    source.page(index).map_err(|error| match error {
+        SourceError::BeyondEnd => FaultError::Bus,
+        SourceError::OutOfMemory => FaultError::OutOfMemory,
+    })
+}
+
+/// Carries `action` out, if the PTE is still `seen`; returns whether it was.
+fn apply(
+    mm: &Mm,
+    vma: &UserVma,
+    page: Page,
+    seen: Pte,
+    action: FaultAction,
+    prepared: Prepared,
+) -> Result<bool, FaultError> {
+    let mut tables = mm.tables.lock();
+    let slot = match tables.find_or_create(page) {
+        Ok(slot) if same(slot.load(), seen) => slot,
+        Ok(_) => {
+            prepared.discard();
+            return Ok(false);
+        }
+        Err(OutOfMemory) => {
+            prepared.discard();
+            return Err(FaultError::OutOfMemory);
+        }
+    };
+    match (action, prepared) {
+        (FaultAction::MapZero, _) => drop(slot.swap(leaf(zero_frame(), vma, PteFlags::ZERO, false))),
+        (_, Prepared::New(frame)) => install(mm, page, slot, seen, leaf(frame, vma, PteFlags::ANON, true)),
+        (FaultAction::MapFile { writable }, Prepared::Cached(frame)) => {
+            frame::get(frame);
+            slot.swap(leaf(frame, vma, PteFlags::empty(), writable));
+            mm.rss.fetch_add(1, Relaxed);
+        }
+        (FaultAction::Reuse | FaultAction::MkWriteShared, _) => drop(slot.swap(slot.load().mkwrite().mkdirty().mkyoung())),
+        _ => {
+            // Touch, Spurious: the entry suffices; whatever the TLB holds of it is older.
+            slot.swap(slot.load().mkyoung());
+            tlb::flush_local(mm, page);
+        }
+    }
+    Ok(true)
+}
+
+/// Puts a private copy where nothing, the zero page or a shared page was: clear, flush, install.
+fn install(mm: &Mm, page: Page, slot: Slot, seen: Pte, new: Pte) {
+    if seen.is_none() {
+        slot.swap(new);
+        mm.rss.fetch_add(1, Relaxed);
+        return;
+    }
+    let old = slot.swap(Pte::EMPTY);
+    tlb::flush(mm, Some(PageRange::new(page, page.next())), false);
+    slot.swap(new);
+    if old.is_zero_page() {
+        mm.rss.fetch_add(1, Relaxed);
+    } else {
+        frame::put(old.frame());
+    }
+}
+
+/// Whether two readings of a PTE differ at most in what the CPU sets by itself.
+fn same(a: Pte, b: Pte) -> bool {
+    let cpu_sets = (PteFlags::ACCESSED | PteFlags::DIRTY).bits();
+    (a.raw() ^ b.raw()) & !cpu_sets == 0
+}
+
+/// A PTE for `frame` with the VMA's protection (HF-20); W only if `writable` says that it may be.
+fn leaf(frame: Frame, vma: &UserVma, kind: PteFlags, writable: bool) -> Pte {
+    let mut flags = kind | PteFlags::PRESENT | PteFlags::USER | PteFlags::ACCESSED;
+    if writable && vma.flags.contains(VmFlags::WRITE) {
+        flags |= PteFlags::WRITE | PteFlags::DIRTY;
+    }
+    if !vma.flags.contains(VmFlags::EXEC) {
+        flags |= PteFlags::NX;
+    }
+    Pte::new(frame, flags)
+}

@@ -1,0 +1,266 @@
+//! The frame table and the frame allocator.
+//!
+//! Every frame up to the highest usable one has a [`FrameInfo`]: who owns it, how many references
+//! it has, and, while it is free, its links in the buddy allocator (`buddy` decides, this file
+//! stores). Each frame belongs to exactly one [`Owner`]; the classes add up to the machine's memory.
+//!
+//! - An anonymous or page-cache frame counts one reference for each PTE that maps it and one for
+//!   its page cache; the last [`put`] frees it.
+//! - A page-table frame counts its non-empty entries, so that an empty table can be found.
+//! - A slab frame keeps its free list there (see `heap`).
+//!
+//! Island: the table itself lies at a fixed address that boot maps before anything else runs.
+#![expect(unsafe_code, reason = "views the frame table at its fixed address")]
+
+use core::sync::atomic::{
+    AtomicI64, AtomicU8, AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+
+use addr::{Frame, FrameRange};
+use buddy::{Buddy, Node, Nodes};
+
+use super::{layout::FRAME_TABLE, physmap};
+use crate::locks::{SpinLock, rank};
+
+/// Who a frame belongs to.
+#[repr(u8)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owner {
+    /// Not RAM, or kept by the firmware.
+    Firmware,
+    /// In the buddy allocator.
+    Free,
+    /// The kernel image, boot's leftovers and other frames that are never freed.
+    Kernel,
+    /// The frame table.
+    FrameTable,
+    /// The archive that the root file system comes from.
+    Initramfs,
+    /// A page table of any level.
+    PageTable,
+    /// Anonymous memory of a program, private or shared.
+    Anon,
+    /// A page of a file.
+    PageCache,
+    /// A kernel stack.
+    Kstack,
+    /// A slab of one of the heap's size classes.
+    Slab,
+    /// The heap's arena and its large blocks.
+    Heap,
+    /// The shared zero page.
+    Zero,
+}
+
+/// All owners with the name they are counted under.
+pub const OWNERS: [(Owner, &str); 12] = [
+    (Owner::Firmware, "frames_firmware"),
+    (Owner::Free, "frames_free"),
+    (Owner::Kernel, "frames_kernel"),
+    (Owner::FrameTable, "frames_frame_table"),
+    (Owner::Initramfs, "frames_initramfs"),
+    (Owner::PageTable, "frames_page_table"),
+    (Owner::Anon, "frames_anon"),
+    (Owner::PageCache, "frames_page_cache"),
+    (Owner::Kstack, "frames_kstack"),
+    (Owner::Slab, "frames_slab"),
+    (Owner::Heap, "frames_heap"),
+    (Owner::Zero, "frames_zero"),
+];
+
+/// What is known about one frame. 16 bytes, all atomics: readers need no lock.
+#[repr(C)]
+pub struct FrameInfo {
+    /// References, or what the owner's class says; see the head of this file.
+    refs: AtomicU32,
+    /// Buddy links while free; a slab's links in its class while a slab. Guarded by that lock.
+    next: AtomicU32,
+    prev: AtomicU32,
+    owner: AtomicU8,
+    /// Order of the block that starts here.
+    order: AtomicU8,
+    /// Whether a free block starts here; guarded by the allocator's lock.
+    head: AtomicU8,
+    _spare: AtomicU8,
+}
+
+const _: () = assert!(size_of::<FrameInfo>() == 16);
+
+/// Number of frames the table describes; 0 before boot has mapped it.
+static FRAMES: AtomicU64 = AtomicU64::new(0);
+static COUNTS: [AtomicI64; OWNERS.len()] = [const { AtomicI64::new(0) }; OWNERS.len()];
+static BUDDY: SpinLock<Buddy, { rank::FRAME }> = SpinLock::new(Buddy::new());
+
+/// Returns how many frames the table describes.
+pub fn table_len() -> u64 {
+    FRAMES.load(Acquire)
+}
+
+/// Returns the entry of `frame`.
+pub fn info(frame: Frame) -> &'static FrameInfo {
+    assert!(frame.number() < table_len(), "a frame in use lies inside the frame table");
+    let table = FRAME_TABLE as *const FrameInfo;
+    // SAFETY: the index is inside the table, as just checked.
+    let entry = unsafe { table.add(frame.number() as usize) };
+    // SAFETY: boot mapped and zeroed the table before it published its length, and never unmaps it.
+    unsafe { &*entry }
+}
+
+/// Publishes the table that boot has mapped and zeroed for `frames` frames.
+///
+/// # Safety
+/// `frames * size_of::<FrameInfo>()` bytes from [`FRAME_TABLE`] on are mapped, writable and zero.
+pub unsafe fn publish_table(frames: u64) {
+    COUNTS[Owner::Firmware as usize].store(frames as i64, Relaxed);
+    FRAMES.store(frames, Release);
+}
+
+/// Gives frames that boot used for itself to `owner`, for good.
+pub fn claim(range: FrameRange, owner: Owner) {
+    range.iter().for_each(|frame| info(frame).set_owner(owner));
+}
+
+/// Gives usable frames to the allocator.
+pub fn release(range: FrameRange) {
+    claim(range, Owner::Free);
+    let (start, end) = (range.start.number() as u32, range.end.number() as u32);
+    BUDDY.lock().add_range(&mut Table, start..end);
+}
+
+/// Takes one frame off the free ones; its contents are whatever they were.
+pub fn alloc(owner: Owner) -> Option<Frame> {
+    alloc_order(owner, 0)
+}
+
+/// Takes a block of `2^order` frames, aligned to its size.
+pub fn alloc_order(owner: Owner, order: usize) -> Option<Frame> {
+    let first = Frame::new(BUDDY.lock().alloc(&mut Table, order)?.into());
+    for frame in first.number()..first.number() + (1 << order) {
+        info(Frame::new(frame)).set_owner(owner);
+    }
+    info(first).refs.store(1, Relaxed);
+    Some(first)
+}
+
+/// Takes one frame and fills it with zeros.
+pub fn alloc_zeroed(owner: Owner) -> Option<Frame> {
+    let frame = alloc(owner)?;
+    physmap::zero(frame);
+    Some(frame)
+}
+
+/// Gives one frame back.
+pub fn free(frame: Frame) {
+    free_order(frame, 0);
+}
+
+/// Gives back a block as it came from [`alloc_order`].
+pub fn free_order(frame: Frame, order: usize) {
+    for each in frame.number()..frame.number() + (1 << order) {
+        let info = info(Frame::new(each));
+        let owner = info.owner();
+        assert!(owner != Owner::Free && owner != Owner::Firmware, "only an owned frame is freed: {frame:?} is {owner:?}");
+        if cfg!(debug_assertions) {
+            poison(Frame::new(each));
+        }
+        info.set_owner(Owner::Free);
+    }
+    BUDDY.lock().free(&mut Table, frame.number() as u32, order);
+}
+
+/// Fills a freed frame with a pattern that makes any later use through a stale pointer obvious.
+fn poison(frame: Frame) {
+    physmap::table(frame).iter().for_each(|word| word.store(0xcccc_cccc_cccc_cccc, Relaxed));
+}
+
+/// Adds a reference to an anonymous or page-cache frame that the caller already has one of.
+pub fn get(frame: Frame) {
+    let before = info(frame).refs.fetch_add(1, Relaxed);
+    assert!(before > 0 && before < u32::MAX / 2, "a reference is only taken from one that exists: {frame:?}");
+}
+
+/// Drops a reference; the last one frees the frame.
+pub fn put(frame: Frame) {
+    let before = info(frame).refs.fetch_sub(1, AcqRel);
+    assert!(before > 0, "a frame's references are never dropped twice: {frame:?}");
+    if before == 1 {
+        free(frame);
+    }
+}
+
+/// Returns how many references `frame` has.
+pub fn refs(frame: Frame) -> u32 {
+    info(frame).refs.load(Acquire)
+}
+
+/// Counts the frames of `owner`.
+pub fn count(owner: Owner) -> u64 {
+    COUNTS[owner as usize].load(Relaxed).max(0) as u64
+}
+
+/// Counts the frames that are RAM, free or used.
+pub fn total() -> u64 {
+    table_len() - count(Owner::Firmware)
+}
+
+/// Checks that the allocator's lists agree with the table and its counts (for audits).
+pub fn check() -> Result<(), &'static str> {
+    let buddy = BUDDY.lock();
+    buddy.check(&Table)?;
+    if buddy.free_frames() != count(Owner::Free) {
+        return Err("the buddy allocator and the frame table count different numbers of free frames");
+    }
+    Ok(())
+}
+
+impl FrameInfo {
+    /// Returns the frame's owner.
+    pub fn owner(&self) -> Owner {
+        OWNERS[usize::from(self.owner.load(Relaxed))].0
+    }
+
+    fn set_owner(&self, owner: Owner) {
+        let before = self.owner.swap(owner as u8, Relaxed);
+        COUNTS[usize::from(before)].fetch_sub(1, Relaxed);
+        COUNTS[owner as usize].fetch_add(1, Relaxed);
+        self.refs.store(0, Relaxed);
+    }
+
+    /// The reference word, for page tables (entries in use) and slabs (free list).
+    pub fn word(&self) -> &AtomicU32 {
+        &self.refs
+    }
+
+    /// The two links, next and previous, for slabs.
+    pub fn links(&self) -> (&AtomicU32, &AtomicU32) {
+        (&self.next, &self.prev)
+    }
+}
+
+/// The frame table as the buddy allocator's storage.
+struct Table;
+
+impl Nodes for Table {
+    fn node(&self, frame: u32) -> Node {
+        let info = info(Frame::new(frame.into()));
+        Node {
+            next: info.next.load(Relaxed),
+            prev: info.prev.load(Relaxed),
+            order: info.order.load(Relaxed),
+            free: info.head.load(Relaxed) != 0,
+        }
+    }
+
+    fn set_node(&mut self, frame: u32, node: Node) {
+        let info = info(Frame::new(frame.into()));
+        info.next.store(node.next, Relaxed);
+        info.prev.store(node.prev, Relaxed);
+        info.order.store(node.order, Relaxed);
+        info.head.store(node.free.into(), Relaxed);
+    }
+
+    fn exists(&self, frame: u32) -> bool {
+        u64::from(frame) < table_len()
+    }
+}

@@ -1,0 +1,68 @@
+//! Frames on their way out: unhooked from the page tables, not yet free.
+//!
+//! A [`Gather`] is an obligation: what it holds goes back to the allocator only in
+//! [`Gather::finish`], after the TLB flush (I-6). Pages wait in a small array, each with the
+//! reference its PTE had; when that is full the caller lets go of the page-table lock and finishes.
+//! Tables belong to nobody else, so they wait in a list through their own first word, without bound.
+
+use addr::{Frame, Page, PageRange};
+use arrayvec::ArrayVec;
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::{Mm, frame, physmap, tlb};
+
+/// Pages that one gather takes before it asks to be finished.
+const BATCH: usize = 128;
+
+/// Unhooked frames that must not be free before the flush.
+#[must_use = "unhooked frames are freed only by `finish`, after the flush"]
+pub struct Gather<'mm> {
+    mm: &'mm Mm,
+    pages: ArrayVec<Frame, BATCH>,
+    /// First of the list of tables; each names the next by number, 0 ends.
+    tables: u64,
+    range: Option<PageRange>,
+}
+
+impl<'mm> Gather<'mm> {
+    /// Starts with nothing for `mm`.
+    pub fn new(mm: &'mm Mm) -> Self {
+        Self { mm, pages: ArrayVec::new(), tables: 0, range: None }
+    }
+
+    /// Notes that the translation of `page` was removed or weakened.
+    pub fn touch(&mut self, page: Page) {
+        let old = self.range.unwrap_or(PageRange::new(page, page));
+        self.range = Some(PageRange::new(old.start.min(page), old.end.max(page.next())));
+    }
+
+    /// Takes over the reference that `page`'s PTE had on `frame`.
+    pub fn page(&mut self, page: Page, frame: Frame) {
+        self.touch(page);
+        self.pages.push(frame);
+    }
+
+    /// Takes over an unhooked page table.
+    pub fn table(&mut self, table: Frame) {
+        physmap::table(table)[0].store(self.tables, Relaxed);
+        self.tables = table.number();
+    }
+
+    /// Whether the next page would not fit.
+    pub fn is_full(&self) -> bool {
+        self.pages.is_full()
+    }
+
+    /// Flushes what was touched, then lets the frames go. No page-table lock is held.
+    pub fn finish(mut self) {
+        tlb::flush(self.mm, self.range, self.tables != 0);
+        for frame in self.pages.drain(..) {
+            frame::put(frame);
+        }
+        while self.tables != 0 {
+            let table = Frame::new(self.tables);
+            self.tables = physmap::table(table)[0].load(Relaxed);
+            frame::free(table);
+        }
+    }
+}

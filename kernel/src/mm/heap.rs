@@ -1,0 +1,263 @@
+//! The kernel heap: size classes for what is small, whole blocks for what is large, and
+//! `linked_list_allocator` behind them for the odd sizes between.
+//!
+//! | request | from |
+//! |---|---|
+//! | up to 2 KiB | a slab: one frame of equal objects, chained through their first bytes |
+//! | up to 32 KiB | the arena, a window of virtual memory that grows on demand |
+//! | more | a buddy block, through the direct map (at most 4 MiB) |
+//!
+//! An empty slab goes back to the frame allocator unless it is the only one of its class with room.
+//! A class's lists and its slabs' words in the frame table are guarded by the class's lock.
+//!
+//! Island: hands out raw memory.
+#![expect(unsafe_code, reason = "implements GlobalAlloc: hands out raw memory")]
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::Ordering::Relaxed;
+
+use addr::{Frame, PAGE_SIZE, Page, PhysAddr, VirtAddr};
+
+use super::frame::{self, FrameInfo, Owner};
+use super::layout::{HEAP, HEAP_MAX, PHYSMAP};
+use super::pgtable::{kernel_data, map_kernel};
+use super::physmap;
+use crate::locks::{SpinLock, rank};
+
+/// Sizes of the classes; each is also the alignment of its objects.
+const CLASSES: [usize; 8] = [16, 32, 64, 128, 256, 512, 1024, 2048];
+/// Largest request that the arena serves.
+const ARENA_LIMIT: usize = 32 << 10;
+/// Pages by which the arena grows at least.
+const ARENA_STEP: u64 = 16;
+/// "No object" and "no slab".
+const NONE: u32 = u32::MAX;
+
+#[global_allocator]
+static HEAP_ALLOCATOR: KernelHeap = KernelHeap;
+
+struct KernelHeap;
+
+/// Slabs of one class that have room: head of a doubly linked list through the frame table.
+struct Class {
+    partial: u32,
+}
+
+static SLABS: [SpinLock<Class, { rank::HEAP }>; CLASSES.len()] =
+    [const { SpinLock::new(Class { partial: NONE }) }; CLASSES.len()];
+static ARENA: SpinLock<Arena, { rank::HEAP }> =
+    SpinLock::new(Arena { heap: linked_list_allocator::Heap::empty(), pages: 0 });
+
+struct Arena {
+    heap: linked_list_allocator::Heap,
+    pages: u64,
+}
+
+/// Where a request goes.
+enum Place {
+    Slab(usize),
+    Arena,
+    Block(usize),
+}
+
+fn place(layout: Layout) -> Place {
+    let need = layout.size().max(layout.align());
+    if let Some(class) = CLASSES.iter().position(|&size| need <= size) {
+        Place::Slab(class)
+    } else if need <= ARENA_LIMIT && layout.align() < PAGE_SIZE as usize {
+        Place::Arena
+    } else {
+        Place::Block(need.div_ceil(PAGE_SIZE as usize).next_power_of_two().trailing_zeros() as usize)
+    }
+}
+
+// SAFETY: every branch returns memory of at least the layout's size and alignment that nothing else
+// uses until it is deallocated, or null.
+unsafe impl GlobalAlloc for KernelHeap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        match place(layout) {
+            Place::Slab(class) => alloc_object(class),
+            Place::Arena => ARENA.lock().alloc(layout),
+            Place::Block(order) if order > buddy::MAX_ORDER => ptr::null_mut(),
+            Place::Block(order) => {
+                frame::alloc_order(Owner::Heap, order).map_or(ptr::null_mut(), |frame| physmap::virt(frame.start()) as *mut u8)
+            }
+        }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        match place(layout) {
+            Place::Slab(class) => free_object(class, pointer),
+            Place::Arena => ARENA.lock().dealloc(pointer, layout),
+            Place::Block(order) => frame::free_order(frame_of(pointer), order),
+        }
+    }
+}
+
+impl Arena {
+    fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        loop {
+            if let Ok(pointer) = self.heap.allocate_first_fit(layout) {
+                return pointer.as_ptr();
+            }
+            if !self.grow(layout.size() as u64 / PAGE_SIZE + 2) {
+                return ptr::null_mut();
+            }
+        }
+    }
+
+    fn dealloc(&mut self, pointer: *mut u8, layout: Layout) {
+        let pointer = NonNull::new(pointer).expect("memory that was handed out is not null");
+        // SAFETY: the pointer came from this heap with the same layout (contract of `dealloc`).
+        unsafe { self.heap.deallocate(pointer, layout) };
+    }
+
+    /// Maps at least `pages` more pages at the end of the window.
+    fn grow(&mut self, pages: u64) -> bool {
+        let wanted = pages.max(ARENA_STEP);
+        if (self.pages + wanted) * PAGE_SIZE > HEAP_MAX {
+            return false;
+        }
+        let first = self.pages;
+        while self.pages < first + wanted && self.map_next() {}
+        let added = ((self.pages - first) * PAGE_SIZE) as usize;
+        if added == 0 {
+            return false;
+        }
+        if first == 0 {
+            // SAFETY: the window's first pages were just mapped and belong to the heap alone.
+            unsafe { self.heap.init(HEAP as *mut u8, added) };
+        } else {
+            // SAFETY: the pages just mapped follow the heap's end directly.
+            unsafe { self.heap.extend(added) };
+        }
+        true
+    }
+
+    fn map_next(&mut self) -> bool {
+        let page = Page::containing(VirtAddr::new(HEAP + self.pages * PAGE_SIZE));
+        let Some(frame) = frame::alloc(Owner::Heap) else { return false };
+        if map_kernel(page, frame, kernel_data()).is_err() {
+            frame::free(frame);
+            return false;
+        }
+        self.pages += 1;
+        true
+    }
+}
+
+fn frame_of(pointer: *mut u8) -> Frame {
+    Frame::containing(PhysAddr::new(pointer as u64 - PHYSMAP))
+}
+
+/// A slab's word in the frame table: the number of its first free object, and how many are in use.
+#[derive(Clone, Copy)]
+struct SlabWord {
+    free: u16,
+    used: u16,
+}
+
+impl SlabWord {
+    const FULL: u16 = u16::MAX;
+
+    fn load(info: &FrameInfo) -> Self {
+        let word = info.word().load(Relaxed);
+        Self { free: word as u16, used: (word >> 16) as u16 }
+    }
+
+    fn store(self, info: &FrameInfo) {
+        info.word().store(u32::from(self.free) | u32::from(self.used) << 16, Relaxed);
+    }
+}
+
+fn alloc_object(class: usize) -> *mut u8 {
+    let mut list = SLABS[class].lock();
+    if list.partial == NONE && !new_slab(&mut list, class) {
+        return ptr::null_mut();
+    }
+    let slab = Frame::new(list.partial.into());
+    let info = frame::info(slab);
+    let word = SlabWord::load(info);
+    let object = object(slab, class, word.free);
+    let next = read_link(object);
+    SlabWord { free: next, used: word.used + 1 }.store(info);
+    if next == SlabWord::FULL {
+        unlink(&mut list, slab);
+    }
+    object
+}
+
+fn free_object(class: usize, pointer: *mut u8) {
+    let mut list = SLABS[class].lock();
+    let slab = frame_of(pointer);
+    let info = frame::info(slab);
+    let word = SlabWord::load(info);
+    debug_assert!(info.owner() == Owner::Slab && word.used > 0, "a freed object lies in a slab");
+    write_link(pointer, word.free);
+    let number = (pointer as usize % PAGE_SIZE as usize / CLASSES[class]) as u16;
+    SlabWord { free: number, used: word.used - 1 }.store(info);
+    if word.free == SlabWord::FULL {
+        link(&mut list, slab);
+    }
+    if word.used == 1 && !is_only(&list, slab) {
+        unlink(&mut list, slab);
+        frame::free(slab);
+    }
+}
+
+fn object(slab: Frame, class: usize, number: u16) -> *mut u8 {
+    (physmap::virt(slab.start()) as usize + usize::from(number) * CLASSES[class]) as *mut u8
+}
+
+/// Takes a frame, chains its objects and puts it at the head of the class.
+fn new_slab(list: &mut Class, class: usize) -> bool {
+    let Some(slab) = frame::alloc(Owner::Slab) else { return false };
+    let objects = (PAGE_SIZE as usize / CLASSES[class]) as u16;
+    for number in 0..objects {
+        let next = if number + 1 == objects { SlabWord::FULL } else { number + 1 };
+        write_link(object(slab, class, number), next);
+    }
+    SlabWord { free: 0, used: 0 }.store(frame::info(slab));
+    link(list, slab);
+    true
+}
+
+fn read_link(object: *mut u8) -> u16 {
+    // SAFETY: a free object belongs to its slab, is at least 16 bytes large and aligned to its size.
+    unsafe { object.cast::<u16>().read() }
+}
+
+fn write_link(object: *mut u8, next: u16) {
+    // SAFETY: as for `read_link`.
+    unsafe { object.cast::<u16>().write(next) };
+}
+
+fn link(list: &mut Class, slab: Frame) {
+    let number = slab.number() as u32;
+    let (next, prev) = frame::info(slab).links();
+    next.store(list.partial, Relaxed);
+    prev.store(NONE, Relaxed);
+    if list.partial != NONE {
+        frame::info(Frame::new(list.partial.into())).links().1.store(number, Relaxed);
+    }
+    list.partial = number;
+}
+
+fn unlink(list: &mut Class, slab: Frame) {
+    let (next, prev) = frame::info(slab).links();
+    let (next, prev) = (next.load(Relaxed), prev.load(Relaxed));
+    if prev == NONE {
+        list.partial = next;
+    } else {
+        frame::info(Frame::new(prev.into())).links().0.store(next, Relaxed);
+    }
+    if next != NONE {
+        frame::info(Frame::new(next.into())).links().1.store(prev, Relaxed);
+    }
+}
+
+fn is_only(list: &Class, slab: Frame) -> bool {
+    let (next, _) = frame::info(slab).links();
+    list.partial == slab.number() as u32 && next.load(Relaxed) == NONE
+}

@@ -1,0 +1,260 @@
+//! The address space, and the two counts that decide when its parts die.
+//!
+//! [`MmUserRef`] is one unit of `mm_users`: while one lives, so does user memory. [`MmRef`] is one
+//! unit of `mm_count`: while one lives, so does the PML4. All users together hold one `MmRef`
+//! (inside [`UserMemory`]), so `mm_count >= 1` while `mm_users > 0` holds by construction (I-4).
+//! The last `MmUserRef` tears down VMAs, user pages and user tables; the last `MmRef` frees the
+//! PML4; never the other way round (I-5).
+//!
+//! | operation | here |
+//! |---|---|
+//! | mmget / mmput | clone / drop of `MmUserRef` |
+//! | mmgrab / mmdrop | [`Mm::grab`] or clone / drop of `MmRef` |
+//! | mmget_not_zero | [`Mm::try_user`] |
+
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+use core::ops::Deref;
+use core::sync::atomic::{AtomicI64, AtomicU64, Ordering::{AcqRel, Acquire, Relaxed}};
+
+use addr::{Frame, PAGE_SIZE, Page, PageRange, USER_END, VirtAddr};
+use lazytlb::MmId;
+use vma::VmaSet;
+
+use super::backing::MapBacking;
+use super::counters::{MM_ALIVE, MM_CREATED, MM_FREED, MM_UNUSED, PML4_ALIVE};
+use super::gather::Gather;
+use super::pgtable::{self, Tables};
+use super::{OutOfMemory, frame, switch};
+use crate::locks::{Once, RwSem, SpinLock, rank};
+
+/// Default RLIMIT_STACK: 8 MiB.
+pub const DEFAULT_STACK_LIMIT: u64 = 8 << 20;
+
+/// An address space: one PML4, and the VMAs that say what its user half means.
+pub struct Mm {
+    id: MmId,
+    root: Frame,
+    /// Raised by whoever weakens or removes a translation, after doing so (TLB-1).
+    pub(super) tlb_gen: AtomicU64,
+    /// What is mapped; `mmap_lock`.
+    pub(super) map: RwSem<AddressSpace, { rank::MMAP }>,
+    /// The lower half of the page tables.
+    pub(super) tables: SpinLock<Tables, { rank::PAGE_TABLE }>,
+    /// PTEs that map a frame (the zero page is not charged).
+    pub(super) rss: AtomicI64,
+    /// The way back from a pin to a user, while users exist.
+    users: Once<Weak<UserMemory>>,
+}
+
+/// What `mmap_lock` guards.
+pub struct AddressSpace {
+    /// The mappings.
+    pub vmas: VmaSet<MapBacking>,
+    /// First byte of the heap; page-aligned.
+    pub brk_start: u64,
+    /// The present break; byte-granular.
+    pub brk: u64,
+    /// RLIMIT_STACK in bytes, read at fault time (SG-5).
+    pub stack_limit: u64,
+}
+
+/// One unit of `mm_count`: pins the PML4, promises nothing about user memory.
+#[derive(Clone)]
+pub struct MmRef(Arc<Mm>);
+
+/// One unit of `mm_users`: user memory exists while this does. Dropping the last one may sleep.
+#[derive(Clone)]
+pub struct MmUserRef(Arc<UserMemory>);
+
+/// All users together; holds their one unit of `mm_count`.
+struct UserMemory {
+    mm: MmRef,
+}
+
+static INIT_MM: Once<MmRef> = Once::new();
+static INIT_ROOT: AtomicU64 = AtomicU64::new(0);
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+/// Every live mm but `init_mm`, for audits and reports.
+static LIVE: SpinLock<BTreeMap<u64, Weak<Mm>>, { rank::MM_LIST }> = SpinLock::new(BTreeMap::new());
+
+/// Makes `root` the reference page table, once; needed before any kernel mapping is made.
+pub fn set_init_root(root: Frame) {
+    INIT_ROOT.store(root.start().as_u64(), Relaxed);
+}
+
+/// Returns the PML4 of `init_mm`, whose upper half is everybody's.
+pub fn init_mm_root() -> Frame {
+    Frame::containing(addr::PhysAddr::new(INIT_ROOT.load(Relaxed)))
+}
+
+/// Returns the kernel's own mm: nobody's `mm`, only ever borrowed, never freed (MM-7).
+pub fn init_mm() -> &'static MmRef {
+    INIT_MM.call_once(|| MmRef(Arc::new(Mm::with_root(MmId::INIT, init_mm_root()))))
+}
+
+/// Calls `each` for every live mm but `init_mm`; the references live only that long.
+///
+/// Returns false where the list's lock is held by whoever was interrupted (panic).
+pub fn for_each_live(mut each: impl FnMut(&MmRef)) -> bool {
+    let mut after = 0;
+    loop {
+        let Some(live) = LIVE.try_lock() else { return false };
+        let next = live.range(after + 1..).find_map(|(id, mm)| Some((*id, MmRef(mm.upgrade()?))));
+        drop(live);
+        let Some((id, mm)) = next else { return true };
+        after = id;
+        each(&mm);
+    }
+}
+
+impl Mm {
+    /// Makes an empty address space with one user and the kernel's upper half (MM-2).
+    #[expect(clippy::new_ret_no_self, reason = "an mm only exists behind its counts")]
+    pub fn new() -> Result<MmUserRef, OutOfMemory> {
+        let root = pgtable::new_root()?;
+        let id = NEXT_ID.fetch_add(1, Relaxed);
+        let mm = MmRef(Arc::new(Self::with_root(MmId::new(id), root)));
+        LIVE.lock().insert(id, Arc::downgrade(&mm.0));
+        for counter in [&MM_CREATED, &MM_ALIVE, &PML4_ALIVE] {
+            counter.inc();
+        }
+        let users = Arc::new(UserMemory { mm: mm.clone() });
+        mm.users.call_once(|| Arc::downgrade(&users));
+        Ok(MmUserRef(users))
+    }
+
+    fn with_root(id: MmId, root: Frame) -> Self {
+        Self {
+            id,
+            root,
+            tlb_gen: AtomicU64::new(0),
+            map: RwSem::new(AddressSpace::new()),
+            tables: SpinLock::new(Tables::new(root)),
+            rss: AtomicI64::new(0),
+            users: Once::new(),
+        }
+    }
+
+    /// Returns the number that names this mm and no other, ever.
+    pub fn id(&self) -> MmId {
+        self.id
+    }
+
+    /// Returns the PML4.
+    pub fn root(&self) -> Frame {
+        self.root
+    }
+
+    /// Returns `mm_users`.
+    pub fn users(&self) -> usize {
+        self.users.get().map_or(0, Weak::strong_count)
+    }
+
+    /// Returns the present TLB generation.
+    pub fn generation(&self) -> u64 {
+        self.tlb_gen.load(Acquire)
+    }
+
+    /// Returns how many frames are mapped.
+    pub fn rss_pages(&self) -> u64 {
+        self.rss.load(Relaxed).max(0) as u64
+    }
+
+    /// Becomes one more user, unless user memory is gone already (MM-3).
+    pub fn try_user(&self) -> Option<MmUserRef> {
+        self.users.get()?.upgrade().map(MmUserRef)
+    }
+
+    /// Sets RLIMIT_STACK for faults to come, in bytes.
+    pub fn set_stack_limit(&self, bytes: u64) {
+        self.map.write().stack_limit = bytes;
+    }
+
+    /// Returns RLIMIT_STACK in bytes.
+    pub fn stack_limit(&self) -> u64 {
+        self.map.read().stack_limit
+    }
+
+    /// Removes everything from the user half: VMAs, pages, tables. The mm has no users left.
+    ///
+    /// First takes this CPU off the tables (LZ-17), then unhooks, flushes and frees (I-6).
+    fn exit_mmap(&self) {
+        let vmas = self.map.write().vmas.clear();
+        switch::leave_mm(self);
+        let everything = PageRange::new(Page::new(0), Page::containing(VirtAddr::new(USER_END)));
+        self.zap_pages(everything);
+        let mut gather = Gather::new(self);
+        self.tables.lock().unhook_all(&mut gather);
+        gather.finish();
+        drop(vmas);
+        MM_UNUSED.inc();
+    }
+}
+
+impl AddressSpace {
+    fn new() -> Self {
+        Self { vmas: VmaSet::new(), brk_start: 0, brk: 0, stack_limit: DEFAULT_STACK_LIMIT }
+    }
+
+    /// The highest address that placement may choose: leaves room for the stack to grow (VM-4).
+    pub fn mmap_top(&self) -> Page {
+        let gap = self.stack_limit.clamp(128 << 20, USER_END / 6 * 5) + vma::STACK_GUARD_GAP * PAGE_SIZE;
+        VirtAddr::new(USER_END - gap).page()
+    }
+}
+
+impl MmRef {
+    /// Returns `mm_count`.
+    pub fn count(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+}
+
+impl MmUserRef {
+    /// Pins the PML4 for a borrower (mmgrab).
+    pub fn grab(&self) -> MmRef {
+        self.0.mm.clone()
+    }
+
+    /// Returns `mm_count`: one for all users, and one for each borrower.
+    pub fn count(&self) -> usize {
+        self.0.mm.count()
+    }
+}
+
+impl Deref for MmRef {
+    type Target = Mm;
+    fn deref(&self) -> &Mm {
+        &self.0
+    }
+}
+
+impl Deref for MmUserRef {
+    type Target = Mm;
+    fn deref(&self) -> &Mm {
+        &self.0.mm
+    }
+}
+
+impl Drop for UserMemory {
+    fn drop(&mut self) {
+        self.mm.exit_mmap();
+    }
+}
+
+impl Drop for Mm {
+    fn drop(&mut self) {
+        assert!(self.id != MmId::INIT, "init_mm is never freed");
+        assert!(!switch::is_loaded(self), "no CPU stands on a PML4 that is freed (I-1)");
+        let tables = self.tables.lock().tables;
+        assert!(tables == 0, "an mm dies without page tables: {tables} left");
+        let rss = self.rss.fetch_add(0, AcqRel);
+        assert!(rss == 0, "an mm dies without user pages: rss is {rss}");
+        LIVE.lock().remove(&self.id.as_u64());
+        frame::free(self.root);
+        MM_FREED.inc();
+        MM_ALIVE.dec();
+        PML4_ALIVE.dec();
+    }
+}

@@ -1,0 +1,61 @@
+//! Memory management: frames, kernel memory, address spaces and their faults.
+//!
+//! mm never asks who is running: every operation takes the [`Mm`] it works on. Policy lives in the
+//! pure crates (`buddy`, `vma`, `fault`, `lazytlb`, `pte`); the files here apply it under locks.
+//!
+//! Read in this order:
+//! 1. [`layout`]: the map of the kernel half. [`physmap`]: how a frame is touched.
+//! 2. [`frame`]: the frame table and allocator. [`heap`], [`kstack`]: the kernel's own memory.
+//! 3. [`pgtable`]: four levels of tables. [`tlb`], [`gather`]: what must happen before a frame is
+//!    free again. [`switch`]: which tables a CPU stands on.
+//! 4. [`mm_struct`]: the address space and its two counts. [`backing`]: what a VMA shows.
+//!    [`mmap`], [`fork`], [`fault`]: how it changes. [`uaccess`], [`remote`]: how the kernel
+//!    reads and writes it. [`maps`]: how it is shown.
+//! 5. [`audit`]: what must never be false, checked.
+
+pub mod audit;
+pub mod backing;
+pub mod fault;
+pub mod fork;
+pub mod frame;
+pub mod gather;
+pub mod heap;
+pub mod kstack;
+pub mod layout;
+pub mod maps;
+pub mod mm_struct;
+pub mod mmap;
+pub mod pgtable;
+pub mod physmap;
+pub mod remote;
+pub mod switch;
+pub mod tlb;
+pub mod uaccess;
+
+pub use crate::percpu::counters;
+pub use audit::audit;
+pub use backing::{MapBacking, PageSource, SourceError};
+pub use mm_struct::{Mm, MmRef, MmUserRef, init_mm, init_mm_root};
+pub use mmap::{MapError, MapKind, MapRequest, ProtectError, UnmapError};
+
+use addr::Frame;
+
+use crate::locks::Once;
+
+/// No frame was free.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutOfMemory;
+
+static ZERO_FRAME: Once<Frame> = Once::new();
+
+/// Allocates the shared zero page, once; called by boot as soon as there are frames.
+pub fn init_zero_frame() -> Result<(), OutOfMemory> {
+    let frame = frame::alloc_zeroed(frame::Owner::Zero).ok_or(OutOfMemory)?;
+    ZERO_FRAME.call_once(|| frame);
+    Ok(())
+}
+
+/// Returns the shared zero page: mapped read-only wherever untouched memory is read, never counted (HF-5).
+pub fn zero_frame() -> Frame {
+    *ZERO_FRAME.get().expect("boot allocates the zero page before any program runs")
+}

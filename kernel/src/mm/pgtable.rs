@@ -1,0 +1,297 @@
+//! Page tables: finding, creating, clearing and freeing entries at all four levels.
+//!
+//! A [`Slot`] is one entry of a last-level table. User tables belong to one mm and change only
+//! under its page-table lock (rank 40); the walkers take that lock's guard as a proof. Kernel
+//! tables hang below the 256 upper PML4 entries, which boot fills once and nobody ever changes.
+//!
+//! Each user table counts its non-empty entries in its frame's word, so clearing the last entry
+//! tells that the table can go: it is then unhooked at once and freed after the flush (I-6).
+
+use core::sync::atomic::{AtomicU64, Ordering::{AcqRel, Acquire, Relaxed, Release}};
+
+use addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
+use pte::{Pte, PteFlags};
+
+use super::frame::{self, Owner};
+use super::layout::KERNEL_SLOT;
+use super::physmap::{self, TABLE_ENTRIES};
+use super::{OutOfMemory, gather::Gather, init_mm_root};
+use crate::locks::{SpinLock, rank};
+
+/// What an mm's page-table lock guards: the lower half of its tables, and their number.
+pub struct Tables {
+    root: Frame,
+    /// Tables below the root, for accounting and the check at the end (MM-5).
+    pub tables: u64,
+}
+
+
+/// Serialises changes to the kernel half below the PML4.
+static KERNEL_TABLES: SpinLock<(), { rank::KERNEL_TABLES }> = SpinLock::new(());
+
+/// One last-level entry, and the table it lies in.
+#[derive(Clone, Copy)]
+pub struct Slot {
+    entry: &'static AtomicU64,
+    table: Frame,
+}
+
+impl Slot {
+    /// Reads the entry.
+    pub fn load(self) -> Pte {
+        Pte::from_raw(self.entry.load(Acquire))
+    }
+
+    /// Replaces the entry and returns the old one, with any A or D bit the CPU set meanwhile (TLB-10).
+    ///
+    /// Release: what the new entry points at is complete before the entry is seen (HF-3).
+    pub fn swap(self, new: Pte) -> Pte {
+        let old = Pte::from_raw(self.entry.swap(new.raw(), AcqRel));
+        match (old.is_none(), new.is_none()) {
+            (true, false) => drop(frame::info(self.table).word().fetch_add(1, Relaxed)),
+            (false, true) => drop(frame::info(self.table).word().fetch_sub(1, Relaxed)),
+            _ => {}
+        }
+        old
+    }
+}
+
+/// Allocates a PML4 whose upper half is the kernel's.
+pub fn new_root() -> Result<Frame, OutOfMemory> {
+    let root = frame::alloc_zeroed(Owner::PageTable).ok_or(OutOfMemory)?;
+    let reference = physmap::table(init_mm_root());
+    let table = physmap::table(root);
+    for slot in KERNEL_SLOT..TABLE_ENTRIES {
+        table[slot].store(reference[slot].load(Relaxed), Relaxed);
+    }
+    Ok(root)
+}
+
+/// Returns the first upper-half slot in which `root` differs from `init_mm`, A bit aside (I-2).
+pub fn upper_half_difference(root: Frame) -> Option<usize> {
+    let accessed = PteFlags::ACCESSED.bits();
+    let (reference, table) = (physmap::table(init_mm_root()), physmap::table(root));
+    (KERNEL_SLOT..TABLE_ENTRIES)
+        .find(|&slot| (table[slot].load(Relaxed) ^ reference[slot].load(Relaxed)) & !accessed != 0)
+}
+
+/// Counts the upper-half slots of `root` that are filled.
+pub fn filled_upper_slots(root: Frame) -> usize {
+    physmap::table(root)[KERNEL_SLOT..].iter().filter(|slot| Pte::from_raw(slot.load(Relaxed)).is_present()).count()
+}
+
+/// One step of a walk, for reports: the level (4 to 1) and the entry found there.
+pub type Step = (u8, Pte);
+
+/// Reads the entries that translate `addr` from `root` down, until one is absent or maps a page.
+pub fn walk(root: Frame, addr: VirtAddr) -> impl Iterator<Item = Step> {
+    let mut next = Some((4_u8, root));
+    core::iter::from_fn(move || {
+        let (level, table) = next.take()?;
+        let entry = Pte::from_raw(physmap::table(table)[index(addr.page(), level)].load(Acquire));
+        if level > 1 && entry.is_present() && !entry.is_huge() {
+            next = Some((level - 1, entry.frame()));
+        }
+        Some((level, entry))
+    })
+}
+
+/// Returns the entry that maps `addr` in `root`, whatever its size, if one is present.
+pub fn leaf(root: Frame, addr: VirtAddr) -> Option<Step> {
+    let (level, entry) = walk(root, addr).last()?;
+    (entry.is_present() && (level == 1 || entry.is_huge())).then_some((level, entry))
+}
+
+/// Index of `page`'s entry in a table of `level` (4 is the PML4).
+fn index(page: Page, level: u8) -> usize {
+    (page.number() >> (9 * (level - 1))) as usize % TABLE_ENTRIES
+}
+
+/// Pages that one entry of a table of `level` covers.
+const fn span(level: u8) -> u64 {
+    1 << (9 * (level - 1))
+}
+
+impl Tables {
+    /// Describes the empty lower half below `root`.
+    pub fn new(root: Frame) -> Self {
+        Self { root, tables: 0 }
+    }
+
+    /// Finds the slot of `page`, if its last-level table exists.
+    pub fn find(&self, page: Page) -> Option<Slot> {
+        let mut table = self.root;
+        for level in [4, 3, 2] {
+            let entry = Pte::from_raw(physmap::table(table)[index(page, level)].load(Acquire));
+            if !entry.is_present() {
+                return None;
+            }
+            table = entry.frame();
+        }
+        Some(slot_in(table, page))
+    }
+
+    /// Finds the slot of `page`, creating the tables on the way (HF-21).
+    pub fn find_or_create(&mut self, page: Page) -> Result<Slot, OutOfMemory> {
+        let mut table = self.root;
+        for level in [4, 3, 2] {
+            table = self.descend(table, page, level)?;
+        }
+        Ok(slot_in(table, page))
+    }
+
+    fn descend(&mut self, table: Frame, page: Page, level: u8) -> Result<Frame, OutOfMemory> {
+        let entry = &physmap::table(table)[index(page, level)];
+        let found = Pte::from_raw(entry.load(Acquire));
+        if found.is_present() {
+            return Ok(found.frame());
+        }
+        let new = frame::alloc_zeroed(Owner::PageTable).ok_or(OutOfMemory)?;
+        frame::info(new).word().store(0, Relaxed);
+        frame::info(table).word().fetch_add(1, Relaxed);
+        entry.store(Pte::table(new).raw(), Release);
+        self.tables += 1;
+        Ok(new)
+    }
+
+    /// Calls `each` for every non-empty entry in `range`, lowest first, skipping absent tables.
+    ///
+    /// `each` returns whether to go on. Returns the page after the last one visited.
+    pub fn visit(&self, range: PageRange, mut each: impl FnMut(Page, Slot) -> bool) -> Page {
+        let mut page = range.start;
+        while page < range.end {
+            let Some(table) = self.next_table(&mut page, range.end) else { return range.end };
+            let entries = physmap::table(table);
+            let first = index(page, 1);
+            let last = (first as u64 + (range.end.number() - page.number())).min(TABLE_ENTRIES as u64) as usize;
+            for entry in &entries[first..last] {
+                let here = page;
+                page = page.next();
+                if entry.load(Acquire) != 0 && !each(here, Slot { entry, table }) {
+                    return page;
+                }
+            }
+        }
+        range.end
+    }
+
+    /// Moves `page` up to the next page below `end` whose last-level table exists.
+    fn next_table(&self, page: &mut Page, end: Page) -> Option<Frame> {
+        'restart: while *page < end {
+            let mut table = self.root;
+            for level in [4, 3, 2] {
+                let entry = Pte::from_raw(physmap::table(table)[index(*page, level)].load(Acquire));
+                if !entry.is_present() {
+                    *page = Page::new((page.number() / span(level) + 1) * span(level));
+                    continue 'restart;
+                }
+                table = entry.frame();
+            }
+            return Some(table);
+        }
+        None
+    }
+
+    /// Unhooks the tables on the way to `page` that have become empty, lowest first.
+    ///
+    /// They go into `gather`, to be freed after the flush.
+    pub fn prune(&mut self, page: Page, gather: &mut Gather) {
+        let mut path = [self.root; 4];
+        for level in [4_u8, 3, 2] {
+            let entry = Pte::from_raw(physmap::table(path[usize::from(level) - 1])[index(page, level)].load(Acquire));
+            if !entry.is_present() {
+                return;
+            }
+            path[usize::from(level) - 2] = entry.frame();
+        }
+        for level in 1..=3 {
+            let table = path[level - 1];
+            if frame::info(table).word().load(Relaxed) != 0 {
+                return;
+            }
+            let parent = path[level];
+            physmap::table(parent)[index(page, level as u8 + 1)].store(0, Release);
+            frame::info(parent).word().fetch_sub(1, Relaxed);
+            self.tables -= 1;
+            gather.table(table);
+        }
+    }
+
+    /// Unhooks every table of the lower half, empty or not, into `gather`; for the end of an mm.
+    pub fn unhook_all(&mut self, gather: &mut Gather) {
+        let root = physmap::table(self.root);
+        for entry in &root[..KERNEL_SLOT] {
+            let entry = Pte::from_raw(entry.swap(0, AcqRel));
+            if entry.is_present() {
+                self.unhook_below(entry.frame(), 3, gather);
+            }
+        }
+    }
+
+    fn unhook_below(&mut self, table: Frame, level: u8, gather: &mut Gather) {
+        if level > 1 {
+            for entry in physmap::table(table) {
+                let entry = Pte::from_raw(entry.load(Acquire));
+                if entry.is_present() {
+                    self.unhook_below(entry.frame(), level - 1, gather);
+                }
+            }
+        }
+        self.tables -= 1;
+        gather.table(table);
+    }
+}
+
+fn slot_in(table: Frame, page: Page) -> Slot {
+    Slot { entry: &physmap::table(table)[index(page, 1)], table }
+}
+
+/// Maps one page of the kernel half to `frame`; the page was not mapped before.
+pub fn map_kernel(page: Page, frame: Frame, flags: PteFlags) -> Result<(), OutOfMemory> {
+    let _guard = KERNEL_TABLES.lock();
+    let mut table = init_mm_root();
+    for level in [4, 3, 2] {
+        table = descend_kernel(table, page, level)?;
+    }
+    let old = physmap::table(table)[index(page, 1)].swap(Pte::new(frame, flags).raw(), AcqRel);
+    assert!(old == 0, "a kernel page is mapped once: {page:?}");
+    Ok(())
+}
+
+fn descend_kernel(table: Frame, page: Page, level: u8) -> Result<Frame, OutOfMemory> {
+    let entry = &physmap::table(table)[index(page, level)];
+    let found = Pte::from_raw(entry.load(Acquire));
+    if found.is_present() {
+        assert!(!found.is_huge(), "small kernel mappings do not overlap the direct map");
+        return Ok(found.frame());
+    }
+    assert!(level < 4, "all upper PML4 slots are filled at boot (KH-2)");
+    let new = frame::alloc_zeroed(Owner::PageTable).ok_or(OutOfMemory)?;
+    entry.store(Pte::kernel_table(new).raw(), Release);
+    Ok(new)
+}
+
+/// Unmaps one page of the kernel half and returns its frame; the caller flushes before freeing it.
+#[must_use = "the frame may be freed only after the flush"]
+pub fn unmap_kernel(page: Page) -> Frame {
+    let _guard = KERNEL_TABLES.lock();
+    let mut table = init_mm_root();
+    for level in [4, 3, 2] {
+        table = Pte::from_raw(physmap::table(table)[index(page, level)].load(Acquire)).frame();
+    }
+    let old = Pte::from_raw(physmap::table(table)[index(page, 1)].swap(0, AcqRel));
+    assert!(old.is_present(), "only a mapped kernel page is unmapped: {page:?}");
+    old.frame()
+}
+
+/// Flags of kernel data: writable, never executable, global (KH-3).
+pub fn kernel_data() -> PteFlags {
+    PteFlags::PRESENT | PteFlags::WRITE | PteFlags::GLOBAL | PteFlags::NX | PteFlags::ACCESSED | PteFlags::DIRTY
+}
+
+/// Flags of device registers: as data, and uncached.
+pub fn kernel_device() -> PteFlags {
+    kernel_data() | PteFlags::PCD | PteFlags::PWT
+}
+
+const _: () = assert!(PAGE_SIZE as usize == TABLE_ENTRIES * size_of::<u64>());

@@ -1,0 +1,96 @@
+//! The direct map: reading and writing frames by their physical address.
+//!
+//! Island: the only place that turns a physical address into a pointer. Whoever calls it owns the
+//! frame, or shares it in a way that tolerates concurrent access (page tables are atomics; user
+//! pages belong to programs, which may race as they like).
+#![expect(unsafe_code, reason = "turns physical addresses into pointers")]
+
+use core::arch::asm;
+use core::sync::atomic::AtomicU64;
+
+use addr::{Frame, PAGE_SIZE, PhysAddr};
+
+use super::layout::PHYSMAP;
+
+/// Entries of a page table.
+pub const TABLE_ENTRIES: usize = 512;
+/// A page table as memory: 512 entries that the CPU may write to as well (A and D bits).
+pub type Table = [AtomicU64; TABLE_ENTRIES];
+
+/// Returns the direct map's address of `phys`.
+pub fn virt(phys: PhysAddr) -> u64 {
+    PHYSMAP + phys.as_u64()
+}
+
+fn pointer(frame: Frame) -> *mut u8 {
+    virt(frame.start()) as *mut u8
+}
+
+/// Views a frame that holds a page table.
+///
+/// The reference may outlive the table: whoever walks tables holds the lock that keeps them.
+pub fn table(frame: Frame) -> &'static Table {
+    // SAFETY: the direct map covers every frame of RAM, a frame is aligned and as large as a table,
+    // and all bit patterns are valid for atomics.
+    unsafe { &*pointer(frame).cast::<Table>() }
+}
+
+/// Fills a frame with zeros.
+pub fn zero(frame: Frame) {
+    // SAFETY: the caller owns the frame, and the direct map makes it 4096 writable bytes.
+    unsafe {
+        asm!("rep stosq", inout("rdi") pointer(frame) => _, inout("rcx") PAGE_SIZE / 8 => _, in("rax") 0_u64,
+             options(nostack, preserves_flags));
+    }
+}
+
+/// Copies all of frame `from` to frame `to`.
+pub fn copy(to: Frame, from: Frame) {
+    // SAFETY: two distinct frames in the direct map; the caller owns `to` and keeps `from` alive.
+    unsafe {
+        asm!("rep movsq", inout("rdi") pointer(to) => _, inout("rsi") pointer(from) => _, inout("rcx") PAGE_SIZE / 8 => _,
+             options(nostack, preserves_flags));
+    }
+}
+
+fn check(offset: usize, len: usize) {
+    let end = offset.checked_add(len);
+    assert!(end.is_some_and(|end| end <= PAGE_SIZE as usize), "an access stays within its frame");
+}
+
+/// Writes `bytes` to the frame from byte `offset` on.
+pub fn write(frame: Frame, offset: usize, bytes: &[u8]) {
+    check(offset, bytes.len());
+    // SAFETY: `offset` lies within the frame, as checked above.
+    let to = unsafe { pointer(frame).add(offset) };
+    // SAFETY: source and destination are valid for the length; a slice of kernel memory does not
+    // overlap a frame that the caller owns.
+    unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+}
+
+/// Reads bytes of the frame from byte `offset` on.
+pub fn read(frame: Frame, offset: usize, bytes: &mut [u8]) {
+    check(offset, bytes.len());
+    // SAFETY: `offset` lies within the frame, as checked above.
+    let from = unsafe { pointer(frame).add(offset) };
+    // SAFETY: as for `write`, the other way round.
+    unsafe { core::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len()) };
+}
+
+/// Views `len` bytes of physical memory that nobody will ever write to or free.
+///
+/// # Safety
+/// The bytes lie in RAM and are reserved for good: the initramfs, and nothing else.
+pub unsafe fn reserved_bytes(start: PhysAddr, len: usize) -> &'static [u8] {
+    // SAFETY: the direct map covers RAM; the caller promises that nobody writes there.
+    unsafe { core::slice::from_raw_parts(virt(start) as *const u8, len) }
+}
+
+/// Fills physical memory through `fill` before it is seen as [`reserved_bytes`].
+///
+/// # Safety
+/// The bytes lie in RAM and belong to the caller alone.
+pub unsafe fn reserved_bytes_mut(start: PhysAddr, len: usize) -> &'static mut [u8] {
+    // SAFETY: the direct map covers RAM; the caller promises to be the only owner.
+    unsafe { core::slice::from_raw_parts_mut(virt(start) as *mut u8, len) }
+}

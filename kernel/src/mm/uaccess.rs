@@ -1,0 +1,88 @@
+//! Copies between the kernel and the current program.
+//!
+//! Every address a program passes goes through here. The range is checked against the user half
+//! first (a kernel or wrapping address never reaches an instruction), then the copy runs with the
+//! exception table behind it: whatever faults and cannot be repaired ends the copy, not the kernel
+//! (PF-14). Such a copy may sleep and counts as taking mmap_lock: no spin lock is held.
+
+use alloc::vec::Vec;
+
+use zerocopy::{FromBytes, IntoBytes};
+
+use crate::arch::uaccess::{self as raw, StringCopy};
+use crate::locks;
+
+/// An address that a program passed is not readable, or not writable, to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Efault;
+
+/// Why a string could not be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CstrError {
+    /// Part of it is not readable.
+    Fault,
+    /// No NUL within the length allowed.
+    TooLong,
+}
+
+/// Fills `to` from user address `from`, all or nothing as far as the caller can tell.
+pub fn copy_from_user(to: &mut [u8], from: u64) -> Result<(), Efault> {
+    let len = to.len();
+    if copy_from_user_partial(to, from) == len { Ok(()) } else { Err(Efault) }
+}
+
+/// Writes `from` to user address `to`; on failure a part may have been written.
+pub fn copy_to_user(to: u64, from: &[u8]) -> Result<(), Efault> {
+    if copy_to_user_partial(to, from) == from.len() { Ok(()) } else { Err(Efault) }
+}
+
+/// Fills as much of `to` as is readable at `from` and returns how many bytes that was (PF-15).
+pub fn copy_from_user_partial(to: &mut [u8], from: u64) -> usize {
+    locks::assert_may_sleep();
+    to.len() - raw::copy_from_user(to, from)
+}
+
+/// Writes as much of `from` as is writable at `to` and returns how many bytes that was.
+pub fn copy_to_user_partial(to: u64, from: &[u8]) -> usize {
+    locks::assert_may_sleep();
+    from.len() - raw::copy_to_user(to, from)
+}
+
+/// Zeroes user memory and returns how many bytes were.
+pub fn clear_user(to: u64, len: u64) -> u64 {
+    locks::assert_may_sleep();
+    len - raw::clear_user(to, len as usize) as u64
+}
+
+/// Reads one value.
+pub fn read_user<T: FromBytes + IntoBytes>(from: u64) -> Result<T, Efault> {
+    let mut value = T::new_zeroed();
+    copy_from_user(value.as_mut_bytes(), from)?;
+    Ok(value)
+}
+
+/// Writes one value.
+pub fn write_user<T: IntoBytes + zerocopy::Immutable>(to: u64, value: &T) -> Result<(), Efault> {
+    copy_to_user(to, value.as_bytes())
+}
+
+/// Reads a NUL-terminated string of at most `max` bytes without the NUL.
+pub fn read_cstr(from: u64, max: usize) -> Result<Vec<u8>, CstrError> {
+    const STEP: usize = 256;
+    locks::assert_may_sleep();
+    let mut string = Vec::new();
+    while string.len() <= max {
+        let at = from.checked_add(string.len() as u64).ok_or(CstrError::Fault)?;
+        let mut piece = [0; STEP];
+        match raw::copy_string_from_user(&mut piece, at) {
+            StringCopy::Terminated(end) if string.len() + end <= max => {
+                string.extend_from_slice(&piece[..end]);
+                return Ok(string);
+            }
+            StringCopy::Terminated(_) => return Err(CstrError::TooLong),
+            StringCopy::Full => string.extend_from_slice(&piece),
+            StringCopy::Fault(_) => return Err(CstrError::Fault),
+        }
+    }
+    Err(CstrError::TooLong)
+}

@@ -1,0 +1,151 @@
+//! Counters for everything this kernel claims, in one table.
+//!
+//! A counter is a relaxed atomic that only grows, except the gauges at the end (`…_alive`), which
+//! go both ways. They are printed at power-off and readable by programs in `/proc/lodger`.
+
+use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicI64, Ordering::Relaxed};
+
+/// A number that tells how often something happened, or how many of something exist.
+pub struct Counter(AtomicI64);
+
+impl Counter {
+    const fn new() -> Self {
+        Self(AtomicI64::new(0))
+    }
+
+    /// Adds one.
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// Takes one away; for gauges.
+    pub fn dec(&self) {
+        self.add(-1);
+    }
+
+    /// Adds `n`, which may be negative for gauges.
+    pub fn add(&self, n: i64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    /// Returns the present value.
+    pub fn get(&self) -> i64 {
+        self.0.load(Relaxed)
+    }
+}
+
+macro_rules! counters {
+    ($($(#[$doc:meta])+ $name:ident = $text:literal;)*) => {
+        $($(#[$doc])+ pub static $name: Counter = Counter::new();)*
+        /// Every counter with the name it is printed under.
+        static TABLE: &[(&str, &Counter)] = &[$(($text, &$name)),*];
+    };
+}
+
+counters! {
+    /// Context switches from one task to another.
+    CONTEXT_SWITCHES = "context_switches";
+    /// Switches kernel → kernel: the borrowed mm is handed on.
+    SWITCH_KK = "switch_kk";
+    /// Switches user → kernel: the kernel task borrows.
+    SWITCH_UK = "switch_uk";
+    /// Switches kernel → user: a borrow ends.
+    SWITCH_KU = "switch_ku";
+    /// Switches user → user.
+    SWITCH_UU = "switch_uu";
+    /// Writes to CR3, for whatever reason, after boot.
+    CR3_WRITES = "cr3_writes";
+    /// Returns to the loaded mm out of lazy mode that needed no CR3 write (LZ-12).
+    CR3_SKIPPED_LAZY = "cr3_skipped_lazy";
+    /// Returns to the loaded mm out of lazy mode that had to flush because its generation moved.
+    CR3_CATCH_UP = "cr3_catch_up";
+    /// Times a CPU went lazy (entered a kernel task).
+    LAZY_ENTER = "lazy_enter";
+    /// Borrowed references taken (user → kernel, exit).
+    LAZY_GRAB = "lazy_grab";
+    /// Borrowed references handed from one kernel task to the next.
+    LAZY_TRANSFER = "lazy_transfer";
+    /// Borrowed references given back.
+    LAZY_DROP = "lazy_drop";
+    /// Address spaces created.
+    MM_CREATED = "mm_created";
+    /// Address spaces whose user memory is gone (`mm_users` reached 0).
+    MM_UNUSED = "mm_unused";
+    /// Address spaces freed (`mm_count` reached 0).
+    MM_FREED = "mm_freed";
+    /// TLB generations raised.
+    TLB_GENERATIONS = "tlb_generations";
+    /// Single pages flushed from this CPU's TLB.
+    TLB_PAGE_FLUSHES = "tlb_page_flushes";
+    /// Full flushes of this CPU's TLB.
+    TLB_FULL_FLUSHES = "tlb_full_flushes";
+    /// Flushes that were not needed because the mm was not loaded, or lazily so.
+    TLB_FLUSHES_SKIPPED = "tlb_flushes_skipped";
+    /// Page faults of any kind.
+    FAULTS_TOTAL = "faults_total";
+    /// First writes that got a zeroed frame.
+    FAULT_DEMAND_ZERO = "fault_demand_zero";
+    /// First reads that got the shared zero page.
+    FAULT_ZERO_PAGE = "fault_zero_page";
+    /// Writes that replaced the zero page.
+    FAULT_ZERO_UPGRADE = "fault_zero_upgrade";
+    /// File pages mapped.
+    FAULT_FILE = "fault_file";
+    /// Private file pages copied at the first write.
+    FAULT_FILE_COW = "fault_file_cow";
+    /// Write faults on shared file pages.
+    FAULT_SHARED_WRITE = "fault_shared_write";
+    /// Copy-on-write faults that copied.
+    COW_COPIED = "cow_copied";
+    /// Copy-on-write faults that took the frame over because nobody else had it.
+    COW_REUSED = "cow_reused";
+    /// Pages by which stacks grew.
+    FAULT_STACK_GROWTH = "fault_stack_growth";
+    /// Faults that found nothing left to do.
+    FAULT_SPURIOUS = "fault_spurious";
+    /// Faults whose page table entry had changed before they could apply what they had decided.
+    FAULT_REDECIDED = "fault_redecided";
+    /// Faults answered with SIGSEGV.
+    SEGV_SENT = "segv_sent";
+    /// Faults answered with SIGBUS.
+    SIGBUS_SENT = "sigbus_sent";
+    /// Kernel-mode faults resolved through the exception table.
+    FIXUPS = "fixups";
+    /// System calls.
+    SYSCALLS = "syscalls";
+    /// Processes forked.
+    FORKS = "forks";
+    /// Programs executed.
+    EXECS = "execs";
+    /// Processes ended.
+    EXITS = "exits";
+    /// Timer interrupts.
+    TIMER_INTERRUPTS = "timer_interrupts";
+    /// Spurious interrupts of the local APIC or the PIC.
+    SPURIOUS_INTERRUPTS = "spurious_interrupts";
+    /// Tasks reaped.
+    TASKS_REAPED = "tasks_reaped";
+    /// Gauge: address-space objects that exist, `init_mm` not counted.
+    MM_ALIVE = "mm_alive";
+    /// Gauge: top-level page tables that exist, `init_mm`'s not counted.
+    PML4_ALIVE = "pml4_alive";
+    /// Gauge: tasks that exist, running or not yet reaped.
+    TASKS_ALIVE = "tasks_alive";
+    /// Gauge: kernel stacks in use.
+    KSTACKS_ALIVE = "kstacks_alive";
+}
+
+/// Calls `each` with the name and value of every counter, in the order of the table.
+pub fn for_each(mut each: impl FnMut(&'static str, i64)) {
+    for (name, counter) in TABLE {
+        each(name, counter.get());
+    }
+}
+
+/// Writes all counters as lines of `name value`.
+pub fn write(out: &mut dyn Write) -> fmt::Result {
+    TABLE
+        .iter()
+        .try_for_each(|(name, counter)| writeln!(out, "{name} {}", counter.get()))
+}

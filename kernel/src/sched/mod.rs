@@ -1,0 +1,164 @@
+//! The scheduler: who runs next, and the context switch.
+//!
+//! ```text
+//! schedule ── run-queue lock ── pick_next (pure: runq) ── MmSwitch::plan (pure: lazytlb)
+//!    ── switch_mm or enter_lazy_tlb ── vector registers ── switch stacks ──┐
+//!    ┌─ on the next task's stack ──────────────────────────────────────────┘
+//!    └─ finish_switch: lock released ── mmdrop of the ended borrow ── dead prev → reaper
+//! ```
+//!
+//! The run-queue lock is taken by the task that leaves and released by the one that comes. What must
+//! outlive the switch (the task left, the borrowed mm to drop) waits in the run queue itself, never
+//! on a stack, so that nothing is lost when a dead task's stack is never returned to.
+//!
+//! - [`switching`]: the four rows of the table. [`runqueue`]: the per-CPU state.
+
+pub mod runqueue;
+pub mod switching;
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use crate::arch::{cpu, local, timer};
+use crate::locks::assert_may_sleep;
+use crate::mm::counters::CONTEXT_SWITCHES;
+use crate::task::{self, BLOCKED, DEAD, RUNNABLE, Task, TaskRef, current};
+use runqueue::{Rq, this_rq};
+
+pub use switching::{finish_switch, first_switch};
+
+/// Makes `idle` the running task of this CPU; from here on there is a current task.
+pub fn init(idle: TaskRef) {
+    idle.set_state(RUNNABLE);
+    task::current::set_current(&idle);
+    let mut rq = this_rq().lock();
+    rq.current = Some(idle.clone());
+    rq.idle = Some(idle);
+}
+
+/// Lets a new task run for the first time.
+pub fn start(task: &TaskRef) {
+    wake(task);
+}
+
+/// Makes a blocked task runnable; does nothing to one that is not blocked.
+pub fn wake(task: &TaskRef) {
+    let mut rq = this_rq().lock();
+    if task.state() != BLOCKED {
+        return;
+    }
+    task.set_state(RUNNABLE);
+    // A task woken on its way to sleep is still running and queues itself in `schedule`.
+    if !task.queued().swap(true, Relaxed) {
+        rq.queue.push(task.clone());
+    }
+    if rq.current.as_ref().is_some_and(|current| current.is_idle()) {
+        local::set_need_resched();
+    }
+}
+
+/// Marks the current task as blocked; a wake from now on makes [`schedule`] return at once.
+pub fn prepare_to_sleep() {
+    current().set_state(BLOCKED);
+}
+
+/// Takes [`prepare_to_sleep`] back.
+pub fn cancel_sleep() {
+    let _rq = this_rq().lock();
+    current().set_state(RUNNABLE);
+}
+
+/// Gives the CPU to the next task; returns when this one's turn comes again.
+///
+/// A runnable task queues up behind the others; a blocked or dead one does not.
+pub fn schedule() {
+    assert_may_sleep();
+    switch_away();
+}
+
+/// Preempts the current task between two instructions of kernel or user code; interrupts are off.
+pub fn preempt() {
+    switch_away();
+}
+
+/// Lets other tasks run first.
+pub fn yield_now() {
+    schedule();
+}
+
+fn switch_away() {
+    let mut rq = this_rq().lock();
+    local::clear_need_resched();
+    let now = timer::now_ns();
+    let next = pick_next(&mut rq, now);
+    if current().is(&next) {
+        current().begin_turn(now);
+        return;
+    }
+    current().end_turn(now);
+    next.begin_turn(now);
+    CONTEXT_SWITCHES.inc();
+    switching::context_switch(rq, next);
+}
+
+fn pick_next(rq: &mut Rq, _now: u64) -> TaskRef {
+    let prev = rq.current.clone().expect("some task is running");
+    if prev.state() == RUNNABLE && !prev.is_idle() {
+        prev.queued().store(true, Relaxed);
+        rq.queue.push(prev);
+    } else {
+        prev.queued().store(false, Relaxed);
+    }
+    rq.queue.pick().unwrap_or_else(|| rq.idle.clone().expect("each CPU has an idle task"))
+}
+
+/// Tells the scheduler that a timer interrupt came: a task whose slice is over is preempted soon.
+pub fn tick(now: u64) {
+    let rq = this_rq().lock();
+    let running = current();
+    if running.is_idle() && rq.queue.len() == 0 {
+        return;
+    }
+    if running.is_idle() || rq.queue.slice_over(running.turn_ns(now)) {
+        local::set_need_resched();
+    }
+}
+
+/// Returns whether somebody waits for the CPU besides the task that runs.
+pub fn others_wait() -> bool {
+    this_rq().lock().queue.len() != 0
+}
+
+/// Posts a signal that ends `task` at its next chance, and wakes it for that.
+pub fn post_kill(task: &TaskRef, signal: u8) {
+    task.mark_fatal(signal);
+    wake(task);
+}
+
+/// Ends the current task: the last schedule. Its own mm is gone already (KT-4).
+pub fn exit_task() -> ! {
+    {
+        let task = current();
+        assert!(!task.has_mm(), "a task gives its mm up before it ends");
+        task.set_state(DEAD);
+    }
+    switch_away();
+    unreachable!("a dead task is never switched to")
+}
+
+/// The idle task's body: sleeps until an interrupt makes somebody runnable (KT-5).
+pub fn idle_loop() -> ! {
+    loop {
+        cpu::irq_disable();
+        if local::need_resched() || others_wait() {
+            cpu::irq_enable();
+            schedule();
+        } else {
+            cpu::idle_wait();
+        }
+    }
+}
+
+/// Describes what a task stands on, for the statistics thread and reports.
+pub fn active_mm_of(task: &Task) -> Option<u64> {
+    task.mm_slot().lock().active_id()
+}

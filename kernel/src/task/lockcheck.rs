@@ -1,0 +1,54 @@
+//! The run-time checker of lock ranks, in debug builds: which ranks the running task holds.
+//!
+//! The record belongs to the task because sleeping locks stay held across a switch. Only code that
+//! the task itself runs touches it; an interrupt handler that takes locks gives them back before it
+//! returns, so it leaves the record as it found it.
+//!
+//! Island: gives out the running task's record without a lock, which the checker cannot use.
+#![expect(unsafe_code, reason = "the rank checker cannot use the locks it checks")]
+
+use core::cell::UnsafeCell;
+
+use sync::{HeldRanks, Order};
+
+use super::current::{self, current};
+
+/// One task's record.
+pub struct HeldCell(UnsafeCell<HeldRanks>);
+
+// SAFETY: only the running task's own code and interrupts above it reach the record, one at a time.
+unsafe impl Sync for HeldCell {}
+
+impl HeldCell {
+    pub(super) fn new() -> Self {
+        Self(UnsafeCell::new(HeldRanks::new()))
+    }
+
+    fn with<R>(&self, each: impl FnOnce(&mut HeldRanks) -> R) -> R {
+        // SAFETY: the caller runs as the task, and `each` neither sleeps nor takes locks.
+        each(unsafe { &mut *self.0.get() })
+    }
+}
+
+/// Checks and records that the running task takes a lock.
+pub fn lock_acquired(rank: u8, name: &'static str, order: Order) {
+    if current::exists()
+        && let Err(violation) = current().held().with(|held| held.acquire(rank, name, order))
+    {
+        panic!("{violation}");
+    }
+}
+
+/// Records that the running task gave a lock back.
+pub fn lock_released(rank: u8) {
+    if current::exists()
+        && let Err(violation) = current().held().with(|held| held.release(rank))
+    {
+        panic!("{violation}");
+    }
+}
+
+/// A new task starts with the run-queue lock that the switch to it hands over.
+pub(crate) fn start_holding(cell: &HeldCell, rank: u8, name: &'static str) {
+    cell.with(|held| *held = HeldRanks::holding(rank, name));
+}

@@ -1,0 +1,296 @@
+//! Tasks: what runs. Each has a kernel stack of its own and a [`TaskMm`] that says what it stands on.
+//!
+//! Read in this order:
+//! - [`task_mm`]: own mm, borrowed mm, or none; how exec and exit change it.
+//! - [`current`]: the task that runs here. [`context`]: where a task that does not run left off.
+//! - [`kthread`] and [`user`]: how tasks are made.
+//! - [`reaper`]: how they go, on somebody else's stack.
+
+pub mod context;
+pub mod current;
+pub mod kthread;
+pub mod lockcheck;
+pub mod reaper;
+pub mod task_mm;
+pub mod user;
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::any::Any;
+use core::fmt;
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::{Acquire, Relaxed, Release}};
+
+use arrayvec::ArrayString;
+
+use crate::arch::fpu::FpuState;
+use crate::locks::{SpinLock, rank};
+use crate::mm::counters::TASKS_ALIVE;
+use crate::mm::kstack::Kstack;
+
+pub use context::Context;
+pub use current::{Current, current, current_ref};
+pub use kthread::kthread_run;
+pub use lockcheck::{lock_acquired, lock_released};
+pub use task_mm::{TaskMm, current_mm, exec_mm, exit_mm};
+pub use user::NewUser;
+
+/// A counted reference to a task.
+pub type TaskRef = Arc<Task>;
+/// What the process layer hangs onto a task; mm, task and sched never look inside.
+pub type Owner = Arc<dyn Any + Send + Sync>;
+/// A kernel thread's body.
+pub type Body = Box<dyn FnOnce() + Send>;
+/// At most 15 bytes, as in `/proc/PID/comm`.
+pub type Name = ArrayString<15>;
+
+/// Runs, or waits in a run queue to run.
+pub const RUNNABLE: u8 = 0;
+/// Waits for a wake-up.
+pub const BLOCKED: u8 = 1;
+/// Has left for good; its stack is freed by the reaper.
+pub const DEAD: u8 = 2;
+
+/// A task: one flow of control through the kernel, perhaps with a user program around it.
+pub struct Task {
+    tid: u32,
+    /// The idle task of a CPU: never queued, runs when nothing else does (KT-5).
+    idle: bool,
+    name: SpinLock<Name, { rank::TASK }>,
+    /// [`RUNNABLE`], [`BLOCKED`] or [`DEAD`]; written under the run-queue lock, or by the task itself
+    /// on its way to sleep.
+    state: AtomicU8,
+    /// Whether a run queue holds it, or a CPU runs it. Under the run-queue lock.
+    queued: AtomicBool,
+    kstack: Kstack,
+    /// Where it left off; touched only by the switch, under the run-queue lock.
+    context: Context,
+    mm: SpinLock<TaskMm, { rank::TASK }>,
+    /// Vector registers of a user task while another runs; kernel tasks have none.
+    fpu: Option<SpinLock<FpuState, { rank::TASK }>>,
+    /// User FS and GS bases while another task runs, and for exec and fork to read.
+    fs_base: AtomicU64,
+    gs_base: AtomicU64,
+    owner: Option<Owner>,
+    body: SpinLock<Option<Body>, { rank::TASK }>,
+    /// A signal that ends the process at the next chance; 0 for none.
+    fatal: AtomicU8,
+    /// Page faults that needed no I/O, and those that did.
+    min_faults: AtomicU64,
+    maj_faults: AtomicU64,
+    /// CPU time in ns, and when the present turn began.
+    run_ns: AtomicU64,
+    turn_began: AtomicU64,
+    held: lockcheck::HeldCell,
+}
+
+static NEXT_TID: AtomicU32 = AtomicU32::new(1);
+
+/// What a new task is made of.
+pub(crate) struct Parts {
+    pub(crate) name: Name,
+    pub(crate) idle: bool,
+    pub(crate) kstack: Kstack,
+    pub(crate) context: Context,
+    pub(crate) mm: TaskMm,
+    pub(crate) fpu: Option<FpuState>,
+    pub(crate) owner: Option<Owner>,
+    pub(crate) body: Option<Body>,
+}
+
+impl Task {
+    /// Makes a task that nobody runs yet.
+    pub(crate) fn from_parts(parts: Parts) -> TaskRef {
+        TASKS_ALIVE.inc();
+        Arc::new(Self {
+            tid: if parts.idle { 0 } else { NEXT_TID.fetch_add(1, Relaxed) },
+            idle: parts.idle,
+            name: SpinLock::new(parts.name),
+            state: AtomicU8::new(BLOCKED),
+            queued: AtomicBool::new(false),
+            kstack: parts.kstack,
+            context: parts.context,
+            mm: SpinLock::new(parts.mm),
+            fpu: parts.fpu.map(SpinLock::new),
+            fs_base: AtomicU64::new(0),
+            gs_base: AtomicU64::new(0),
+            owner: parts.owner,
+            body: SpinLock::new(parts.body),
+            fatal: AtomicU8::new(0),
+            min_faults: AtomicU64::new(0),
+            maj_faults: AtomicU64::new(0),
+            run_ns: AtomicU64::new(0),
+            turn_began: AtomicU64::new(0),
+            held: lockcheck::HeldCell::new(),
+        })
+    }
+
+    /// Returns the task's number; 0 for idle tasks.
+    pub fn tid(&self) -> u32 {
+        self.tid
+    }
+
+    /// Returns whether this is a CPU's idle task.
+    pub fn is_idle(&self) -> bool {
+        self.idle
+    }
+
+    /// Returns the name.
+    pub fn name(&self) -> Name {
+        *self.name.lock()
+    }
+
+    /// Returns the name unless its lock is held, for reports.
+    pub fn try_name(&self) -> Option<Name> {
+        self.name.try_lock().map(|name| *name)
+    }
+
+    /// Sets the name, cut to 15 bytes.
+    pub fn set_name(&self, name: &str) {
+        *self.name.lock() = cut_name(name);
+    }
+
+    /// Returns what the process layer hung onto the task; `None` for kernel threads.
+    pub fn owner(&self) -> Option<&Owner> {
+        self.owner.as_ref()
+    }
+
+    /// Returns the kernel stack.
+    pub fn kstack(&self) -> &Kstack {
+        &self.kstack
+    }
+
+    /// Returns where the task left off.
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Returns the lock of what the task stands on.
+    pub(crate) fn mm_slot(&self) -> &SpinLock<TaskMm, { rank::TASK }> {
+        &self.mm
+    }
+
+    /// Returns whether the task has an mm of its own (LZ-1).
+    pub fn has_mm(&self) -> bool {
+        matches!(*self.mm.lock(), TaskMm::User(_))
+    }
+
+    pub(crate) fn fpu(&self) -> Option<&SpinLock<FpuState, { rank::TASK }>> {
+        self.fpu.as_ref()
+    }
+
+    pub(crate) fn state(&self) -> u8 {
+        self.state.load(Acquire)
+    }
+
+    pub(crate) fn set_state(&self, state: u8) {
+        self.state.store(state, Release);
+    }
+
+    pub(crate) fn queued(&self) -> &AtomicBool {
+        &self.queued
+    }
+
+    /// Returns the user FS base.
+    pub fn fs_base(&self) -> u64 {
+        self.fs_base.load(Relaxed)
+    }
+
+    /// Returns the user GS base.
+    pub fn gs_base(&self) -> u64 {
+        self.gs_base.load(Relaxed)
+    }
+
+    /// Notes the user FS base; [`Current`] also loads it.
+    pub(crate) fn store_fs_base(&self, base: u64) {
+        self.fs_base.store(base, Relaxed);
+    }
+
+    /// Notes the user GS base; [`Current`] also loads it.
+    pub(crate) fn store_gs_base(&self, base: u64) {
+        self.gs_base.store(base, Relaxed);
+    }
+
+    /// Takes the body of a kernel thread that starts.
+    pub(crate) fn take_body(&self) -> Option<Body> {
+        self.body.lock().take()
+    }
+
+    /// Returns the signal that is to end the process, if one was posted.
+    pub fn fatal_signal(&self) -> Option<u8> {
+        match self.fatal.load(Acquire) {
+            0 => None,
+            signal => Some(signal),
+        }
+    }
+
+    /// Marks the task to end by `signal` at its next return to user mode; the first mark stays.
+    ///
+    /// Who posts it also wakes the task ([`crate::sched::post_kill`] does both).
+    pub(crate) fn mark_fatal(&self, signal: u8) {
+        let _ = self.fatal.compare_exchange(0, signal, Release, Relaxed);
+    }
+
+    /// Counts a page fault that was resolved.
+    pub fn count_fault(&self, major: bool) {
+        if major { &self.maj_faults } else { &self.min_faults }.fetch_add(1, Relaxed);
+    }
+
+    /// Returns the minor and the major page faults so far (HF-15).
+    pub fn faults(&self) -> (u64, u64) {
+        (self.min_faults.load(Relaxed), self.maj_faults.load(Relaxed))
+    }
+
+    /// Notes that a turn on a CPU begins at `now` ns.
+    pub(crate) fn begin_turn(&self, now: u64) {
+        self.turn_began.store(now, Relaxed);
+    }
+
+    /// Adds the turn that ends at `now` ns to the CPU time.
+    pub(crate) fn end_turn(&self, now: u64) {
+        self.run_ns.fetch_add(now.saturating_sub(self.turn_began.load(Relaxed)), Relaxed);
+    }
+
+    /// Returns how long the present turn has lasted at `now`, in ns.
+    pub(crate) fn turn_ns(&self, now: u64) -> u64 {
+        now.saturating_sub(self.turn_began.load(Relaxed))
+    }
+
+    /// Returns the CPU time of all finished turns in ns.
+    pub fn run_ns(&self) -> u64 {
+        self.run_ns.load(Relaxed)
+    }
+
+    /// Returns the record of the locks the task holds.
+    pub(crate) fn held(&self) -> &lockcheck::HeldCell {
+        &self.held
+    }
+}
+
+impl PartialEq for Task {
+    fn eq(&self, other: &Self) -> bool {
+        core::ptr::eq(self, other)
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        TASKS_ALIVE.dec();
+    }
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.name(), self.tid)
+    }
+}
+
+/// Cuts a name to what fits, at a character boundary.
+pub(crate) fn cut_name(name: &str) -> Name {
+    let mut cut = Name::new();
+    for letter in name.chars() {
+        if cut.try_push(letter).is_err() {
+            break;
+        }
+    }
+    cut
+}

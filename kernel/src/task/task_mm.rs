@@ -1,0 +1,83 @@
+//! What a task stands on: an mm of its own, a borrowed one, or nothing while it does not run.
+//!
+//! | state | `mm` | `active_mm` | counts held |
+//! |---|---|---|---|
+//! | `User` | own | the same (I-3) | one `mm_users` |
+//! | `Lazy` | none | borrowed | one `mm_count` |
+//! | `Off` | none | none | – ; a kernel task that does not run |
+//!
+//! The scheduler moves the borrowed reference along (LZ-1 … LZ-3); here are the other two changes:
+//! exec replaces the own mm, exit turns the own mm into a borrowed one.
+
+use crate::arch::cpu;
+use crate::mm::counters::LAZY_GRAB;
+use crate::mm::{MmRef, MmUserRef, switch};
+
+use super::current::current;
+
+/// What a task stands on.
+pub enum TaskMm {
+    /// An address space of its own; user code may run.
+    User(MmUserRef),
+    /// A borrowed address space: a kernel task that runs, or an exiting one.
+    Lazy(MmRef),
+    /// Nothing: a kernel task that does not run.
+    Off,
+}
+
+impl TaskMm {
+    /// Returns the number of the mm stood on, for reports.
+    pub fn active_id(&self) -> Option<u64> {
+        match self {
+            Self::User(mm) => Some(mm.id().as_u64()),
+            Self::Lazy(mm) => Some(mm.id().as_u64()),
+            Self::Off => None,
+        }
+    }
+}
+
+/// Returns the current task's own mm, as one more user of it.
+pub fn current_mm() -> Option<MmUserRef> {
+    match &*current().mm_slot().lock() {
+        TaskMm::User(mm) => Some(mm.clone()),
+        _ => None,
+    }
+}
+
+/// Puts the current task onto `new`, in one step as far as interrupts are concerned (LZ-22).
+///
+/// Returns the old own mm, to be dropped when no lock is held. A kernel thread that execs (the
+/// start of init) gives its borrowed reference back instead (LZ-21).
+pub fn exec_mm(new: MmUserRef) -> Option<MmUserRef> {
+    let task = current();
+    let mut slot = task.mm_slot().lock(); // Interrupts are off from here on.
+    let old = core::mem::replace(&mut *slot, TaskMm::User(new.clone()));
+    switch::switch_mm(&new);
+    drop(slot);
+    match old {
+        TaskMm::User(mm) => Some(mm),
+        TaskMm::Lazy(mm) => {
+            crate::mm::counters::LAZY_DROP.inc();
+            drop(mm);
+            None
+        }
+        TaskMm::Off => unreachable!("a running task stands on some mm (I-3)"),
+    }
+}
+
+/// Gives the current task's own mm up and goes on borrowing it (LZ-16).
+///
+/// The last user's memory is torn down right here, on the dying task's stack, before its parent
+/// learns anything (LZ-18).
+pub fn exit_mm() {
+    let task = current();
+    let mut slot = task.mm_slot().lock();
+    let TaskMm::User(mm) = &*slot else { return };
+    let borrowed = mm.grab();
+    LAZY_GRAB.inc();
+    let old = core::mem::replace(&mut *slot, TaskMm::Lazy(borrowed));
+    debug_assert!(!cpu::irqs_enabled(), "mm and lazy mode change as one");
+    switch::enter_lazy_tlb();
+    drop(slot);
+    drop(old);
+}

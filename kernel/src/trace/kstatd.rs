@@ -1,0 +1,76 @@
+//! kstatd: a kernel thread that looks at itself. It has no mm, so each time it runs it says on whose
+//! address space it is lodging; and it checks that CR3 agrees.
+//!
+//! `kstatd=MS` on the command line sets the period, `kstatd=0` silences it.
+
+use bootinfo::CommandLine;
+use log::{debug, info};
+
+use crate::arch::mmu;
+use crate::mm::{counters, frame, switch};
+use crate::task::{self, TaskMm};
+use crate::time;
+
+/// Half a second, unless the command line says otherwise.
+const DEFAULT_MS: u64 = 500;
+const NS_PER_MS: u64 = 1_000_000;
+
+/// Returns the period in ns; 0 for never.
+pub fn period(cmdline: &CommandLine) -> u64 {
+    cmdline.get("kstatd").and_then(|text| text.parse().ok()).unwrap_or(DEFAULT_MS).saturating_mul(NS_PER_MS)
+}
+
+/// The thread's body.
+pub fn run(period: u64) {
+    let mut last = None;
+    while period > 0 && time::sleep_until(time::now_ns() + period).is_ok() {
+        let borrowed = look();
+        if Some(borrowed) != last {
+            info!(target: "kstatd", "{}", Lodging(borrowed));
+            last = Some(borrowed);
+        } else {
+            debug!(target: "kstatd", "{}", Lodging(borrowed));
+        }
+    }
+}
+
+/// Where the thread found itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Borrowed {
+    /// The borrowed mm; 0 is `init_mm`.
+    pub active_mm: u64,
+    /// What CR3 holds: the PML4's physical address.
+    pub cr3: u64,
+    /// Whether CR3 holds the borrowed mm, not `init_mm` behind its back (LZ-10).
+    pub loaded: bool,
+}
+
+/// Reads the current task's borrowed mm and CR3.
+pub fn look() -> Borrowed {
+    let active_mm = match &*task::current().mm_slot().lock() {
+        TaskMm::Lazy(mm) => mm.id().as_u64(),
+        TaskMm::User(_) | TaskMm::Off => unreachable!("a kernel thread that runs has a borrowed mm and no other (I-3)"),
+    };
+    let loaded = switch::this_cpu().loaded.as_u64() == active_mm;
+    Borrowed { active_mm, cr3: mmu::current_root().start().as_u64(), loaded }
+}
+
+/// Tells it in a line.
+struct Lodging(Borrowed);
+
+impl core::fmt::Display for Lodging {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Borrowed { active_mm, cr3, loaded } = self.0;
+        match active_mm {
+            0 => write!(f, "no mm of my own; lodging in init_mm, cr3 {cr3:#x}")?,
+            id => write!(f, "no mm of my own; lodging in mm {id}, cr3 {cr3:#x}")?,
+        }
+        if !loaded {
+            write!(f, " (init_mm's: the owner has gone)")?;
+        }
+        let (switches, writes) = (counters::CONTEXT_SWITCHES.get(), counters::CR3_WRITES.get());
+        let free = frame::count(frame::Owner::Free);
+        write!(f, "; {switches} switches, {writes} CR3 writes, {free} frames free")
+    }
+}
+

@@ -1,0 +1,14 @@
+//! The kernel threads that watch and tidy: the reaper and the statistics thread.
+
+pub mod kstatd;
+
+use bootinfo::CommandLine;
+
+use crate::task::{kthread_run, reaper};
+
+/// Starts the kernel threads that every Lodger has.
+pub fn start_kthreads(cmdline: &CommandLine) {
+    let period = kstatd::period(cmdline);
+    kthread_run("reaper", reaper::run).expect("boot has memory for its kernel threads");
+    kthread_run("kstatd", move || kstatd::run(period)).expect("boot has memory for its kernel threads");
+}

@@ -1,0 +1,51 @@
+//! What to do about exceptions and interrupts, and on the way back to user mode.
+//!
+//! - [`page_fault`]: the path this kernel is about. [`exception`]: all other faults.
+//! - [`interrupt`]: timer and serial port. [`report`]: what an oops and a panic print.
+
+pub mod exception;
+pub mod interrupt;
+pub mod page_fault;
+pub mod report;
+
+use crate::arch::trapframe::TrapFrame;
+use crate::arch::{cpu, idt, local};
+use crate::{process, sched, task};
+
+/// Handles whatever came through the IDT; entered with interrupts off, returns likewise.
+///
+/// `cr2` was read before anything else could fault (PF-1).
+pub fn dispatch(frame: &mut TrapFrame, cr2: u64) {
+    match frame.vector {
+        idt::PAGE_FAULT => page_fault::handle(frame, cr2),
+        vector if vector < 32 => exception::handle(frame, cr2),
+        vector => interrupt::handle(vector),
+    }
+    cpu::irq_disable();
+    if !frame.from_user() {
+        preempt_kernel(frame);
+    }
+}
+
+/// Preempts kernel code that was interrupted where it could have been: interrupts on, no lock held.
+fn preempt_kernel(frame: &TrapFrame) {
+    if local::need_resched() && frame.interrupts_on() && local::preempt_count() == 0 && task::current::exists() {
+        sched::preempt();
+    }
+}
+
+/// The last work before user mode, repeated until there is none; interrupts are off (SY-6).
+pub fn exit_to_user(frame: &mut TrapFrame) {
+    loop {
+        if local::need_resched() {
+            cpu::irq_enable();
+            sched::schedule();
+        } else if task::current().fatal_signal().is_some() {
+            cpu::irq_enable();
+            process::handle_pending(frame);
+        } else {
+            return;
+        }
+        cpu::irq_disable();
+    }
+}

@@ -1,0 +1,123 @@
+//! The page fault, from the vector to its outcome. See docs/paths/page-fault.md.
+//!
+//! CR2 came in as an argument; `fault::classify` says which case it is; `mm::fault` resolves what a
+//! program may do; what is left ends in a signal, in the exception table, or in an oops.
+
+use addr::VirtAddr;
+use fault::{Class, Context, ErrorCode, SegvCode};
+use pte::Access;
+
+use super::report;
+use crate::arch::trapframe::{RFLAGS_AC, TrapFrame};
+use crate::arch::{cpu, local, mmu, uaccess};
+use crate::mm::counters::{FAULT_SPURIOUS, FAULTS_TOTAL, FIXUPS, SEGV_SENT, SIGBUS_SENT};
+use crate::mm::fault::{Fault, FaultError};
+use crate::mm::{self, init_mm_root, pgtable};
+use crate::process::{self, Signal};
+use crate::task;
+
+/// Handles a page fault; entered with interrupts off.
+pub fn handle(frame: &mut TrapFrame, cr2: u64) {
+    FAULTS_TOTAL.inc();
+    let context = describe(frame, cr2);
+    match fault::classify(&context) {
+        Class::User(access) => user_address(frame, &context, access),
+        Class::KernelSpuriousCandidate if permitted_by_now(&context) => {
+            mmu::flush_page(context.addr);
+            FAULT_SPURIOUS.inc();
+        }
+        Class::ImplicitSupervisor => implicit(frame, cr2),
+        Class::KernelSpuriousCandidate if context.from_user => implicit(frame, cr2),
+        Class::KernelAddress | Class::KernelSpuriousCandidate | Class::NoContext => {
+            bad_area(frame, &context, SegvCode::MapErr);
+        }
+        Class::SupervisorFetch => report::oops(frame, cr2, "the kernel jumped into the user half (SMEP)"),
+        Class::SmapViolation => report::oops(frame, cr2, "the kernel touched user memory outside a user copy (SMAP)"),
+        Class::ReservedBit => report::oops(frame, cr2, "a page table entry has reserved bits set"),
+    }
+}
+
+/// PF-2: the access was the CPU's own, on behalf of a program that can do nothing about it.
+fn implicit(frame: &TrapFrame, cr2: u64) -> ! {
+    report::oops(frame, cr2, "the CPU failed to read a table of its own for a program (GDT, IDT, TSS)")
+}
+
+fn describe(frame: &TrapFrame, cr2: u64) -> Context {
+    let exists = task::current::exists();
+    Context {
+        addr: VirtAddr::new(cr2),
+        error: ErrorCode::from_bits_retain(frame.error),
+        from_user: frame.from_user(),
+        ac: frame.rflags & RFLAGS_AC != 0,
+        smap: cpu::features().smap,
+        interrupts_on: frame.interrupts_on(),
+        may_sleep: local::preempt_count() == 0,
+        has_mm: exists && task::current().has_mm(),
+    }
+}
+
+/// A fault in the user half by somebody who has one: resolve it, or say why not.
+fn user_address(frame: &mut TrapFrame, context: &Context, access: Access) {
+    // I-12, PF-7: a kernel instruction may touch user memory only if the exception table says so;
+    // anything else is reported before it can block on a lock.
+    if !context.from_user && uaccess::search_exception_table(frame.rip).is_none() {
+        report::oops(frame, context.addr.as_u64(), "the kernel touched user memory outside a user copy");
+    }
+    cpu::irq_enable();
+    let mm = task::current_mm().expect("the classification says that the task has an mm");
+    let fault = Fault { addr: context.addr, access, present: context.error.contains(ErrorCode::PRESENT) };
+    let result = mm::fault::handle(&mm, &fault);
+    drop(mm);
+    match result {
+        Ok(()) => task::current().count_fault(false),
+        Err(FaultError::Segv(code)) => bad_area(frame, context, code),
+        Err(FaultError::Bus) => bus_error(frame, context),
+        Err(FaultError::OutOfMemory) => out_of_memory(frame, context),
+    }
+}
+
+/// PF-5: only a refused write or fetch can be stale, and only if the tables allow it by now.
+fn permitted_by_now(context: &Context) -> bool {
+    let access = context.error.access();
+    pgtable::leaf(init_mm_root(), context.addr).is_some_and(|(_, pte)| pte.permits(access, false))
+}
+
+/// SIGSEGV for a program; fix-up or oops for the kernel.
+fn bad_area(frame: &mut TrapFrame, context: &Context, code: SegvCode) {
+    if !context.from_user {
+        return fix_up(frame, context.addr.as_u64(), "the kernel touched memory that is not mapped that way");
+    }
+    SEGV_SENT.inc();
+    frame.error = fault::reported_error(context);
+    let code = code as i32;
+    process::kill_by_fault(frame, Signal { signo: 11, code, addr: context.addr.as_u64() }, "segfault");
+}
+
+/// SIGBUS with BUS_ADRERR for a program; fix-up or oops for the kernel.
+fn bus_error(frame: &mut TrapFrame, context: &Context) {
+    if !context.from_user {
+        return fix_up(frame, context.addr.as_u64(), "the kernel touched a file page beyond the end");
+    }
+    SIGBUS_SENT.inc();
+    process::kill_by_fault(frame, Signal { signo: 7, code: 2, addr: context.addr.as_u64() }, "bus error");
+}
+
+/// No frame for a program's page: it ends, with a report; the kernel's own copy fails (HF-19).
+fn out_of_memory(frame: &mut TrapFrame, context: &Context) {
+    log::warn!(target: "mm", "out of memory: {} frames free", mm::frame::count(mm::frame::Owner::Free));
+    if !context.from_user {
+        return fix_up(frame, context.addr.as_u64(), "no memory for a user copy");
+    }
+    process::kill_by_fault(frame, Signal { signo: 9, code: 0, addr: context.addr.as_u64() }, "out of memory");
+}
+
+/// Continues a kernel instruction at its fix-up, or reports a kernel bug.
+pub fn fix_up(frame: &mut TrapFrame, cr2: u64, what: &str) {
+    match uaccess::search_exception_table(frame.rip) {
+        Some(fixup) => {
+            FIXUPS.inc();
+            frame.rip = fixup;
+        }
+        None => report::oops(frame, cr2, what),
+    }
+}

@@ -1,0 +1,217 @@
+//! The last words: what an oops, a double fault and a panic print before the machine ends.
+//!
+//! Everything is read without locks, or with `try_lock`: whoever holds one will not run again. The
+//! addresses of the backtrace are printed bare; boot-image turns them into functions and lines.
+
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use addr::VirtAddr;
+use fault::ErrorCode;
+use log::error;
+
+use crate::arch::trapframe::TrapFrame;
+use crate::arch::uaccess::read_kernel_word;
+use crate::arch::{backtrace, cpu, idt, mmu};
+use crate::mm::layout::{self, kstack_slot};
+use crate::mm::{audit, init_mm_root, pgtable, switch};
+use crate::task::{self, Task, TaskMm};
+
+/// What isa-debug-exit is told; QEMU's exit code is twice that plus one.
+mod exit {
+    pub(super) const PANIC: u32 = 0x12;
+    pub(super) const OOPS: u32 = 0x13;
+}
+
+/// How much of a stack is dumped, in words.
+const DUMP_WORDS: u64 = 24;
+
+/// Reports a kernel bug that showed as an exception, and ends the machine.
+pub fn oops(frame: &TrapFrame, cr2: u64, what: &str) -> ! {
+    begin();
+    error!(target: "oops", "{what}");
+    body(frame, cr2);
+    end(exit::OOPS)
+}
+
+/// Reports an exception that no kernel survives, and ends the machine.
+pub fn fatal(frame: &TrapFrame, cr2: u64, what: &str) -> ! {
+    begin();
+    error!(target: "panic", "{what}");
+    body(frame, cr2);
+    end(exit::PANIC)
+}
+
+/// A double fault: nearly always a kernel stack that ran into its guard page (KS-2).
+pub fn double_fault(frame: &TrapFrame, cr2: u64) -> ! {
+    begin();
+    match overflowed(cr2).or_else(|| overflowed(frame.rsp)) {
+        Some(slot) => overflow(slot),
+        None => error!(target: "panic", "double fault"),
+    }
+    body(frame, cr2);
+    end(exit::PANIC)
+}
+
+/// Reports a broken invariant that the kernel itself noticed, and ends the machine.
+pub fn panic(info: &PanicInfo<'_>) -> ! {
+    begin();
+    match info.location() {
+        Some(at) => error!(target: "panic", "{} at {}:{}", info.message(), at.file(), at.line()),
+        None => error!(target: "panic", "{}", info.message()),
+    }
+    task_lines();
+    trace(cpu::frame_pointer());
+    audit_line();
+    end(exit::PANIC)
+}
+
+/// Silences everybody else; a report that faults itself ends the machine at once.
+fn begin() {
+    static REPORTING: AtomicBool = AtomicBool::new(false);
+    cpu::irq_disable();
+    crate::log::bust();
+    if REPORTING.swap(true, SeqCst) {
+        error!(target: "panic", "a second failure while the first was being reported");
+        end(exit::PANIC);
+    }
+}
+
+fn end(code: u32) -> ! {
+    error!(target: "panic", "the machine stops here");
+    cpu::debug_exit(code)
+}
+
+/// The slot whose guard `addr` lies in, or just below.
+fn overflowed(addr: u64) -> Option<u64> {
+    let addr = VirtAddr::new(addr);
+    let below = VirtAddr::new(addr.as_u64().wrapping_sub(8));
+    [addr, below].into_iter().filter(|&at| layout::region(at) == "kernel stack guard").find_map(kstack_slot)
+}
+
+fn overflow(slot: u64) {
+    let base = layout::kstack_base(slot).start();
+    let top = base.as_u64() + layout::KSTACK_PAGES * addr::PAGE_SIZE;
+    if !task::current::exists() {
+        error!(target: "panic", "kernel stack overflow: stack {slot} at {base:#x}..{top:#x}");
+        return;
+    }
+    let task = task::current();
+    error!(target: "panic", "kernel stack overflow in task {}: stack {slot} at {base:#x}..{top:#x}", Named(&task));
+}
+
+fn body(frame: &TrapFrame, cr2: u64) {
+    error!(target: "oops", "{} in {} mode", idt::exception_name(frame.vector), if frame.from_user() { "user" } else { "kernel" });
+    registers(frame);
+    if frame.vector == idt::PAGE_FAULT || frame.vector == idt::DOUBLE_FAULT {
+        fault_lines(frame, VirtAddr::new(cr2));
+    }
+    task_lines();
+    trace_from(frame);
+    dump(frame.rsp);
+    audit_line();
+}
+
+fn registers(frame: &TrapFrame) {
+    use core::fmt::Write;
+    // Six lines, each with the log's prefix.
+    let mut text = arrayvec::ArrayString::<640>::new();
+    let _ = write!(text, "{frame:?}");
+    text.lines().for_each(|line| error!(target: "oops", "{line}"));
+}
+
+fn fault_lines(frame: &TrapFrame, addr: VirtAddr) {
+    error!(target: "oops", "cr2 {:016x} ({}), cr3 {:x}", addr.as_u64(), layout::region(addr), mmu::current_root().start());
+    if frame.vector == idt::PAGE_FAULT {
+        error!(target: "oops", "error {:#x}: {}", frame.error, ErrorCode::from_bits_retain(frame.error));
+    }
+    for (level, entry) in pgtable::walk(mmu::current_root(), addr) {
+        error!(target: "oops", "walk: level {level} entry {:016x} {:?}", entry.raw(), entry.flags());
+    }
+}
+
+fn task_lines() {
+    if !task::current::exists() {
+        error!(target: "oops", "no task yet: early boot");
+        return;
+    }
+    let task = task::current();
+    let stack = task.kstack().range();
+    let (base, top) = (stack.start.start(), stack.end.start());
+    error!(target: "oops", "task {}, kernel stack {} at {base:#x}..{top:#x}", Named(&task), task.kstack().slot());
+    mm_line(&task);
+}
+
+fn mm_line(task: &Task) {
+    let loaded = switch::this_cpu();
+    let loaded = (loaded.loaded.as_u64(), if loaded.lazy { ", lazy" } else { "" });
+    match task.mm_slot().try_lock().as_deref() {
+        Some(TaskMm::User(mm)) => {
+            error!(target: "oops", "mm {} (own), CR3 holds mm {}{}", mm.id().as_u64(), loaded.0, loaded.1);
+        }
+        Some(TaskMm::Lazy(mm)) => {
+            error!(target: "oops", "no mm, active_mm {} (borrowed), CR3 holds mm {}{}", mm.id().as_u64(), loaded.0, loaded.1);
+        }
+        _ => error!(target: "oops", "mm unknown, CR3 holds mm {}{}", loaded.0, loaded.1),
+    }
+}
+
+/// A task's name and number without waiting for its lock.
+struct Named<'a>(&'a Task);
+
+impl core::fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0.try_name() {
+            Some(name) => write!(f, "{name}[{}]", self.0.tid()),
+            None => write!(f, "?[{}]", self.0.tid()),
+        }
+    }
+}
+
+fn trace_from(frame: &TrapFrame) {
+    if frame.from_user() {
+        return;
+    }
+    error!(target: "oops", "backtrace:");
+    error!(target: "oops", "  #0 {:#018x}", frame.rip);
+    trace_frames(frame.rbp, 1);
+}
+
+fn trace(frame_pointer: u64) {
+    error!(target: "panic", "backtrace:");
+    trace_frames(frame_pointer, 0);
+}
+
+fn trace_frames(frame_pointer: u64, first: usize) {
+    let mut number = first;
+    backtrace::walk(frame_pointer, readable, |address| {
+        error!(target: "oops", "  #{number} {address:#018x}");
+        number += 1;
+    });
+}
+
+/// Whether a word of the kernel half can be read without a fault.
+fn readable(addr: VirtAddr) -> bool {
+    addr.is_kernel_half() && pgtable::leaf(init_mm_root(), addr).is_some()
+}
+
+fn dump(rsp: u64) {
+    error!(target: "oops", "stack:");
+    let words = (0..DUMP_WORDS).map_while(|word| read_kernel_word(VirtAddr::new((rsp & !7).wrapping_add(word * 8))));
+    let mut line = arrayvec::ArrayVec::<u64, 4>::new();
+    for word in words {
+        line.push(word);
+        if line.is_full() {
+            error!(target: "oops", "  {:016x} {:016x} {:016x} {:016x}", line[0], line[1], line[2], line[3]);
+            line.clear();
+        }
+    }
+}
+
+fn audit_line() {
+    match audit::check_upper_halves() {
+        Ok(pml4s) => error!(target: "oops", "audit: the upper halves of {pml4s} PML4s are identical"),
+        Err(error) => error!(target: "oops", "audit: {error}"),
+    }
+}
+
