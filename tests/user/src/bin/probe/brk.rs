@@ -112,7 +112,7 @@ fn child_has_its_own() -> Verdict {
     same("the parent's break", brk(0), start)
 }
 
-/// RLIMIT_DATA counts the break; a kernel that does not keep that limit may let it grow.
+/// RLIMIT_DATA counts the break.
 fn data_limit() -> Verdict {
     lives("under a limit", || {
         let start = brk(0);

@@ -179,7 +179,11 @@ fn file_limits() -> Verdict {
             [0, u64::from(libc::RLIMIT_STACK), 0, sys::at(&mut limit)],
         ),
     )?;
-    same("the stack's soft limit", limit[0], 8 << 20)?;
+    same(
+        "the stack's soft limit, as set at the start",
+        limit[0],
+        8 << 20,
+    )?;
     let unknown = [0, 99, 0, sys::at(&mut limit)];
     refused(
         "an unknown limit",

@@ -22,6 +22,7 @@ mod storm;
 mod uaccess;
 
 use user::probe::{Tally, Topic};
+use user::sys;
 
 const TOPICS: &[&Topic] = &[
     &faults::TOPIC,
@@ -44,12 +45,17 @@ const TOPICS: &[&Topic] = &[
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    // The stack's cases reckon with Linux's default, whatever the shell that started this may have set.
+    if let Err(errno) = sys::set_soft_limit(libc::RLIMIT_STACK, 8 << 20) {
+        println!("probe: the stack's limit cannot be set: {errno:?}");
+    }
     let code = match words.as_slice() {
         [] => list(),
         ["null", ..] => 0,
         ["args", ..] => exec::print_arguments(),
         ["storm", count @ ..] => storm::run(count.first().and_then(|count| count.parse().ok())),
         ["fill"] => storm::fill_memory(),
+        ["naps", count] => sched::nap(count.parse().unwrap_or(100)),
         ["all"] => run(TOPICS, None),
         [topic, case @ ..] => match TOPICS.iter().find(|known| known.name == *topic) {
             Some(known) => run(&[known], case.first().copied()),
@@ -68,7 +74,7 @@ fn run(topics: &[&Topic], only: Option<&str>) -> i32 {
 }
 
 fn list() -> i32 {
-    println!("usage: probe TOPIC [CASE] | all | storm [N] | fill | args … | null");
+    println!("usage: probe TOPIC [CASE] | all | storm [N] | fill | naps N | args … | null");
     for topic in TOPICS {
         println!("  {:10} {}", topic.name, topic.about);
     }

@@ -111,3 +111,10 @@ fn yielding_makes_way() -> Verdict {
         }
     }
 }
+
+/// Sleeps many times for a millisecond: a process that is always left for a kernel thread and always comes back.
+pub(crate) fn nap(count: u32) -> i32 {
+    let slept = (0..count).filter(|_| sys::sleep_ms(1).is_ok()).count();
+    println!("naps: {slept}");
+    i32::from(slept != count as usize)
+}
