@@ -10,7 +10,7 @@
 //! | CR0 | WP | the kernel's stores obey read-only pages too: COW inside system calls (PF-15) |
 //! | CR0 | MP, NE, not EM, not TS | user programs use the FPU, its errors are exceptions |
 //! | CR4 | PGE | the kernel half stays in the TLB when CR3 is loaded |
-//! | CR4 | SMEP, SMAP, UMIP | the kernel neither runs nor touches user pages by accident; programs cannot see the tables |
+//! | CR4 | SMEP, SMAP, UMIP | the kernel cannot run or touch user pages by accident; programs cannot see the tables |
 //! | CR4 | OSFXSR, OSXMMEXCPT, OSXSAVE | programs may use SSE, and AVX exactly if we save it |
 //! | EFER | NXE, SCE | no-execute pages; the SYSCALL instruction |
 //! | CR4 | not FSGSBASE | only then the sign of GSBASE tells kernel from user (SY-9) |
@@ -255,6 +255,15 @@ pub fn tsc() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
+/// Returns the caller's frame pointer, where a backtrace of the running code begins.
+#[inline(always)]
+pub fn frame_pointer() -> u64 {
+    let rbp: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, rbp", out(reg) rbp, options(nomem, nostack, preserves_flags)) };
+    rbp
+}
+
 /// Reads the address of the last page fault.
 #[inline]
 pub fn cr2() -> u64 {
@@ -329,13 +338,4 @@ fn mixed_time() -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
-}
-
-/// Returns the caller's frame pointer, where a backtrace of the running code begins.
-#[inline(always)]
-pub fn frame_pointer() -> u64 {
-    let rbp: u64;
-    // SAFETY: reads a register.
-    unsafe { core::arch::asm!("mov {}, rbp", out(reg) rbp, options(nomem, nostack, preserves_flags)) };
-    rbp
 }

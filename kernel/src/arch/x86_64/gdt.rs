@@ -11,9 +11,12 @@
 //! |---|---|
 //! | 0x00, 0x08 | null |
 //! | 0x10, 0x18 | kernel code, kernel data |
-//! | 0x23 | null, where 32-bit user code would be: a program that jumps there faults. SYSCALL from 32-bit code would enter at CSTAR with the wrong frame, so there must be none |
+//! | 0x23 | null, where 32-bit user code would be |
 //! | 0x2b, 0x33 | user data, 64-bit user code |
 //! | 0x38 | TSS (two entries) |
+//!
+//! A program that jumps to 0x23 faults. That is wanted: SYSCALL from 32-bit code would enter at CSTAR, for
+//! which there is no entry code.
 //!
 //! The TSS holds nothing but stack pointers: RSP0, the current task's kernel stack, for traps from
 //! user mode; and four IST stacks for the vectors that must work even when RSP is worthless:

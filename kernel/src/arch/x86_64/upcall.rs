@@ -2,8 +2,8 @@
 //!
 //! Each function says in which state it is entered and must return.
 
-use super::cpu;
 use super::trapframe::TrapFrame;
+use super::{cpu, local};
 
 /// An interrupt or exception: entered with interrupts off, on the task's stack.
 ///
@@ -16,9 +16,12 @@ pub(super) extern "C" fn trap(frame: &mut TrapFrame, cr2: u64) {
     }
 }
 
-/// NMI, #MC, #DF, or a #DB of the kernel's: on an IST stack, so it must not sleep or schedule.
+/// NMI, #MC, #DF, or a #DB of the kernel's: on an IST stack, which the next such event overwrites, so
+/// the preemption count keeps the handler from being switched away.
 pub(super) extern "C" fn paranoid(frame: &mut TrapFrame, cr2: u64) {
+    local::preempt_disable();
     crate::trap::dispatch(frame, cr2);
+    local::preempt_enable_no_resched();
 }
 
 /// A system call: entered with interrupts off; returns likewise, and whether SYSRET may be used.
