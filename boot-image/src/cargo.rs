@@ -62,15 +62,16 @@ pub fn build_user_programs() -> Result<PathBuf> {
         .args([
             "-p",
             "user",
-            "--release",
+            "--profile",
+            "user",
             "--target",
             project::USER_TARGET,
             "--target-dir",
         ])
         .arg(&target)
-        .env("RUSTFLAGS", "-Ctarget-feature=+crt-static -Cstrip=symbols");
+        .env("RUSTFLAGS", "-Ctarget-feature=+crt-static");
     run(cargo, "the user programs")?;
-    Ok(target.join(project::USER_TARGET).join("release"))
+    Ok(target.join(project::USER_TARGET).join("user"))
 }
 
 /// Finds one of the LLVM tools that belong to the toolchain, such as `llvm-objcopy`.

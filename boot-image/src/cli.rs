@@ -88,7 +88,10 @@ pub struct RunArgs {
     pub icount: bool,
     /// Kernel command line; given twice, both count
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    pub append: Vec<String>,
+    pub append: Vec<OsString>,
+    /// Boot with another initramfs, a newc cpio archive
+    #[arg(long, value_name = "FILE", conflicts_with = "program")]
+    pub initramfs: Option<PathBuf>,
     /// End the run after so many seconds [default: 120, with --gdb 3600]
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,

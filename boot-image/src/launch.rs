@@ -1,9 +1,11 @@
 //! Puts a run together: which disk, which initramfs, which kernel command line.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::accel::Accel;
 use crate::build::{self, Built};
@@ -16,19 +18,19 @@ use crate::{image, project, static_elf};
 
 /// Makes the machine that `./x run` with these options boots.
 pub fn machine(args: &RunArgs, built: &Built, scratch: &Scratch) -> Result<Machine> {
-    let mut cmdline = args.append.join(" ");
-    let mut initramfs = None;
+    let mut cmdline = args.append.join(OsStr::new(" "));
+    let mut initramfs = args.initramfs.as_deref().map(read).transpose()?;
     if let Some(path) = &args.program {
         let program = static_elf::check(path)?;
         initramfs = Some(with_program(built, &program)?);
-        cmdline = start_program(&cmdline, &program, &args.args)?;
+        add_program(&mut cmdline, &program, &args.args)?;
     }
     let (disk, initramfs) = media(args, built, initramfs, scratch)?;
     Ok(Machine {
         firmware: args.firmware(),
         disk,
         initramfs,
-        cmdline: cmdline.into_bytes(),
+        cmdline: cmdline.into_vec(),
         memory: args.memory.clone(),
         smp: args.smp,
         accel: if args.icount {
@@ -46,7 +48,7 @@ pub fn machine(args: &RunArgs, built: &Built, scratch: &Scratch) -> Result<Machi
 /// Chooses the disk and the initramfs beside it: (disk, initramfs unless the disk carries it).
 ///
 /// `other` replaces the ordinary initramfs; a packed image is then made for this run alone.
-pub fn media(
+fn media(
     args: &RunArgs,
     built: &Built,
     other: Option<Vec<u8>>,
@@ -71,28 +73,31 @@ pub fn media(
 }
 
 /// The ordinary initramfs with one more program, which takes the place of one with the same name.
-pub fn with_program(built: &Built, program: &Program) -> Result<Vec<u8>> {
+fn with_program(built: &Built, program: &Program) -> Result<Vec<u8>> {
     let name = format!("bin/{}", program.name);
     let etc = project::user_sources().join("files");
     let mut entries = initramfs::entries(b"", &built.programs, &etc)?;
     entries.retain(|entry| entry.name != name);
-    entries.push(Entry::executable(&name, fs::read(&program.path)?));
+    entries.push(Entry::executable(&name, read(&program.path)?));
     initramfs::archive(&entries)
 }
 
 /// Adds to a kernel command line what makes the program init: `init=/bin/NAME -- ARGS`.
-pub fn start_program(cmdline: &str, program: &Program, args: &[String]) -> Result<String> {
+fn add_program(cmdline: &mut OsString, program: &Program, args: &[String]) -> Result<()> {
+    let has_arguments = cmdline.as_bytes().windows(4).any(|bytes| bytes == b" -- ");
     ensure!(
-        !cmdline.contains(" -- "),
+        !has_arguments,
         "--program has its own arguments: --append may not have ' -- ' as well"
     );
-    let init = quoted(&format!("init=/bin/{}", program.name))?;
-    let mut line = format!("{cmdline} {init}").trim_start().to_owned();
-    for (number, arg) in args.iter().enumerate() {
-        line += if number == 0 { " -- " } else { " " };
-        line += &quoted(arg)?;
+    if !cmdline.is_empty() {
+        cmdline.push(" ");
     }
-    Ok(line)
+    cmdline.push(quoted(&format!("init=/bin/{}", program.name))?);
+    for (number, arg) in args.iter().enumerate() {
+        cmdline.push(if number == 0 { " -- " } else { " " });
+        cmdline.push(quoted(arg)?);
+    }
+    Ok(())
 }
 
 /// The kernel's command line keeps words with blanks together in double quotes and knows no escapes.
@@ -114,6 +119,10 @@ pub fn standalone_initramfs(built: &Built, cmdline: &str) -> Result<Vec<u8>> {
     build::initramfs_bytes(&built.programs, cmdline.as_bytes())
 }
 
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,7 +133,9 @@ mod tests {
             path: "/x/hello".into(),
         };
         let args: Vec<String> = args.iter().map(|&arg| arg.into()).collect();
-        start_program(cmdline, &program, &args)
+        let mut line = OsString::from(cmdline);
+        add_program(&mut line, &program, &args)?;
+        Ok(line.into_string().unwrap())
     }
 
     #[test]

@@ -10,7 +10,8 @@
 //!   program one that can run.
 //! - [`qemu`]: the machine as a QEMU command; [`vm`]: its process, bounded in time; [`tether`]: nothing
 //!   outlives us; [`mod@exit`]: how it ended; [`symbols`]: names for a backtrace.
-//! - Helpers: [`project`] (where things lie), [`fresh`], [`lock`], [`scratch`], [`ovmf`], [`accel`].
+//! - Helpers: [`project`] (where things lie), [`fresh`], [`lock`], [`scratch`], [`ovmf`],
+//!   [`accel`], [`plain`] (a log without a terminal's control codes), [`tell`].
 
 pub mod accel;
 pub mod build;
@@ -24,6 +25,7 @@ pub mod initramfs;
 pub mod launch;
 pub mod lock;
 pub mod ovmf;
+pub mod plain;
 pub mod programs;
 pub mod project;
 pub mod qemu;

@@ -1,7 +1,8 @@
 //! The programs that run inside Lodger: every one of them an ordinary static Linux executable.
 //!
 //! `tests/user/src/bin/NAME.rs` are Rust, `tests/user/c/NAME.c` are C; the program called `init`
-//! becomes `/init`, every other one `/bin/NAME`. A reader's own file may join them.
+//! becomes `/init`, every other one `/bin/NAME`. A C source's first line may name more flags for gcc.
+//! A reader's own file may join them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,7 +69,13 @@ fn sources(folder: &Path, extension: &str) -> Result<Vec<(String, PathBuf)>> {
 
 fn build_c(name: &str, source: &Path) -> Result<PathBuf> {
     let made = project::user_target().join("c").join(name);
-    if fresh::is_fresh(&made, &[source]) {
+    // A source may include its neighbours.
+    let folder = source.parent().context("a source lies in a folder")?;
+    let inputs = fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+    if fresh::is_fresh(&made, &inputs) {
         return Ok(made);
     }
     fresh::replace(&made, |part| compile_c(source, part))?;
@@ -76,8 +83,11 @@ fn build_c(name: &str, source: &Path) -> Result<PathBuf> {
 }
 
 fn compile_c(source: &Path, made: &Path) -> Result<()> {
+    let text = fs::read_to_string(source)?;
     let output = Command::new("gcc")
-        .args(["-O2", "-Wall", "-static", "-s", "-pthread", "-o"])
+        .args(["-O2", "-Wall", "-static", "-s", "-pthread"])
+        .args(own_flags(&text))
+        .arg("-o")
         .arg(made)
         .arg(source)
         .output()
@@ -90,4 +100,29 @@ fn compile_c(source: &Path, made: &Path) -> Result<()> {
         bail!("gcc could not build {}:\n{messages}", source.display());
     }
     Ok(())
+}
+
+/// A source asks for more flags in its first line: `// gcc: -nostdlib`.
+fn own_flags(source: &str) -> impl Iterator<Item = &str> {
+    let first = source.lines().next().unwrap_or_default();
+    first
+        .strip_prefix("// gcc:")
+        .unwrap_or_default()
+        .split_whitespace()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_c_source_may_ask_for_flags_in_its_first_line_only() {
+        let flags = |source| own_flags(source).collect::<Vec<_>>();
+        assert_eq!(
+            flags("// gcc: -nostdlib -static-pie\nint x;"),
+            ["-nostdlib", "-static-pie"]
+        );
+        assert!(flags("// A program.\n// gcc: -nostdlib\n").is_empty());
+        assert!(flags("").is_empty());
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::cli::RunArgs;
+use crate::plain::Plain;
 use crate::scratch::Scratch;
 use crate::symbols::Symboliser;
 use crate::vm::{self, Input, Run};
@@ -20,7 +21,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
     let built = build::build()?;
     let scratch = Scratch::new()?;
     let command = launch::machine(args, &built, &scratch)?.command(&scratch)?;
-    let mut log = Log::new(args.log.as_deref(), Symboliser::new(built.kernel.clone()))?;
+    let mut log = Log::new(args, Symboliser::new(built.kernel.clone()))?;
     if args.gdb {
         tell::step(&format!(
             "waiting for: gdb {} -ex 'target remote :1234'",
@@ -51,22 +52,27 @@ fn tell_end(run: &Run, args: &RunArgs) {
 
 /// The log's way out: names put in, to standard output and perhaps to a file.
 struct Log {
+    /// UEFI firmware takes the serial port for a terminal and clears it.
+    plain: Option<Plain>,
     symbols: Symboliser,
     file: Option<File>,
 }
 
 impl Log {
-    fn new(path: Option<&Path>, symbols: Symboliser) -> Result<Self> {
-        let file = path
-            .map(|path| {
-                File::create(path).with_context(|| format!("cannot write {}", path.display()))
-            })
-            .transpose()?;
-        Ok(Self { symbols, file })
+    fn new(args: &RunArgs, symbols: Symboliser) -> Result<Self> {
+        let create = |path: &PathBuf| {
+            File::create(path).with_context(|| format!("cannot write {}", path.display()))
+        };
+        Ok(Self {
+            plain: args.uefi.then(Plain::default),
+            symbols,
+            file: args.log.as_ref().map(create).transpose()?,
+        })
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        let named = self.symbols.filter(bytes);
+        let plain = self.plain.as_mut().map(|plain| plain.filter(bytes));
+        let named = self.symbols.filter(plain.as_deref().unwrap_or(bytes));
         self.put(&named);
     }
 
