@@ -44,6 +44,7 @@ pub(crate) fn print_arguments() -> i32 {
                 std::io::copy(&mut std::io::stdin(), &mut std::io::stdout()).is_err(),
             );
         }
+        Some("read") => return read_lines(&args),
         Some("peek") => return peek_or_die(&args),
         Some("ids") => println!("{} {}", sys::getpid(), sys::getppid()),
         Some("fd") => return fd_state(&args),
@@ -56,6 +57,54 @@ pub(crate) fn print_arguments() -> i32 {
         _ => println!("{args:?}"),
     }
     0
+}
+
+/// Reads as many lines as it is told to and prints what they were.
+fn read_lines(args: &[String]) -> i32 {
+    let count: u32 = args
+        .get(1)
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(1);
+    for _ in 0..count {
+        let mut line = String::new();
+        match std::io::stdin().read_line(&mut line) {
+            Ok(0) | Err(_) => return 1,
+            Ok(_) => println!("read {line:?}"),
+        }
+    }
+    0
+}
+
+/// Executes each of these files in a child and tells how that ended.
+pub(crate) fn execute_each(paths: &[&str]) -> i32 {
+    for path in paths {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let file = CString::new(*path).unwrap_or_default();
+        let mut told = [0_i32];
+        let ended = shared_word(&mut told, |word| {
+            child::run(|| {
+                let refused = sys::call(libc::SYS_execve, [file.as_ptr() as u64, 0, 0]);
+                mem::poke64(word, refused.map_or_else(|errno| errno.0 as u64, |_| 0));
+                0
+            })
+        });
+        match (told[0], ended) {
+            (0, Ok(ended)) => println!("exec {name}: {ended:?}"),
+            (errno, _) => println!("exec {name}: {:?}", sys::Errno(errno)),
+        }
+    }
+    println!("exec: {} files tried", paths.len());
+    0
+}
+
+/// Lends `work` a word that a child can write for its parent to read.
+fn shared_word<T>(word: &mut [i32; 1], work: impl FnOnce(u64) -> T) -> T {
+    let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+    let map =
+        Map::with(1, map::RW, flags, -1).unwrap_or_else(|errno| panic!("mmap shared: {errno:?}"));
+    let result = work(map.start);
+    word[0] = mem::peek64(map.start) as i32;
+    result
 }
 
 fn peek_or_die(args: &[String]) -> i32 {

@@ -13,6 +13,7 @@ mod exec;
 mod family;
 mod faults;
 mod files;
+mod lodgers;
 mod maps;
 mod pipes;
 mod registers;
@@ -53,7 +54,9 @@ fn main() {
         [] => list(),
         ["null", ..] => 0,
         ["args", ..] => exec::print_arguments(),
+        ["execs", paths @ ..] => exec::execute_each(paths),
         ["storm", count @ ..] => storm::run(count.first().and_then(|count| count.parse().ok())),
+        ["lodgers"] => lodgers::run(),
         ["fill"] => storm::fill_memory(),
         ["naps", count] => sched::nap(count.parse().unwrap_or(100)),
         ["all"] => run(TOPICS, None),
@@ -74,7 +77,9 @@ fn run(topics: &[&Topic], only: Option<&str>) -> i32 {
 }
 
 fn list() -> i32 {
-    println!("usage: probe TOPIC [CASE] | all | storm [N] | fill | naps N | args … | null");
+    println!(
+        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | naps N | lodgers | args … | null"
+    );
     for topic in TOPICS {
         println!("  {:10} {}", topic.name, topic.about);
     }
