@@ -25,8 +25,9 @@ pub trait Hooks: Send + Sync + Sized + 'static {
     /// Puts interrupts back to what [`irq_save`](Self::irq_save) returned.
     fn irq_restore(irq: Self::Irq);
 
-    /// Checks and records a lock that is about to be taken; for spin locks interrupts are off.
+    /// Checks and records a lock that is about to be taken.
     ///
+    /// Spin locks call it with interrupts off, sleeping locks with interrupts on.
     /// It comes *before* the wait, so that a deadlock is a message and not a hang.
     fn acquired(rank: u8, name: &'static str, order: Order);
 

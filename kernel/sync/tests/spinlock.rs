@@ -1,5 +1,8 @@
 //! The spin lock: exclusion, interrupts, ranks, and the hand-over across a switch.
-#![expect(unsafe_code, reason = "handing a lock over and busting one are unsafe by contract")]
+#![expect(
+    unsafe_code,
+    reason = "handing a lock over and busting one are unsafe by contract"
+)]
 
 use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -131,15 +131,24 @@ fn a_wake_between_the_condition_and_the_sleep_makes_the_sleep_return() {
 fn a_wake_that_is_not_needed_is_passed_on() {
     static QUEUE: WaitQueue<StdHooks> = WaitQueue::new();
     static OTHER_MAY_GO: AtomicBool = AtomicBool::new(false);
+    static OTHER_POLLS: AtomicUsize = AtomicUsize::new(0);
+    let wait = || {
+        QUEUE.wait_until(|| {
+            let may_go = OTHER_MAY_GO.load(Ordering::SeqCst);
+            OTHER_POLLS.fetch_add(1, Ordering::SeqCst);
+            may_go
+        });
+    };
     let mut polls = 0;
     let mut other = None;
     QUEUE.wait_until(|| {
         polls += 1;
         if polls == 2 {
-            // This thread is the first in the queue; another one comes behind it. The only wake
-            // takes this one out while it finds its condition true by itself.
-            let wait = || QUEUE.wait_until(|| OTHER_MAY_GO.load(Ordering::SeqCst));
+            // This thread is the first in the queue, and another one comes behind it: after its
+            // second poll it is in the queue and bound to sleep. The only wake takes this thread
+            // out, which finds its condition true by itself.
             other = Some(thread::spawn(wait));
+            spin_until(|| OTHER_POLLS.load(Ordering::SeqCst) == 2);
             OTHER_MAY_GO.store(true, Ordering::SeqCst);
             assert!(QUEUE.wake_one());
         }
