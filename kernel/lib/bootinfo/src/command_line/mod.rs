@@ -17,7 +17,9 @@ use words::Words;
 pub const MAX_LEN: usize = 4096;
 
 /// The keys the kernel understands.
-pub const KEYS: &[&str] = &["init", "lazy", "loglevel", "test", "timeout", "trace"];
+pub const KEYS: &[&str] = &[
+    "init", "kstatd", "lazy", "loglevel", "test", "timeout", "trace",
+];
 
 /// The command line, taken apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
