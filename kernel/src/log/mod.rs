@@ -90,7 +90,9 @@ fn print_line(console: &mut Console, record: &Record<'_>) {
     let now = timer::now_ns() / 1000;
     let (seconds, micros) = (now / 1_000_000, now % 1_000_000);
     let mark = match record.level() {
-        Level::Error => "ERROR ",
+        // A report's lines are all errors; its target says so already.
+        Level::Error if matches!(record.target(), "oops" | "panic") => "",
+        Level::Error => "ERROR: ",
         Level::Warn => "warning: ",
         _ => "",
     };

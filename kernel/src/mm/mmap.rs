@@ -228,8 +228,8 @@ impl Mm {
             let old = slot.load();
             let new = old.with_prot(prot);
             if old != new {
-                // A page that was not present, or only gains rights, may still be cached with less:
-                // that costs a spurious fault, not a wrong access. All others are flushed.
+                // Flushed even if it only gains rights: a stale NX would look like a forbidden
+                // fetch, which PF-9 answers with SIGSEGV before the entry is looked at again.
                 let had = slot.swap(slot.load().with_prot(prot));
                 if had.is_present() {
                     gather.touch(page);

@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use lazytlb::{CpuTlb, Load, MmId};
 
 use super::counters::{CR3_CATCH_UP, CR3_SKIPPED_LAZY, CR3_WRITES, LAZY_ENTER};
-use super::{Mm, init_mm, init_mm_root};
+use super::{Mm, init_mm};
 use crate::arch::{cpu, mmu};
 use crate::percpu::{MAX_CPUS, PerCpu};
 
@@ -110,9 +110,3 @@ fn load(mm: &Mm, generation: u64) {
     state.loaded.store(mm.id().as_u64(), SeqCst);
     state.seen_gen.store(generation, SeqCst);
 }
-
-/// Returns whether CR3 holds what [`this_cpu`] says (for audits); `root` is that mm's PML4.
-pub fn cr3_is(root: addr::Frame) -> bool {
-    mmu::current_root() == root
-}
-

@@ -126,6 +126,10 @@ counters! {
     SPURIOUS_INTERRUPTS = "spurious_interrupts";
     /// Tasks reaped.
     TASKS_REAPED = "tasks_reaped";
+    /// Times kstatd looked at whose address space it borrowed.
+    KSTATD_LOOKS = "kstatd_looks";
+    /// Times that was a user's, not `init_mm`.
+    KSTATD_BORROWED = "kstatd_borrowed";
     /// Gauge: address-space objects that exist, `init_mm` not counted.
     MM_ALIVE = "mm_alive";
     /// Gauge: top-level page tables that exist, `init_mm`'s not counted.

@@ -75,12 +75,15 @@ impl Current {
         cpu::set_user_gs_base(base);
     }
 
-    /// Puts the vector registers into the state in which programs start (ES-1).
-    pub fn reset_fpu(&self) {
+    /// Puts vector registers, segments and their bases into the state in which programs start (ES-1).
+    pub fn reset_user_state(&self) {
         if let Some(fpu) = self.fpu() {
             let mut state = fpu.lock();
             *state = FpuState::new();
             state.restore();
         }
+        cpu::reset_user_segments();
+        self.set_fs_base(0);
+        self.set_gs_base(0);
     }
 }

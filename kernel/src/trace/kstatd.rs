@@ -7,7 +7,7 @@ use bootinfo::CommandLine;
 use log::{debug, info};
 
 use crate::arch::mmu;
-use crate::mm::{counters, frame, switch};
+use crate::mm::{counters, frame, init_mm, init_mm_root};
 use crate::task::{self, TaskMm};
 use crate::time;
 
@@ -36,23 +36,26 @@ pub fn run(period: u64) {
 
 /// Where the thread found itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Borrowed {
+struct Borrowed {
     /// The borrowed mm; 0 is `init_mm`.
-    pub active_mm: u64,
+    active_mm: u64,
     /// What CR3 holds: the PML4's physical address.
-    pub cr3: u64,
+    cr3: u64,
     /// Whether CR3 holds the borrowed mm, not `init_mm` behind its back (LZ-10).
-    pub loaded: bool,
+    loaded: bool,
 }
 
-/// Reads the current task's borrowed mm and CR3.
-pub fn look() -> Borrowed {
-    let active_mm = match &*task::current().mm_slot().lock() {
-        TaskMm::Lazy(mm) => mm.id().as_u64(),
-        TaskMm::User(_) | TaskMm::Off => unreachable!("a kernel thread that runs has a borrowed mm and no other (I-3)"),
-    };
-    let loaded = switch::this_cpu().loaded.as_u64() == active_mm;
-    Borrowed { active_mm, cr3: mmu::current_root().start().as_u64(), loaded }
+/// Reads the current task's borrowed mm and CR3, which must be that mm's PML4 or `init_mm`'s (LZ-10).
+fn look() -> Borrowed {
+    let task = task::current();
+    let slot = task.mm_slot().lock(); // Interrupts are off: no switch comes between the two readings.
+    let TaskMm::Lazy(mm) = &*slot else { unreachable!("a kernel thread that runs has a borrowed mm and no other (I-3)") };
+    let cr3 = mmu::current_root();
+    let loaded = cr3 == mm.root();
+    assert!(loaded || cr3 == init_mm_root(), "CR3 is the borrowed mm's or init_mm's, not {cr3:?}");
+    counters::KSTATD_LOOKS.inc();
+    counters::KSTATD_BORROWED.add(i64::from(mm.id() != init_mm().id()));
+    Borrowed { active_mm: mm.id().as_u64(), cr3: cr3.start().as_u64(), loaded }
 }
 
 /// Tells it in a line.

@@ -38,7 +38,14 @@ pub fn handle(frame: &mut TrapFrame, cr2: u64) {
 }
 
 /// PF-2: the access was the CPU's own, on behalf of a program that can do nothing about it.
-fn implicit(frame: &TrapFrame, cr2: u64) -> ! {
+///
+/// The CPU's tables lie in the kernel half. At a user address it is QEMU's TCG, which reads a
+/// program's stack as supervisor in a far return: that must cost the program, not the machine.
+fn implicit(frame: &mut TrapFrame, cr2: u64) {
+    if frame.from_user() && VirtAddr::new(cr2).is_user() {
+        SEGV_SENT.inc();
+        return process::kill_by_fault(frame, Signal { signo: 11, code: 128, addr: 0 }, "general protection fault");
+    }
     report::oops(frame, cr2, "the CPU failed to read a table of its own for a program (GDT, IDT, TSS)")
 }
 

@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use addr::VirtAddr;
 use fault::ErrorCode;
 use log::error;
+use pte::{Pte, PteFlags};
 
 use crate::arch::trapframe::TrapFrame;
 use crate::arch::uaccess::read_kernel_word;
@@ -25,6 +26,8 @@ mod exit {
 
 /// How much of a stack is dumped, in words.
 const DUMP_WORDS: u64 = 24;
+/// Longest backtrace printed: an overflowed stack has hundreds of frames, all alike.
+const MAX_FRAMES: usize = 16;
 
 /// Reports a kernel bug that showed as an exception, and ends the machine.
 pub fn oops(frame: &TrapFrame, cr2: u64, what: &str) -> ! {
@@ -126,7 +129,30 @@ fn fault_lines(frame: &TrapFrame, addr: VirtAddr) {
         error!(target: "oops", "error {:#x}: {}", frame.error, ErrorCode::from_bits_retain(frame.error));
     }
     for (level, entry) in pgtable::walk(mmu::current_root(), addr) {
-        error!(target: "oops", "walk: level {level} entry {:016x} {:?}", entry.raw(), entry.flags());
+        error!(target: "oops", "walk: level {level} entry {:016x}{}", entry.raw(), Bits(entry));
+    }
+}
+
+/// An entry's bits in the order of the manual, each by its letter.
+struct Bits(Pte);
+
+impl core::fmt::Display for Bits {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        const LETTERS: [(PteFlags, &str); 11] = [
+            (PteFlags::PRESENT, "P"),
+            (PteFlags::WRITE, "W"),
+            (PteFlags::USER, "U"),
+            (PteFlags::PCD, "PCD"),
+            (PteFlags::ACCESSED, "A"),
+            (PteFlags::DIRTY, "D"),
+            (PteFlags::HUGE, "PS"),
+            (PteFlags::GLOBAL, "G"),
+            (PteFlags::ANON, "anon"),
+            (PteFlags::ZERO, "zero"),
+            (PteFlags::NX, "NX"),
+        ];
+        let mut set = LETTERS.iter().filter(|(bit, _)| self.0.flags().contains(*bit));
+        set.try_for_each(|(_, letter)| write!(f, " {letter}"))
     }
 }
 
@@ -185,6 +211,9 @@ fn trace(frame_pointer: u64) {
 fn trace_frames(frame_pointer: u64, first: usize) {
     let mut number = first;
     backtrace::walk(frame_pointer, readable, |address| {
+        if number >= MAX_FRAMES {
+            return;
+        }
         error!(target: "oops", "  #{number} {address:#018x}");
         number += 1;
     });
