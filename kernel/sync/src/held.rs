@@ -199,6 +199,14 @@ mod tests {
     }
 
     #[test]
+    fn of_two_locks_of_one_rank_the_younger_is_released_first() {
+        let mut ranks = HeldRanks::holding(60, "older");
+        ranks.acquire(60, "younger", Order::Nested).unwrap();
+        ranks.release(60).unwrap();
+        assert_eq!(ranks.deepest().unwrap().name, "older");
+    }
+
+    #[test]
     fn releasing_a_rank_that_is_not_held_is_reported() {
         let mut ranks = HeldRanks::holding(60, "l");
         assert_eq!(ranks.release(50), Err(RankViolation::NotHeld(50)));
