@@ -54,6 +54,9 @@ impl OpenFlags {
     }
 }
 
+/// `close_range`: marks the descriptors instead of closing them.
+pub const CLOSE_RANGE_CLOEXEC: u32 = 1 << 2;
+
 /// `struct stat`.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,

@@ -45,6 +45,17 @@ bitflags! {
     }
 }
 
+/// `arch_prctl`: sets the GS base.
+pub const ARCH_SET_GS: u32 = 0x1001;
+/// `arch_prctl`: sets the FS base.
+pub const ARCH_SET_FS: u32 = 0x1002;
+/// `arch_prctl`: stores the FS base.
+pub const ARCH_GET_FS: u32 = 0x1003;
+/// `arch_prctl`: stores the GS base.
+pub const ARCH_GET_GS: u32 = 0x1004;
+
+const _: () = assert!(ARCH_SET_FS == raw::ARCH_SET_FS);
+
 /// How a process ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ExitStatus {

@@ -1,0 +1,119 @@
+//! Devices without hardware: null, zero and random numbers. (The console has a file of its own.)
+
+use super::file::{File, IoError, Mapping};
+use super::node::{Metadata, Node};
+use super::user_buf::UserBuf;
+use crate::arch::cpu;
+
+/// The devices in `/dev`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Device {
+    /// Swallows everything, yields nothing.
+    Null,
+    /// Swallows everything, yields zeros.
+    Zero,
+    /// Yields random numbers.
+    Urandom,
+    /// The serial port.
+    Console,
+    /// The controlling terminal; no process has one.
+    Tty,
+}
+
+impl Device {
+    /// Every device.
+    pub const ALL: [Self; 5] = [Self::Null, Self::Zero, Self::Urandom, Self::Console, Self::Tty];
+
+    /// Returns its name in `/dev`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Zero => "zero",
+            Self::Urandom => "urandom",
+            Self::Console => "console",
+            Self::Tty => "tty",
+        }
+    }
+
+    /// Returns its permission bits.
+    pub const fn permissions(self) -> u32 {
+        match self {
+            Self::Console => 0o600,
+            _ => 0o666,
+        }
+    }
+
+    /// Returns its number as Linux encodes it.
+    pub const fn number(self) -> u64 {
+        let (major, minor) = match self {
+            Self::Null => (1, 3),
+            Self::Zero => (1, 5),
+            Self::Urandom => (1, 9),
+            Self::Console => (5, 1),
+            Self::Tty => (5, 0),
+        };
+        major << 8 | minor
+    }
+}
+
+/// An open null, zero or urandom.
+pub struct Memory {
+    node: &'static Node,
+    device: Device,
+}
+
+impl Memory {
+    /// Opens one of the three.
+    pub fn new(node: &'static Node, device: Device) -> Self {
+        Self { node, device }
+    }
+}
+
+impl File for Memory {
+    fn metadata(&self) -> Metadata {
+        self.node.metadata()
+    }
+
+    fn node(&self) -> Option<&'static Node> {
+        Some(self.node)
+    }
+
+    fn has_position(&self) -> bool {
+        true
+    }
+
+    fn read(&self, _: u64, to: &mut UserBuf<'_>, _: bool) -> Result<(), IoError> {
+        match self.device {
+            Device::Zero => to.put_zeros()?,
+            Device::Urandom => put_random(to)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn write(&self, from: &mut UserBuf<'_>, _: bool) -> Result<(), IoError> {
+        from.skip();
+        Ok(())
+    }
+
+    fn mapping(&self) -> Option<Mapping> {
+        (self.device == Device::Zero).then_some(Mapping::Zeros)
+    }
+}
+
+/// Fills the rest of the buffer with random bytes.
+pub fn put_random(to: &mut UserBuf<'_>) -> Result<(), IoError> {
+    while to.left() > 0 {
+        to.put(&random_bytes::<64>())?;
+    }
+    Ok(())
+}
+
+/// Returns random bytes.
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    for chunk in bytes.chunks_mut(8) {
+        chunk.copy_from_slice(&cpu::random_u64().to_le_bytes()[..chunk.len()]);
+    }
+    bytes
+}

@@ -1,0 +1,104 @@
+//! Descriptors: small numbers that stand for open files.
+//!
+//! Each process has a table of its own; fork copies it, and the copies share the open files. The
+//! lowest free number is always given out first. Removed files are returned to the caller, who
+//! drops them when no spin lock is held: the last reference of a pipe's end wakes the other.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::file::OpenFile;
+
+/// A process's descriptors.
+#[derive(Clone, Default)]
+pub struct FdTable {
+    slots: Vec<Option<Slot>>,
+}
+
+#[derive(Clone)]
+struct Slot {
+    file: Arc<OpenFile>,
+    close_on_exec: bool,
+}
+
+/// Why there is no descriptor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FdError {
+    /// All numbers below the limit are taken, or the number wanted is not below it.
+    LimitReached,
+    /// No memory for a larger table.
+    OutOfMemory,
+}
+
+impl FdTable {
+    /// Makes an empty table.
+    pub const fn new() -> Self {
+        Self { slots: Vec::new() }
+    }
+
+    /// Returns a number above all descriptors.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Returns the file that `fd` stands for.
+    pub fn get(&self, fd: i32) -> Option<Arc<OpenFile>> {
+        self.slot(fd).map(|slot| slot.file.clone())
+    }
+
+    /// Gives `file` the lowest free number from `from` on that is below `limit`.
+    pub fn insert(&mut self, file: Arc<OpenFile>, close_on_exec: bool, from: usize, limit: u64) -> Result<i32, FdError> {
+        let free = self.slots.iter().skip(from).position(Option::is_none);
+        let fd = free.map_or(self.slots.len().max(from), |free| from + free);
+        self.make_room(fd, limit)?;
+        self.slots[fd] = Some(Slot { file, close_on_exec });
+        Ok(fd as i32)
+    }
+
+    /// Makes `fd` stand for `file`; returns the file it stood for before.
+    pub fn replace(&mut self, fd: i32, file: Arc<OpenFile>, close_on_exec: bool, limit: u64) -> Result<Option<Arc<OpenFile>>, FdError> {
+        let index = usize::try_from(fd).map_err(|_| FdError::LimitReached)?;
+        self.make_room(index, limit)?;
+        let old = self.slots[index].replace(Slot { file, close_on_exec });
+        Ok(old.map(|slot| slot.file))
+    }
+
+    /// Frees `fd` and returns the file it stood for.
+    pub fn remove(&mut self, fd: i32) -> Option<Arc<OpenFile>> {
+        let index = usize::try_from(fd).ok()?;
+        self.slots.get_mut(index)?.take().map(|slot| slot.file)
+    }
+
+    /// Returns whether exec closes `fd`; `None` if it stands for nothing.
+    pub fn closes_on_exec(&self, fd: i32) -> Option<bool> {
+        self.slot(fd).map(|slot| slot.close_on_exec)
+    }
+
+    /// Sets whether exec closes `fd`; returns false if it stands for nothing.
+    pub fn set_close_on_exec(&mut self, fd: i32, close_on_exec: bool) -> bool {
+        let slot = usize::try_from(fd).ok().and_then(|index| self.slots.get_mut(index)?.as_mut());
+        slot.map(|slot| slot.close_on_exec = close_on_exec).is_some()
+    }
+
+    /// Takes out what exec closes.
+    pub fn take_close_on_exec(&mut self) -> Vec<Arc<OpenFile>> {
+        let closing = self.slots.iter_mut().filter(|slot| slot.as_ref().is_some_and(|slot| slot.close_on_exec));
+        closing.filter_map(Option::take).map(|slot| slot.file).collect()
+    }
+
+    fn slot(&self, fd: i32) -> Option<&Slot> {
+        self.slots.get(usize::try_from(fd).ok()?)?.as_ref()
+    }
+
+    fn make_room(&mut self, index: usize, limit: u64) -> Result<(), FdError> {
+        if index as u64 >= limit {
+            return Err(FdError::LimitReached);
+        }
+        if index >= self.slots.len() {
+            let more = index + 1 - self.slots.len();
+            self.slots.try_reserve(more).map_err(|_| FdError::OutOfMemory)?;
+            self.slots.resize_with(index + 1, || None);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,254 @@
+//! An open file: what it is, how it was opened, and where the next transfer begins.
+//!
+//! Descriptors that came from one another by fork or dup share one [`OpenFile`] and so its position.
+//! A transfer that uses the position holds its lock throughout, so that two readers never get the
+//! same bytes; files without a position (pipes, the console) take no lock here, since they block.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use abi::file::OpenFlags;
+use bitflags::bitflags;
+
+use super::node::{Metadata, Node};
+use super::user_buf::{BadAddress, UserBuf};
+use super::{rank, regular};
+use crate::locks::{Interrupted, Mutex};
+use crate::mm::PageSource;
+
+bitflags! {
+    /// What can be done with a file at once.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Readiness: u16 {
+        /// A read would not block.
+        const READABLE = 0x001;
+        /// A write would not block.
+        const WRITABLE = 0x004;
+        /// There is nobody at the other end to read.
+        const ERROR = 0x008;
+        /// There is nobody at the other end to write.
+        const HANG_UP = 0x010;
+    }
+}
+
+/// Why a transfer failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IoError {
+    /// The program's memory is not there.
+    BadAddress,
+    /// The file was not opened for that.
+    NotOpenForThat,
+    /// It is a directory.
+    IsDirectory,
+    /// It is not a directory.
+    NotDirectory,
+    /// It would block, and must not.
+    WouldBlock,
+    /// The process has to end.
+    Interrupted,
+    /// Nobody will ever read what is written.
+    BrokenPipe,
+    /// It has no position.
+    NotSeekable,
+    /// Not possible with this file.
+    Invalid,
+    /// No memory.
+    OutOfMemory,
+}
+
+/// What a mapping of a file shows.
+pub enum Mapping {
+    /// The pages of a source.
+    Source(Arc<dyn PageSource>),
+    /// Zeros: `/dev/zero` is anonymous memory.
+    Zeros,
+}
+
+/// One kind of open file. The defaults are those of a file that can do nothing.
+pub trait File: Send + Sync {
+    /// Returns what `stat` says about it.
+    fn metadata(&self) -> Metadata;
+
+    /// Returns its node, if it has a place in the tree.
+    fn node(&self) -> Option<&'static Node> {
+        None
+    }
+
+    /// Returns whether it has a position.
+    fn has_position(&self) -> bool {
+        false
+    }
+
+    /// Reads at `at` (of no meaning without a position). May sleep unless `nonblocking`.
+    fn read(&self, _at: u64, _to: &mut UserBuf<'_>, _nonblocking: bool) -> Result<(), IoError> {
+        Err(IoError::Invalid)
+    }
+
+    /// Writes. May sleep unless `nonblocking`.
+    fn write(&self, _from: &mut UserBuf<'_>, _nonblocking: bool) -> Result<(), IoError> {
+        Err(IoError::Invalid)
+    }
+
+    /// Says what would not block. Called on the way to sleep: takes spin locks only.
+    fn readiness(&self) -> Readiness {
+        Readiness::READABLE | Readiness::WRITABLE
+    }
+
+    /// Returns what a mapping of it shows, if it can be mapped.
+    fn mapping(&self) -> Option<Mapping> {
+        None
+    }
+
+    /// Returns whether it is a terminal.
+    fn is_terminal(&self) -> bool {
+        false
+    }
+
+    /// Returns the length of what a position moves over.
+    fn len(&self) -> u64 {
+        self.metadata().size
+    }
+}
+
+/// Where a new position is counted from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whence {
+    /// The start.
+    Start,
+    /// The present position.
+    Current,
+    /// The end.
+    End,
+    /// The next data at or after the offset.
+    Data,
+    /// The next hole at or after the offset.
+    Hole,
+}
+
+/// Why a position was not changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SeekError {
+    /// The file has no position.
+    NotSeekable,
+    /// It would be negative.
+    Invalid,
+    /// There is no data or hole that far.
+    BeyondEnd,
+}
+
+/// An open file.
+pub struct OpenFile {
+    file: Box<dyn File>,
+    flags: AtomicU32,
+    position: Mutex<u64, { rank::POSITION }>,
+}
+
+/// The flags that `fcntl` may change.
+const CHANGEABLE: OpenFlags = OpenFlags::APPEND.union(OpenFlags::NONBLOCK);
+
+impl OpenFile {
+    /// Opens `file` with these flags; those that only matter while opening are dropped.
+    pub fn new(file: impl File + 'static, flags: OpenFlags) -> Arc<Self> {
+        let once = OpenFlags::CREAT | OpenFlags::EXCL | OpenFlags::NOCTTY | OpenFlags::TRUNC | OpenFlags::CLOEXEC;
+        Arc::new(Self {
+            file: Box::new(file),
+            flags: AtomicU32::new(flags.difference(once).bits()),
+            position: Mutex::new(0),
+        })
+    }
+
+    /// Returns the file itself.
+    pub fn file(&self) -> &dyn File {
+        &*self.file
+    }
+
+    /// Returns the flags.
+    pub fn flags(&self) -> OpenFlags {
+        OpenFlags::from_bits_retain(self.flags.load(Relaxed))
+    }
+
+    /// Changes the flags that can be changed.
+    pub fn set_flags(&self, flags: OpenFlags) {
+        let kept = self.flags().difference(CHANGEABLE);
+        self.flags.store((kept | flags.intersection(CHANGEABLE)).bits(), Relaxed);
+    }
+
+    /// Reads at the position and moves it.
+    pub fn read(&self, to: &mut UserBuf<'_>) -> Result<usize, IoError> {
+        self.check_readable()?;
+        if !self.file.has_position() {
+            let outcome = self.file.read(0, to, self.is_nonblocking());
+            return transferred(to, outcome);
+        }
+        let mut position = self.position.lock();
+        let outcome = self.file.read(*position, to, self.is_nonblocking());
+        *position += to.done() as u64;
+        transferred(to, outcome)
+    }
+
+    /// Reads at `at`, leaving the position alone.
+    pub fn read_at(&self, at: u64, to: &mut UserBuf<'_>) -> Result<usize, IoError> {
+        self.check_readable()?;
+        if !self.file.has_position() {
+            return Err(IoError::NotSeekable);
+        }
+        let outcome = self.file.read(at, to, self.is_nonblocking());
+        transferred(to, outcome)
+    }
+
+    /// Writes. Nothing that can be written has a position.
+    pub fn write(&self, from: &mut UserBuf<'_>) -> Result<usize, IoError> {
+        if !self.flags().writes() || self.flags().contains(OpenFlags::PATH) {
+            return Err(IoError::NotOpenForThat);
+        }
+        let outcome = self.file.write(from, self.is_nonblocking());
+        transferred(from, outcome)
+    }
+
+    /// Moves the position and returns it.
+    pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64, SeekError> {
+        if !self.file.has_position() {
+            return Err(SeekError::NotSeekable);
+        }
+        let mut position = self.position.lock();
+        *position = regular::seek(*position, self.file.len(), offset, whence)?;
+        Ok(*position)
+    }
+
+    /// Calls `visit` with the position, which it may move.
+    pub fn with_position<R>(&self, visit: impl FnOnce(&mut u64) -> R) -> R {
+        visit(&mut self.position.lock())
+    }
+
+    fn check_readable(&self) -> Result<(), IoError> {
+        match self.flags() {
+            flags if !flags.reads() || flags.contains(OpenFlags::PATH) => Err(IoError::NotOpenForThat),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_nonblocking(&self) -> bool {
+        self.flags().contains(OpenFlags::NONBLOCK)
+    }
+}
+
+/// What was transferred counts; an error counts only if that is nothing.
+fn transferred(buf: &UserBuf<'_>, outcome: Result<(), IoError>) -> Result<usize, IoError> {
+    match outcome {
+        Err(error) if buf.done() == 0 => Err(error),
+        _ => Ok(buf.done()),
+    }
+}
+
+impl From<BadAddress> for IoError {
+    fn from(BadAddress: BadAddress) -> Self {
+        Self::BadAddress
+    }
+}
+
+impl From<Interrupted> for IoError {
+    fn from(Interrupted: Interrupted) -> Self {
+        Self::Interrupted
+    }
+}

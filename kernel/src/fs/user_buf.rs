@@ -1,0 +1,101 @@
+//! Where the bytes of a read go and those of a write come from: spans of the program's memory.
+
+use crate::mm::uaccess;
+
+/// A span of user memory, not checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct UserSpan {
+    /// First address.
+    pub addr: u64,
+    /// Bytes.
+    pub len: u64,
+}
+
+/// A cursor over spans of user memory.
+///
+/// A copy that is cut short met memory the program may not touch; what was copied before stays
+/// copied (PF-15). A copy of the cursor remembers a place to go back to.
+#[derive(Clone)]
+pub struct UserBuf<'a> {
+    spans: &'a [UserSpan],
+    /// Bytes of the first span that are done.
+    offset: u64,
+    done: usize,
+}
+
+/// The program may not touch the memory it named.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BadAddress;
+
+impl<'a> UserBuf<'a> {
+    /// Starts at the first byte of the first span.
+    pub fn new(spans: &'a [UserSpan]) -> Self {
+        Self { spans, offset: 0, done: 0 }
+    }
+
+    /// Returns how many bytes were transferred so far.
+    pub fn done(&self) -> usize {
+        self.done
+    }
+
+    /// Returns how many bytes there is still room for, or data of.
+    pub fn left(&self) -> usize {
+        let total: u64 = self.spans.iter().map(|span| span.len).sum();
+        (total - self.offset) as usize
+    }
+
+    /// Copies `bytes` to the program, as far as there is room.
+    pub fn put(&mut self, bytes: &[u8]) -> Result<(), BadAddress> {
+        let mut rest = bytes;
+        self.each_piece(bytes.len(), |addr, len| {
+            let (now, later) = rest.split_at(len);
+            rest = later;
+            uaccess::copy_to_user_partial(addr, now)
+        })
+    }
+
+    /// Fills `bytes` from the program, as far as there is data.
+    pub fn take(&mut self, bytes: &mut [u8]) -> Result<(), BadAddress> {
+        let mut at = 0;
+        self.each_piece(bytes.len(), |addr, len| {
+            let copied = uaccess::copy_from_user_partial(&mut bytes[at..at + len], addr);
+            at += len;
+            copied
+        })
+    }
+
+    /// Writes zeros everywhere there is room.
+    pub fn put_zeros(&mut self) -> Result<(), BadAddress> {
+        self.each_piece(usize::MAX, |addr, len| uaccess::clear_user(addr, len as u64) as usize)
+    }
+
+    /// Counts everything that is left as transferred, without looking at it.
+    pub fn skip(&mut self) {
+        self.done += self.left();
+        self.spans = &[];
+        self.offset = 0;
+    }
+
+    /// Calls `copy` for each piece of at most `max` bytes in all that lies in one span.
+    fn each_piece(&mut self, max: usize, mut copy: impl FnMut(u64, usize) -> usize) -> Result<(), BadAddress> {
+        let mut left = max;
+        while left > 0 {
+            let Some(span) = self.spans.first() else { return Ok(()) };
+            let len = left.min((span.len - self.offset) as usize);
+            if len > 0 {
+                let copied = copy(span.addr + self.offset, len);
+                self.done += copied;
+                self.offset += copied as u64;
+                left -= copied;
+                if copied < len {
+                    return Err(BadAddress);
+                }
+            }
+            if self.offset == span.len {
+                self.spans = &self.spans[1..];
+                self.offset = 0;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! A process gets a new program.
+
+use alloc::string::String;
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::image::{self, ExecRequest, ExecveError, Image};
+use super::{Process, Program, current, exit};
+use crate::arch::trapframe::TrapFrame;
+use crate::mm::counters::EXECS;
+use crate::task;
+
+/// Replaces the current program; on failure it goes on as if nothing had happened (EX-1).
+///
+/// `frame` becomes that of the new program's first instruction.
+pub fn execve(frame: &mut TrapFrame, request: ExecRequest) -> Result<(), ExecveError> {
+    let name = base_name(&request.path);
+    let image = image::load(request)?;
+    *frame = TrapFrame::user_entry(image.entry, image.sp);
+    become_program(image, &name);
+    EXECS.inc();
+    Ok(())
+}
+
+/// Past the point of no return: nothing below can fail.
+fn become_program(image: Image, name: &str) {
+    let process = current();
+    let Image { mm, exe, arguments, .. } = image;
+    let closing = process.with_files(|files| files.take_close_on_exec());
+    drop(closing);
+    process.reset_for_program(Program { exe, arguments });
+    exit::clear_child_tid();
+    let old = task::exec_mm(mm);
+    // The parent of a vfork goes on as soon as its memory is its own again.
+    process.complete_vfork();
+    drop(old);
+    let task = task::current();
+    task.set_name(name);
+    task.reset_user_state();
+}
+
+impl Process {
+    /// Puts back what a new program finds in its initial state (EX-3).
+    pub(super) fn reset_for_program(&self, program: Program) {
+        self.with_signals(|signals| signals.exec());
+        self.robust_list.store(0, Relaxed);
+        *self.program.lock() = program;
+    }
+}
+
+/// The name a task has from the program it runs.
+pub(super) fn base_name(path: &[u8]) -> String {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+    String::from_utf8_lossy(name).into_owned()
+}

@@ -1,0 +1,321 @@
+//! A new address space for a program, complete before anybody lets go of the old one (EX-1).
+//!
+//! What goes where is decided by `exec::plan` and `exec::stack`; here it is mapped and written.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use abi::auxvec;
+use addr::{PAGE_SIZE, PageRange, USER_END, VirtAddr};
+use exec::args::TooBig;
+use exec::shebang::{self, BadShebang};
+use exec::stack::{InitialStack, StackArgs};
+use exec::{ExecError, Kind, LoadPlan, Segment};
+use pte::Prot;
+use vma::VmFlags;
+
+use crate::fs::dev::random_bytes;
+use crate::fs::regular::FileData;
+use crate::fs::{Follow, Node, NodeKind, PathError, resolve};
+use crate::mm::remote::RemoteFault;
+use crate::mm::{MapBacking, MapError, MapKind, MapRequest, Mm, MmUserRef, OutOfMemory};
+
+/// Where a position-independent program with an interpreter goes, and the heap of one without.
+const PIE_BASE: u64 = 0x5555_5555_4000;
+/// What a new stack has mapped below the words it starts with (ES-4).
+const STACK_ROOM: u64 = 128 * 1024;
+/// How many scripts may be run by scripts.
+const MAX_SCRIPTS: usize = 5;
+/// Clock ticks per second, as `times` counts them.
+const CLOCK_TICKS: u64 = 100;
+/// All a mapping of a program may ever be.
+const MAY_ALL: VmFlags = VmFlags::MAYREAD.union(VmFlags::MAYWRITE).union(VmFlags::MAYEXEC);
+
+/// What is to be run.
+pub struct ExecRequest {
+    /// The program's path.
+    pub path: Vec<u8>,
+    /// Arguments.
+    pub argv: Vec<Vec<u8>>,
+    /// Environment.
+    pub envp: Vec<Vec<u8>>,
+    /// Where a relative path begins.
+    pub cwd: &'static Node,
+    /// RLIMIT_STACK in bytes.
+    pub stack_limit: u64,
+}
+
+/// A program in memory that nobody runs yet.
+pub struct Image {
+    /// Its address space.
+    pub mm: MmUserRef,
+    /// Its first instruction.
+    pub entry: u64,
+    /// Its stack pointer.
+    pub sp: u64,
+    /// Its path in the tree.
+    pub exe: Vec<u8>,
+    /// Where its argument strings are.
+    pub arguments: Range<u64>,
+}
+
+/// Why a program cannot be run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ExecveError {
+    /// Its path, or its interpreter's, leads nowhere.
+    Path(PathError),
+    /// It is not a regular file that may be executed.
+    NotExecutable,
+    /// It is no program this machine can run.
+    Format(ExecError),
+    /// Its first line names no interpreter.
+    Script(BadShebang),
+    /// Scripts run by scripts run by scripts.
+    TooManyScripts,
+    /// Arguments and environment are too long.
+    TooBig,
+    /// It does not fit into the address space.
+    Map(MapError),
+    /// No memory.
+    OutOfMemory,
+}
+
+/// Builds the image of a program.
+pub fn load(mut request: ExecRequest) -> Result<Image, ExecveError> {
+    let program = find_program(&mut request)?;
+    let plan = exec::plan(program.data.bytes(), program.len())?;
+    let interpreter = match plan.interpreter {
+        Some(path) => Some(Found::new(request.cwd, path)?),
+        None => None,
+    };
+    let mm = Mm::new()?;
+    mm.set_stack_limit(request.stack_limit);
+    let (plan, start) = map_all(&mm, plan, &program, interpreter.as_ref())?;
+    mm.set_brk_start(brk_start(&plan));
+    let stack = write_stack(&mm, &plan, &start, &request)?;
+    Ok(Image {
+        mm,
+        entry: start.entry,
+        sp: stack.sp,
+        exe: program.node.path(),
+        arguments: stack.arg_start..stack.arg_end,
+    })
+}
+
+/// A program's file.
+struct Found {
+    node: &'static Node,
+    data: Arc<FileData>,
+}
+
+/// Where control goes first.
+struct Start {
+    entry: u64,
+    /// Where the interpreter is; 0 without one.
+    base: u64,
+}
+
+impl Found {
+    fn new(cwd: &'static Node, path: &[u8]) -> Result<Self, ExecveError> {
+        let node = resolve(cwd, path, Follow::Yes).map_err(ExecveError::Path)?;
+        match &node.kind {
+            NodeKind::Regular(data) if node.is_executable() => Ok(Self { node, data: data.clone() }),
+            _ => Err(ExecveError::NotExecutable),
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.data.bytes().len() as u64
+    }
+}
+
+/// Finds the file to load, putting the interpreters of scripts before the arguments (EX-4).
+fn find_program(request: &mut ExecRequest) -> Result<Found, ExecveError> {
+    let mut path = request.path.clone();
+    for _ in 0..=MAX_SCRIPTS {
+        let found = Found::new(request.cwd, &path)?;
+        let Some(line) = shebang::parse(found.data.bytes()) else {
+            return Ok(found);
+        };
+        let line = line.map_err(ExecveError::Script)?;
+        let interpreter = line.interpreter.to_vec();
+        let head = [Some(interpreter.clone()), line.argument.map(<[u8]>::to_vec), Some(path)];
+        request.argv.splice(..request.argv.len().min(1), head.into_iter().flatten());
+        path = interpreter;
+    }
+    Err(ExecveError::TooManyScripts)
+}
+
+/// Maps the program and its interpreter; returns the plan with final addresses.
+fn map_all<'a>(mm: &Mm, plan: LoadPlan<'a>, program: &Found, interpreter: Option<&Found>) -> Result<(LoadPlan<'a>, Start), ExecveError> {
+    let plan = place(mm, plan, interpreter.is_some())?;
+    map_program(mm, &plan, program)?;
+    let Some(interpreter) = interpreter else {
+        let start = Start { entry: plan.entry, base: 0 };
+        return Ok((plan, start));
+    };
+    let loader = place(mm, exec::plan(interpreter.data.bytes(), interpreter.len())?, false)?;
+    map_program(mm, &loader, interpreter)?;
+    let base = match loader.kind {
+        Kind::Pie => loader.span.start.start().as_u64(),
+        Kind::Fixed => 0,
+    };
+    let start = Start { entry: loader.entry, base };
+    Ok((plan, start))
+}
+
+/// Gives a position-independent program its place.
+fn place<'a>(mm: &Mm, plan: LoadPlan<'a>, has_interpreter: bool) -> Result<LoadPlan<'a>, ExecveError> {
+    let base = match plan.kind {
+        Kind::Fixed => return Ok(plan),
+        Kind::Pie if has_interpreter => PIE_BASE,
+        Kind::Pie => find_room(mm, &plan)?,
+    };
+    let base = base.checked_next_multiple_of(plan.align).ok_or(ExecveError::OutOfMemory)?;
+    Ok(plan.relocated(VirtAddr::new(base))?)
+}
+
+/// Finds where the whole program fits, aligned as it asks: by mapping that much and unmapping it.
+fn find_room(mm: &Mm, plan: &LoadPlan<'_>) -> Result<u64, ExecveError> {
+    let len = plan.span.len() * PAGE_SIZE;
+    let len = len.checked_add(plan.align - PAGE_SIZE).ok_or(ExecveError::OutOfMemory)?;
+    let request = MapRequest {
+        addr: 0,
+        len,
+        prot: Prot::empty(),
+        kind: MapKind::Hint,
+        flags: VmFlags::NORESERVE,
+        backing: MapBacking::Anon,
+    };
+    let addr = mm.map(&request)?;
+    mm.unmap(addr, len).expect("what was just mapped can be unmapped");
+    Ok(addr)
+}
+
+fn map_program(mm: &Mm, plan: &LoadPlan<'_>, found: &Found) -> Result<(), ExecveError> {
+    plan.segments.iter().try_for_each(|segment| map_segment(mm, segment, found))
+}
+
+fn map_segment(mm: &Mm, segment: &Segment, found: &Found) -> Result<(), ExecveError> {
+    let file = MapBacking::File { source: found.data.clone(), page: segment.file_page };
+    map_pages(mm, segment.file_range(), segment.prot, file)?;
+    map_pages(mm, segment.anon_range(), segment.prot, MapBacking::Anon)?;
+    let tail = &segment.zero_tail;
+    Ok(mm.zero_remote(tail.start, tail.end - tail.start)?)
+}
+
+fn map_pages(mm: &Mm, pages: PageRange, prot: Prot, backing: MapBacking) -> Result<(), ExecveError> {
+    if pages.is_empty() {
+        return Ok(());
+    }
+    let request = MapRequest {
+        addr: pages.start.start().as_u64(),
+        len: pages.len() * PAGE_SIZE,
+        prot,
+        kind: MapKind::FixedNoReplace,
+        flags: MAY_ALL,
+        backing,
+    };
+    mm.map(&request)?;
+    Ok(())
+}
+
+/// The heap follows the program, but not one that was placed among the mappings (VM-9).
+fn brk_start(plan: &LoadPlan<'_>) -> u64 {
+    match plan.kind {
+        Kind::Pie if plan.interpreter.is_none() => PIE_BASE,
+        _ => plan.brk_start,
+    }
+}
+
+/// Maps the stack and writes what the program finds on it.
+fn write_stack(mm: &Mm, plan: &LoadPlan<'_>, start: &Start, request: &ExecRequest) -> Result<InitialStack, ExecveError> {
+    let stack = exec::stack::build(&StackArgs {
+        argv: &request.argv,
+        envp: &request.envp,
+        execfn: &request.path,
+        auxv: &aux_vector(plan, start),
+        random: random_bytes(),
+        platform: b"x86_64",
+        top: USER_END,
+    })?;
+    map_stack(mm, stack.bytes.len() as u64, plan.exec_stack, request.stack_limit)?;
+    mm.write_remote(stack.sp, &stack.bytes)?;
+    Ok(stack)
+}
+
+fn map_stack(mm: &Mm, used: u64, executable: bool, limit: u64) -> Result<(), ExecveError> {
+    let used = used.next_multiple_of(PAGE_SIZE);
+    let len = (used + STACK_ROOM).min(limit & !(PAGE_SIZE - 1)).max(used);
+    let exec = if executable { Prot::EXEC } else { Prot::empty() };
+    let request = MapRequest {
+        addr: USER_END - len,
+        len,
+        prot: Prot::READ | Prot::WRITE | exec,
+        kind: MapKind::FixedNoReplace,
+        flags: VmFlags::GROWSDOWN | VmFlags::STACK | MAY_ALL,
+        backing: MapBacking::Anon,
+    };
+    mm.map(&request)?;
+    Ok(())
+}
+
+/// What the program is told of itself and the machine (ES-3).
+fn aux_vector(plan: &LoadPlan<'_>, start: &Start) -> [(u64, u64); 18] {
+    // CPUID leaf 1 EDX, as Linux passes it on.
+    let hwcap = raw_cpuid::cpuid!(1).edx;
+    [
+        (auxvec::AT_HWCAP, hwcap.into()),
+        (auxvec::AT_PAGESZ, PAGE_SIZE),
+        (auxvec::AT_CLKTCK, CLOCK_TICKS),
+        (auxvec::AT_PHDR, plan.phdr.unwrap_or(0)),
+        (auxvec::AT_PHENT, plan.phent.into()),
+        (auxvec::AT_PHNUM, plan.phnum.into()),
+        (auxvec::AT_BASE, start.base),
+        (auxvec::AT_FLAGS, 0),
+        (auxvec::AT_ENTRY, plan.entry),
+        (auxvec::AT_UID, 0),
+        (auxvec::AT_EUID, 0),
+        (auxvec::AT_GID, 0),
+        (auxvec::AT_EGID, 0),
+        (auxvec::AT_SECURE, 0),
+        // These three get the addresses where the stack has them.
+        (auxvec::AT_RANDOM, 0),
+        (auxvec::AT_HWCAP2, 0),
+        (auxvec::AT_EXECFN, 0),
+        (auxvec::AT_PLATFORM, 0),
+    ]
+    .map(|(key, value)| (key.into(), value))
+}
+
+impl From<ExecError> for ExecveError {
+    fn from(error: ExecError) -> Self {
+        Self::Format(error)
+    }
+}
+
+impl From<TooBig> for ExecveError {
+    fn from(TooBig: TooBig) -> Self {
+        Self::TooBig
+    }
+}
+
+impl From<MapError> for ExecveError {
+    fn from(error: MapError) -> Self {
+        Self::Map(error)
+    }
+}
+
+impl From<OutOfMemory> for ExecveError {
+    fn from(OutOfMemory: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+/// Writing to a mapping that was just made fails only for want of memory.
+impl From<RemoteFault> for ExecveError {
+    fn from(RemoteFault: RemoteFault) -> Self {
+        Self::OutOfMemory
+    }
+}

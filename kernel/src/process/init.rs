@@ -1,0 +1,104 @@
+//! The first process.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use abi::file::OpenFlags;
+use bootinfo::CommandLine;
+
+use super::exec::base_name;
+use super::image::{self, ExecRequest, ExecveError, Image};
+use super::power::{self, Ending};
+use super::signal::Signals;
+use super::view::OwnView;
+use super::{Process, Program, tree};
+use crate::arch::trapframe::TrapFrame;
+use crate::fs::{self, procfs};
+use crate::mm::OutOfMemory;
+use crate::mm::mm_struct::DEFAULT_STACK_LIMIT;
+use crate::sched;
+use crate::task::NewUser;
+
+/// The program that runs unless the command line names another.
+const DEFAULT_INIT: &str = "/init";
+/// What init finds in its environment.
+const ENVIRONMENT: [&str; 3] = ["HOME=/", "TERM=linux", "PATH=/bin:/sbin:/usr/bin:/usr/sbin"];
+
+/// Starts init as the command line says, or says why that cannot be done and ends the machine.
+pub fn start_init(cmdline: &CommandLine) {
+    procfs::set_process_view(&OwnView);
+    let path = cmdline.init.as_deref().unwrap_or(DEFAULT_INIT);
+    let argv = [path].into_iter().chain(cmdline.init_args.iter().map(String::as_str));
+    match load(path, argv.map(bytes).collect()) {
+        Ok(image) => match start(image, path) {
+            Ok(()) => log::info!(target: "process", "init is {path}"),
+            Err(OutOfMemory) => refuse(path, "out of memory"),
+        },
+        Err(error) => refuse(path, words(error)),
+    }
+}
+
+fn load(path: &str, argv: Vec<Vec<u8>>) -> Result<Image, ExecveError> {
+    image::load(ExecRequest {
+        path: bytes(path),
+        argv,
+        envp: ENVIRONMENT.map(bytes).to_vec(),
+        cwd: fs::root(),
+        stack_limit: DEFAULT_STACK_LIMIT,
+    })
+}
+
+fn start(image: Image, path: &str) -> Result<(), OutOfMemory> {
+    let Image { mm, entry, sp, exe, arguments } = image;
+    let process = Arc::new(Process::empty(tree::new_pid(), Signals::new()));
+    assert!(process.pid() == tree::INIT, "init is the first process");
+    process.reset_for_program(Program { exe, arguments });
+    open_console(&process);
+    let task = NewUser {
+        name: &base_name(path.as_bytes()),
+        mm,
+        frame: TrapFrame::user_entry(entry, sp),
+        owner: process.clone(),
+        copy_fpu: false,
+        fs_base: 0,
+        gs_base: 0,
+    }
+    .spawn()?;
+    *process.task.lock() = Arc::downgrade(&task);
+    tree::insert(process, None);
+    sched::start(&task);
+    Ok(())
+}
+
+/// Gives init the console as its first three descriptors.
+fn open_console(process: &Process) {
+    let limit = process.fd_limit();
+    let console = fs::open(fs::root(), b"/dev/console", OpenFlags::RDWR).expect("the tree has a console");
+    for _ in 0..3 {
+        let inserted = process.with_files(|files| files.insert(console.clone(), false, 0, limit));
+        inserted.expect("an empty table has room");
+    }
+}
+
+fn refuse(path: &str, why: &str) -> ! {
+    log::error!(target: "process", "init {path} cannot be started: {why}");
+    power::end(Ending::NoInit)
+}
+
+fn words(error: ExecveError) -> &'static str {
+    match error {
+        ExecveError::Path(_) => "no such file in the initramfs",
+        ExecveError::NotExecutable => "not an executable file",
+        ExecveError::Format(error) => error.words(),
+        ExecveError::Script(_) => "its first line names no interpreter",
+        ExecveError::TooManyScripts => "scripts run by scripts",
+        ExecveError::TooBig => "its arguments are too long",
+        ExecveError::Map(_) => "it does not fit into the address space",
+        ExecveError::OutOfMemory => "out of memory",
+    }
+}
+
+fn bytes(text: &str) -> Vec<u8> {
+    Vec::from(text)
+}

@@ -1,0 +1,79 @@
+//! Resource limits.
+//!
+//! Two are enforced: the stack (by the page-fault handler, which is told) and the number of
+//! descriptors. Some others bound things this kernel does not have and so are kept as they are set.
+//! The rest cannot be lowered: a limit that is accepted is a promise.
+
+use abi::linux::{
+    RLIMIT_CORE, RLIMIT_FSIZE, RLIMIT_LOCKS, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE,
+    RLIMIT_RTPRIO, RLIMIT_STACK,
+};
+use abi::process::Rlimit;
+
+/// How many resources have limits.
+const COUNT: usize = 16;
+/// Default number of descriptors, and how far it may be raised.
+const OPEN_FILES: Rlimit = Rlimit::new(1024, 4096);
+/// Default size of the stack.
+const STACK: Rlimit = Rlimit::new(crate::mm::mm_struct::DEFAULT_STACK_LIMIT, Rlimit::INFINITY);
+
+/// The limits of a process.
+#[derive(Clone)]
+pub struct Limits([Rlimit; COUNT]);
+
+/// Why a limit was not changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LimitError {
+    /// There is no such resource, or the limit lies above its own maximum.
+    Invalid,
+    /// This kernel could not enforce it.
+    NotEnforced,
+    /// More descriptors than a table may have.
+    NotAllowed,
+}
+
+impl Limits {
+    /// The limits that init starts with.
+    pub const fn new() -> Self {
+        let mut limits = [Rlimit::new(Rlimit::INFINITY, Rlimit::INFINITY); COUNT];
+        limits[RLIMIT_NOFILE as usize] = OPEN_FILES;
+        limits[RLIMIT_STACK as usize] = STACK;
+        limits[RLIMIT_CORE as usize] = Rlimit::new(0, Rlimit::INFINITY);
+        limits[RLIMIT_NICE as usize] = Rlimit::new(0, 0);
+        limits[RLIMIT_RTPRIO as usize] = Rlimit::new(0, 0);
+        Self(limits)
+    }
+
+    /// Returns one limit; `None` if there is no such resource.
+    pub fn get(&self, resource: u64) -> Option<Rlimit> {
+        self.0.get(usize::try_from(resource).ok()?).copied()
+    }
+
+    /// Changes one limit.
+    pub fn set(&mut self, resource: u64, new: Rlimit) -> Result<(), LimitError> {
+        let old = self.get(resource).ok_or(LimitError::Invalid)?;
+        if new.current > new.maximum {
+            return Err(LimitError::Invalid);
+        }
+        match resource as u32 {
+            RLIMIT_NOFILE if new.maximum > OPEN_FILES.maximum => return Err(LimitError::NotAllowed),
+            RLIMIT_NOFILE | RLIMIT_STACK => {}
+            // No core files, no file that grows, no locks, no queues, nothing that is swapped out.
+            RLIMIT_CORE | RLIMIT_FSIZE | RLIMIT_LOCKS | RLIMIT_MEMLOCK | RLIMIT_MSGQUEUE => {}
+            _ if new == old => {}
+            _ => return Err(LimitError::NotEnforced),
+        }
+        self.0[resource as usize] = new;
+        Ok(())
+    }
+
+    /// Returns how many descriptors the process may have.
+    pub fn open_files(&self) -> u64 {
+        self.0[RLIMIT_NOFILE as usize].current
+    }
+
+    /// Returns how large the stack may grow.
+    pub fn stack(&self) -> u64 {
+        self.0[RLIMIT_STACK as usize].current
+    }
+}

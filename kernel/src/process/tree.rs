@@ -1,0 +1,242 @@
+//! Who is whose child, which process is in which group, and what is left of those that ended.
+//!
+//! One lock guards it all: births, deaths and waits are rare beside everything else. What is
+//! removed is returned, so that it is dropped with no lock held.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::usage::Usage;
+use super::{ExitStatus, Process};
+use crate::locks::{SpinLock, rank};
+
+/// The process that gets the children of those that end.
+pub const INIT: u32 = 1;
+/// The numbers wrap here.
+const PID_MAX: u32 = 1 << 22;
+
+static TREE: SpinLock<Tree, { rank::TREE }> = SpinLock::new(Tree { nodes: BTreeMap::new(), last_pid: 0 });
+
+struct Tree {
+    nodes: BTreeMap<u32, TreeNode>,
+    last_pid: u32,
+}
+
+struct TreeNode {
+    process: Arc<Process>,
+    family: Family,
+    ended: Option<Ended>,
+    /// What ended children used that this process has waited for.
+    children: Usage,
+}
+
+/// To whom a process belongs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Family {
+    /// Its parent; 0 for init.
+    pub parent: u32,
+    /// Its process group.
+    pub group: u32,
+    /// Its session.
+    pub session: u32,
+}
+
+/// What a process leaves behind.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    status: ExitStatus,
+    usage: Usage,
+}
+
+/// Which children a wait is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Selector {
+    /// Every child.
+    Any,
+    /// One child.
+    Pid(u32),
+    /// Those of a process group.
+    Group(u32),
+}
+
+/// A child that ended and is now forgotten.
+pub struct Reaped {
+    /// Its number.
+    pub pid: u32,
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it and its own children used.
+    pub usage: Usage,
+    _process: Arc<Process>,
+}
+
+/// There is no such child.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoChild;
+
+/// Why a process group was not changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GroupError {
+    /// Neither the caller nor a child of it.
+    NoProcess,
+    /// A session leader, or another session's group.
+    NotAllowed,
+}
+
+/// Takes the next free number.
+pub fn new_pid() -> u32 {
+    let mut tree = TREE.lock();
+    loop {
+        tree.last_pid = tree.last_pid % PID_MAX + 1;
+        let pid = tree.last_pid;
+        if !tree.nodes.contains_key(&pid) {
+            return pid;
+        }
+    }
+}
+
+/// Adds a process; `parent` is `None` for init, which leads its own group and session.
+pub fn insert(process: Arc<Process>, parent: Option<u32>) {
+    let pid = process.pid();
+    let mut tree = TREE.lock();
+    let family = match parent.and_then(|parent| Some((parent, tree.nodes.get(&parent)?.family))) {
+        Some((parent, family)) => Family { parent, ..family },
+        None => Family { parent: 0, group: pid, session: pid },
+    };
+    let node = TreeNode { process, family, ended: None, children: Usage::default() };
+    tree.nodes.insert(pid, node);
+}
+
+/// Removes a process that never ran.
+pub fn remove(pid: u32) {
+    let removed = TREE.lock().nodes.remove(&pid);
+    drop(removed);
+}
+
+/// Returns the process with this number, ended or not.
+pub fn find(pid: u32) -> Option<Arc<Process>> {
+    TREE.lock().nodes.get(&pid).map(|node| node.process.clone())
+}
+
+/// Returns every process that `wanted` accepts, but the ended ones.
+pub fn find_all(wanted: impl Fn(u32, &Family) -> bool) -> Vec<Arc<Process>> {
+    let tree = TREE.lock();
+    let live = tree.nodes.iter().filter(|(_, node)| node.ended.is_none());
+    live.filter(|(pid, node)| wanted(**pid, &node.family))
+        .map(|(_, node)| node.process.clone())
+        .collect()
+}
+
+/// Returns how many processes there are, ended ones included.
+pub fn count() -> usize {
+    TREE.lock().nodes.len()
+}
+
+/// Returns to whom a process belongs.
+pub fn family(pid: u32) -> Option<Family> {
+    TREE.lock().nodes.get(&pid).map(|node| node.family)
+}
+
+/// Returns what the ended children of a process used, as far as it waited for them.
+pub fn children_usage(pid: u32) -> Usage {
+    TREE.lock().nodes.get(&pid).map(|node| node.children).unwrap_or_default()
+}
+
+/// Marks a process as ended, gives its children to init, and returns who must be told.
+///
+/// With `forgotten` (its parent does not care) nothing is left for anybody to wait for.
+pub fn end(pid: u32, status: ExitStatus, usage: Usage, forgotten: bool) -> Mourners {
+    let mut tree = TREE.lock();
+    let mut orphaned_dead = false;
+    for node in tree.nodes.values_mut().filter(|node| node.family.parent == pid) {
+        node.family.parent = INIT;
+        orphaned_dead |= node.ended.is_some();
+    }
+    let Some(node) = tree.nodes.get_mut(&pid) else {
+        return Mourners::default();
+    };
+    node.ended = Some(Ended { status, usage });
+    let parent = node.family.parent;
+    let removed = if forgotten { tree.nodes.remove(&pid) } else { None };
+    Mourners {
+        parent: tree.nodes.get(&parent).map(|node| node.process.clone()),
+        init: tree.nodes.get(&INIT).filter(|_| orphaned_dead).map(|node| node.process.clone()),
+        _removed: removed.map(|node| node.process),
+    }
+}
+
+/// Who must be told that a process ended.
+#[derive(Default)]
+pub struct Mourners {
+    /// Its parent.
+    pub parent: Option<Arc<Process>>,
+    /// Init, if it got ended children to wait for.
+    pub init: Option<Arc<Process>>,
+    _removed: Option<Arc<Process>>,
+}
+
+/// Forgets one ended child of `parent` and returns it; `None` if those selected all live.
+pub fn reap(parent: u32, selector: Selector) -> Result<Option<Reaped>, NoChild> {
+    let mut tree = TREE.lock();
+    let mut any = false;
+    let mut found = None;
+    for (pid, node) in tree.nodes.iter().filter(|(pid, node)| selector.selects(parent, **pid, node)) {
+        any = true;
+        if let Some(ended) = node.ended {
+            found = Some((*pid, ended));
+            break;
+        }
+    }
+    let Some((pid, ended)) = found else {
+        return if any { Ok(None) } else { Err(NoChild) };
+    };
+    let node = tree.nodes.remove(&pid).ok_or(NoChild)?;
+    let usage = ended.usage + node.children;
+    if let Some(parent) = tree.nodes.get_mut(&parent) {
+        parent.children = parent.children + usage;
+    }
+    Ok(Some(Reaped { pid, status: ended.status, usage, _process: node.process }))
+}
+
+/// Moves `pid`, the caller or a child of it, into `group`.
+pub fn set_group(caller: u32, pid: u32, group: u32) -> Result<(), GroupError> {
+    let mut tree = TREE.lock();
+    let session = tree.nodes.get(&caller).ok_or(GroupError::NoProcess)?.family.session;
+    let family = tree.nodes.get(&pid).ok_or(GroupError::NoProcess)?.family;
+    if pid != caller && family.parent != caller {
+        return Err(GroupError::NoProcess);
+    }
+    let exists = group == pid
+        || tree.nodes.values().any(|node| node.family.group == group && node.family.session == session);
+    if family.session != session || family.session == pid || !exists {
+        return Err(GroupError::NotAllowed);
+    }
+    if let Some(node) = tree.nodes.get_mut(&pid) {
+        node.family.group = group;
+    }
+    Ok(())
+}
+
+/// Makes `pid` the leader of a new session and group.
+pub fn new_session(pid: u32) -> Result<(), GroupError> {
+    let mut tree = TREE.lock();
+    if tree.nodes.values().any(|node| node.family.group == pid) {
+        return Err(GroupError::NotAllowed);
+    }
+    let node = tree.nodes.get_mut(&pid).ok_or(GroupError::NoProcess)?;
+    node.family.group = pid;
+    node.family.session = pid;
+    Ok(())
+}
+
+impl Selector {
+    fn selects(self, parent: u32, pid: u32, node: &TreeNode) -> bool {
+        node.family.parent == parent
+            && match self {
+                Self::Any => true,
+                Self::Pid(wanted) => pid == wanted,
+                Self::Group(group) => node.family.group == group,
+            }
+    }
+}

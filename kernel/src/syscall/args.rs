@@ -1,0 +1,96 @@
+//! What the registers point to: paths, vectors, times, directories.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use abi::Errno;
+use abi::file::Iovec;
+use abi::linux::{AT_FDCWD, UIO_MAXIOV};
+use abi::time::Timespec;
+use zerocopy::{FromBytes, IntoBytes};
+
+use crate::fs::path::PATH_MAX;
+use crate::fs::user_buf::UserSpan;
+use crate::fs::{Follow, Node, OpenFile, resolve};
+use crate::mm::uaccess;
+use crate::process;
+
+/// The most bytes one read or write transfers, as on Linux.
+const MAX_TRANSFER: u64 = 0x7fff_f000;
+
+/// Returns the open file that a descriptor in a register stands for.
+pub fn file(fd: u64) -> Result<Arc<OpenFile>, Errno> {
+    process::current().file(fd as i32).ok_or(Errno::EBADF)
+}
+
+/// Reads a path.
+pub fn path(addr: u64) -> Result<Vec<u8>, Errno> {
+    Ok(uaccess::read_cstr(addr, PATH_MAX - 1)?)
+}
+
+/// Returns the directory that a relative path of an `…at` call begins in.
+pub fn directory(fd: u64, path: &[u8]) -> Result<&'static Node, Errno> {
+    if fd as i32 == AT_FDCWD || path.starts_with(b"/") {
+        return Ok(process::current().cwd());
+    }
+    let node = file(fd)?.file().node().ok_or(Errno::ENOTDIR)?;
+    if node.is_directory() { Ok(node) } else { Err(Errno::ENOTDIR) }
+}
+
+/// Finds what the path at `addr` stands for, seen from the directory `fd`.
+pub fn node_at(fd: u64, addr: u64, follow: Follow) -> Result<&'static Node, Errno> {
+    let path = path(addr)?;
+    Ok(resolve(directory(fd, &path)?, &path, follow)?)
+}
+
+/// Makes a span of a buffer's address and length; what lies outside user space is refused.
+pub fn span(addr: u64, len: u64) -> Result<UserSpan, Errno> {
+    let len = len.min(MAX_TRANSFER);
+    addr::user_range(addr, len).ok_or(Errno::EFAULT)?;
+    Ok(UserSpan { addr, len })
+}
+
+/// Reads a vector of spans.
+pub fn spans(addr: u64, count: u64) -> Result<Vec<UserSpan>, Errno> {
+    if count > u64::from(UIO_MAXIOV) {
+        return Err(Errno::EINVAL);
+    }
+    let mut left = MAX_TRANSFER;
+    let vectors = (0..count).map(|index| read::<Iovec>(addr + index * size_of::<Iovec>() as u64));
+    vectors
+        .map(|vector| {
+            let vector = vector?;
+            if i64::try_from(vector.len).is_err() {
+                return Err(Errno::EINVAL);
+            }
+            let span = span(vector.base, vector.len.min(left))?;
+            left -= span.len;
+            Ok(span)
+        })
+        .collect()
+}
+
+/// Reads one value.
+pub fn read<T: FromBytes + IntoBytes>(addr: u64) -> Result<T, Errno> {
+    Ok(uaccess::read_user(addr)?)
+}
+
+/// Reads one value, if there is an address.
+pub fn read_optional<T: FromBytes + IntoBytes>(addr: u64) -> Result<Option<T>, Errno> {
+    if addr == 0 { Ok(None) } else { read(addr).map(Some) }
+}
+
+/// Writes one value.
+pub fn write<T: IntoBytes + zerocopy::Immutable>(addr: u64, value: &T) -> Result<(), Errno> {
+    Ok(uaccess::write_user(addr, value)?)
+}
+
+/// Writes one value, if there is an address.
+pub fn write_optional<T: IntoBytes + zerocopy::Immutable>(addr: u64, value: &T) -> Result<(), Errno> {
+    if addr == 0 { Ok(()) } else { write(addr, value) }
+}
+
+/// Reads a time in nanoseconds.
+pub fn nanoseconds(addr: u64) -> Result<u64, Errno> {
+    read::<Timespec>(addr)?.to_ns().ok_or(Errno::EINVAL)
+}

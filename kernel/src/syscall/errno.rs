@@ -1,0 +1,141 @@
+//! The errors of the layers below as Linux's numbers.
+
+use abi::Errno;
+
+use crate::fs::fdtable::FdError;
+use crate::fs::file::SeekError;
+use crate::fs::user_buf::BadAddress;
+use crate::fs::{IoError, OpenError, PathError};
+use crate::locks::Interrupted;
+use crate::mm::uaccess::{CstrError, Efault};
+use crate::mm::{MapError, OutOfMemory, ProtectError, UnmapError};
+use crate::process::futex::FutexError;
+use crate::process::image::ExecveError;
+use crate::process::limits::LimitError;
+use crate::process::signal::SendError;
+use crate::process::tree::GroupError;
+use crate::process::wait::WaitError;
+
+/// Gives every error of an operation its number, one line each.
+macro_rules! errnos {
+    ($error:ident { $($case:pat => $errno:expr,)+ }) => {
+        impl From<$error> for Errno {
+            fn from(error: $error) -> Self {
+                match error {
+                    $($case => $errno,)+
+                }
+            }
+        }
+    };
+}
+
+/// The number for a wait that was given up since the process has to end.
+pub fn interrupted(Interrupted: Interrupted) -> Errno {
+    Errno::EINTR
+}
+
+errnos!(Efault { Efault => Self::EFAULT, });
+errnos!(BadAddress { BadAddress => Self::EFAULT, });
+errnos!(OutOfMemory { OutOfMemory => Self::ENOMEM, });
+
+errnos!(CstrError {
+    CstrError::Fault => Self::EFAULT,
+    CstrError::TooLong => Self::ENAMETOOLONG,
+});
+
+errnos!(PathError {
+    PathError::NotFound | PathError::LastMissing => Self::ENOENT,
+    PathError::NotDirectory => Self::ENOTDIR,
+    PathError::TooLong => Self::ENAMETOOLONG,
+    PathError::Loop => Self::ELOOP,
+});
+
+errnos!(OpenError {
+    OpenError::Path(error) => error.into(),
+    OpenError::Exists => Self::EEXIST,
+    OpenError::IsDirectory => Self::EISDIR,
+    OpenError::NotDirectory => Self::ENOTDIR,
+    OpenError::IsLink => Self::ELOOP,
+    OpenError::ReadOnly => Self::EROFS,
+    OpenError::NoDevice => Self::ENXIO,
+});
+
+errnos!(IoError {
+    IoError::BadAddress => Self::EFAULT,
+    IoError::NotOpenForThat => Self::EBADF,
+    IoError::IsDirectory => Self::EISDIR,
+    IoError::NotDirectory => Self::ENOTDIR,
+    IoError::WouldBlock => Self::EAGAIN,
+    IoError::Interrupted => Self::EINTR,
+    IoError::BrokenPipe => Self::EPIPE,
+    IoError::NotSeekable => Self::ESPIPE,
+    IoError::Invalid => Self::EINVAL,
+    IoError::OutOfMemory => Self::ENOMEM,
+});
+
+errnos!(SeekError {
+    SeekError::NotSeekable => Self::ESPIPE,
+    SeekError::Invalid => Self::EINVAL,
+    SeekError::BeyondEnd => Self::ENXIO,
+});
+
+errnos!(FdError {
+    FdError::LimitReached => Self::EMFILE,
+    FdError::OutOfMemory => Self::ENOMEM,
+});
+
+errnos!(MapError {
+    MapError::Invalid => Self::EINVAL,
+    MapError::NoMemory => Self::ENOMEM,
+    MapError::Exists => Self::EEXIST,
+    MapError::Permission => Self::EPERM,
+});
+
+errnos!(UnmapError {
+    UnmapError::Invalid => Self::EINVAL,
+    UnmapError::TooMany => Self::ENOMEM,
+});
+
+errnos!(ProtectError {
+    ProtectError::Invalid => Self::EINVAL,
+    ProtectError::NoMemory => Self::ENOMEM,
+    ProtectError::Access => Self::EACCES,
+});
+
+errnos!(ExecveError {
+    ExecveError::Path(error) => error.into(),
+    ExecveError::NotExecutable => Self::EACCES,
+    ExecveError::Format(exec::ExecError::TooLow) => Self::EPERM,
+    ExecveError::Format(_) | ExecveError::Script(_) => Self::ENOEXEC,
+    ExecveError::TooManyScripts => Self::ELOOP,
+    ExecveError::TooBig => Self::E2BIG,
+    ExecveError::Map(_) | ExecveError::OutOfMemory => Self::ENOMEM,
+});
+
+errnos!(WaitError {
+    WaitError::NoChild => Self::ECHILD,
+    WaitError::Interrupted => Self::EINTR,
+});
+
+errnos!(SendError {
+    SendError::NoProcess => Self::ESRCH,
+    SendError::Unsupported => Self::EINVAL,
+});
+
+errnos!(GroupError {
+    GroupError::NoProcess => Self::ESRCH,
+    GroupError::NotAllowed => Self::EPERM,
+});
+
+errnos!(LimitError {
+    LimitError::Invalid | LimitError::NotEnforced => Self::EINVAL,
+    LimitError::NotAllowed => Self::EPERM,
+});
+
+errnos!(FutexError {
+    FutexError::BadAddress => Self::EFAULT,
+    FutexError::Changed => Self::EAGAIN,
+    FutexError::TimedOut => Self::ETIMEDOUT,
+    FutexError::Interrupted => Self::EINTR,
+    FutexError::OutOfMemory => Self::ENOMEM,
+});

@@ -1,0 +1,55 @@
+//! execve: the path, the arguments, the environment.
+
+use alloc::vec::Vec;
+
+use abi::Errno;
+use exec::args::{ArgBudget, MAX_STRING, TooBig};
+
+use super::{SysResult, args};
+use crate::arch::trapframe::TrapFrame;
+use crate::mm::uaccess::{self, CstrError};
+use crate::process::image::ExecRequest;
+use crate::process::{self, exec as program};
+
+/// `execve(path, argv, envp)`.
+pub fn execve(frame: &mut TrapFrame) -> SysResult {
+    let [path, argv, envp, ..] = frame.args();
+    let request = request(path, argv, envp)?;
+    program::execve(frame, request)?;
+    // The frame is the new program's; its RAX is 0, like this result.
+    Ok(0)
+}
+
+fn request(path: u64, argv: u64, envp: u64) -> Result<ExecRequest, Errno> {
+    let process = process::current();
+    let stack_limit = process.with_limits(|limits| limits.stack());
+    let mut budget = ArgBudget::new(stack_limit);
+    Ok(ExecRequest {
+        path: args::path(path)?,
+        argv: strings(argv, &mut budget)?,
+        envp: strings(envp, &mut budget)?,
+        cwd: process.cwd(),
+        stack_limit,
+    })
+}
+
+/// Reads a null-terminated list of strings; no list is an empty one (EX-4).
+fn strings(addr: u64, budget: &mut ArgBudget) -> Result<Vec<Vec<u8>>, Errno> {
+    let mut strings = Vec::new();
+    if addr == 0 {
+        return Ok(strings);
+    }
+    for index in 0.. {
+        let pointer = args::read::<u64>(addr.checked_add(index * 8).ok_or(Errno::EFAULT)?)?;
+        if pointer == 0 {
+            break;
+        }
+        let string = uaccess::read_cstr(pointer, MAX_STRING as usize - 1).map_err(|error| match error {
+            CstrError::Fault => Errno::EFAULT,
+            CstrError::TooLong => Errno::E2BIG,
+        })?;
+        budget.take(string.len() as u64).map_err(|TooBig| Errno::E2BIG)?;
+        strings.push(string);
+    }
+    Ok(strings)
+}

@@ -1,0 +1,145 @@
+//! Descriptors: closing, copying, flags, pipes.
+
+use alloc::sync::Arc;
+
+use abi::Errno;
+use abi::file::{CLOSE_RANGE_CLOEXEC, OpenFlags};
+use abi::linux::{
+    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC,
+};
+
+use super::{SysResult, args};
+use crate::arch::trapframe::TrapFrame;
+use crate::fs::{OpenFile, pipe};
+use crate::process;
+
+/// `close(fd)`.
+pub fn close(frame: &mut TrapFrame) -> SysResult {
+    let [fd, ..] = frame.args();
+    let closed = process::current().with_files(|files| files.remove(fd as i32));
+    closed.map(|_| 0).ok_or(Errno::EBADF)
+}
+
+/// `close_range(first, last, flags)`.
+pub fn close_range(frame: &mut TrapFrame) -> SysResult {
+    let [first, last, flags, ..] = frame.args().map(|arg| arg as u32);
+    if first > last || flags & !CLOSE_RANGE_CLOEXEC != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let process = process::current();
+    let last = last.min(process.with_files(|files| files.len()) as u32);
+    for fd in first..=last {
+        if flags & CLOSE_RANGE_CLOEXEC != 0 {
+            process.with_files(|files| files.set_close_on_exec(fd as i32, true));
+        } else {
+            drop(process.with_files(|files| files.remove(fd as i32)));
+        }
+    }
+    Ok(0)
+}
+
+/// `dup(fd)`.
+pub fn dup(frame: &mut TrapFrame) -> SysResult {
+    let [fd, ..] = frame.args();
+    insert(args::file(fd)?, false, 0)
+}
+
+/// `dup2(old, new)`.
+pub fn dup2(frame: &mut TrapFrame) -> SysResult {
+    let [old, new, ..] = frame.args();
+    let file = args::file(old)?;
+    if old as i32 == new as i32 {
+        return Ok(new as u32 as u64);
+    }
+    replace(new, file, false)
+}
+
+/// `dup3(old, new, flags)`.
+pub fn dup3(frame: &mut TrapFrame) -> SysResult {
+    let [old, new, flags, ..] = frame.args();
+    let flags = OpenFlags::from_bits_retain(flags as u32);
+    if !OpenFlags::CLOEXEC.contains(flags) || old as i32 == new as i32 {
+        return Err(Errno::EINVAL);
+    }
+    replace(new, args::file(old)?, flags.contains(OpenFlags::CLOEXEC))
+}
+
+/// `fcntl(fd, command, argument)`.
+pub fn fcntl(frame: &mut TrapFrame) -> SysResult {
+    let [fd, command, argument, ..] = frame.args();
+    let file = args::file(fd)?;
+    let process = process::current();
+    match command as u32 {
+        F_DUPFD => duplicate(file, false, argument),
+        F_DUPFD_CLOEXEC => duplicate(file, true, argument),
+        F_GETFD => {
+            let closes = process.with_files(|files| files.closes_on_exec(fd as i32));
+            Ok(closes.ok_or(Errno::EBADF)?.into())
+        }
+        F_SETFD => {
+            let closes = argument as u32 & FD_CLOEXEC != 0;
+            process.with_files(|files| files.set_close_on_exec(fd as i32, closes));
+            Ok(0)
+        }
+        F_GETFL => Ok(file.flags().bits().into()),
+        F_SETFL => {
+            file.set_flags(OpenFlags::from_bits_retain(argument as u32));
+            Ok(0)
+        }
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// `pipe(fds)`.
+pub fn pipe(frame: &mut TrapFrame) -> SysResult {
+    let [fds, ..] = frame.args();
+    make_pipe(fds, OpenFlags::empty())
+}
+
+/// `pipe2(fds, flags)`.
+pub fn pipe2(frame: &mut TrapFrame) -> SysResult {
+    let [fds, flags, ..] = frame.args();
+    let flags = OpenFlags::from_bits_retain(flags as u32);
+    if !(OpenFlags::CLOEXEC | OpenFlags::NONBLOCK).contains(flags) {
+        return Err(Errno::EINVAL);
+    }
+    make_pipe(fds, flags)
+}
+
+fn make_pipe(addr: u64, flags: OpenFlags) -> SysResult {
+    let (read_end, write_end) = pipe::pipe(flags);
+    let close_on_exec = flags.contains(OpenFlags::CLOEXEC);
+    let read_fd = insert(read_end, close_on_exec, 0)?;
+    let outcome = insert(write_end, close_on_exec, 0).and_then(|write_fd| {
+        let stored = args::write(addr, &[read_fd as i32, write_fd as i32]);
+        stored.inspect_err(|_| forget(write_fd))
+    });
+    outcome.inspect_err(|_| forget(read_fd))?;
+    Ok(0)
+}
+
+fn forget(fd: u64) {
+    drop(process::current().with_files(|files| files.remove(fd as i32)));
+}
+
+fn duplicate(file: Arc<OpenFile>, close_on_exec: bool, from: u64) -> SysResult {
+    if from >= process::current().fd_limit() {
+        return Err(Errno::EINVAL);
+    }
+    insert(file, close_on_exec, from as usize)
+}
+
+fn insert(file: Arc<OpenFile>, close_on_exec: bool, from: usize) -> SysResult {
+    let process = process::current();
+    let limit = process.fd_limit();
+    Ok(process.with_files(|files| files.insert(file, close_on_exec, from, limit))? as u64)
+}
+
+fn replace(fd: u64, file: Arc<OpenFile>, close_on_exec: bool) -> SysResult {
+    let process = process::current();
+    let limit = process.fd_limit();
+    let replaced = process.with_files(|files| files.replace(fd as i32, file, close_on_exec, limit));
+    // A number that no descriptor can have is a bad descriptor here, not a full table.
+    drop(replaced.map_err(|_| Errno::EBADF)?);
+    Ok(fd as u32 as u64)
+}

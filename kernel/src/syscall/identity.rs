@@ -1,0 +1,163 @@
+//! Who a process is: numbers, groups, users, its thread's words, its name.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use abi::Errno;
+use abi::process::{ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS};
+use abi::prctl::{PR_GET_NAME, PR_SET_NAME};
+use addr::USER_END;
+
+use super::{SysResult, args};
+use crate::arch::trapframe::TrapFrame;
+use crate::mm::uaccess;
+use crate::process;
+use crate::process::tree::{self, Family};
+use crate::task;
+
+/// Size of a task's name with its NUL.
+const NAME_SIZE: usize = 16;
+/// Size of `struct robust_list_head`.
+const ROBUST_LIST_HEAD: u64 = 24;
+
+/// `getpid()`; also `gettid()`, since a process has one thread.
+pub fn getpid(_: &mut TrapFrame) -> SysResult {
+    Ok(process::current().pid().into())
+}
+
+/// `getppid()`.
+pub fn getppid(_: &mut TrapFrame) -> SysResult {
+    Ok(own_family()?.parent.into())
+}
+
+/// `getpgrp()`.
+pub fn getpgrp(_: &mut TrapFrame) -> SysResult {
+    Ok(own_family()?.group.into())
+}
+
+/// `getpgid(pid)`.
+pub fn getpgid(frame: &mut TrapFrame) -> SysResult {
+    Ok(family(frame.args()[0])?.group.into())
+}
+
+/// `getsid(pid)`.
+pub fn getsid(frame: &mut TrapFrame) -> SysResult {
+    Ok(family(frame.args()[0])?.session.into())
+}
+
+/// `setpgid(pid, group)`.
+pub fn setpgid(frame: &mut TrapFrame) -> SysResult {
+    let [pid, group, ..] = frame.args().map(|arg| arg as i32);
+    let caller = process::current().pid();
+    if group < 0 {
+        return Err(Errno::EINVAL);
+    }
+    let pid = if pid == 0 { caller } else { u32::try_from(pid).map_err(|_| Errno::ESRCH)? };
+    tree::set_group(caller, pid, if group == 0 { pid } else { group as u32 })?;
+    Ok(0)
+}
+
+/// `setsid()`.
+pub fn setsid(_: &mut TrapFrame) -> SysResult {
+    let pid = process::current().pid();
+    tree::new_session(pid)?;
+    Ok(pid.into())
+}
+
+/// `getuid()` and its relatives: everybody is root.
+pub fn root_id(_: &mut TrapFrame) -> SysResult {
+    Ok(0)
+}
+
+/// `umask(mask)`.
+pub fn umask(frame: &mut TrapFrame) -> SysResult {
+    Ok(process::current().set_umask(frame.args()[0] as u32 & 0o777).into())
+}
+
+/// `set_tid_address(addr)`.
+pub fn set_tid_address(frame: &mut TrapFrame) -> SysResult {
+    let process = process::current();
+    process.clear_child_tid.store(frame.args()[0], Relaxed);
+    Ok(process.pid().into())
+}
+
+/// `set_robust_list(head, size)`.
+///
+/// The list is kept for asking only: it tells threads of the death of another, and there are none.
+pub fn set_robust_list(frame: &mut TrapFrame) -> SysResult {
+    let [head, size, ..] = frame.args();
+    if size != ROBUST_LIST_HEAD {
+        return Err(Errno::EINVAL);
+    }
+    process::current().robust_list.store(head, Relaxed);
+    Ok(0)
+}
+
+/// `get_robust_list(pid, head, size)`.
+pub fn get_robust_list(frame: &mut TrapFrame) -> SysResult {
+    let [pid, head, size, ..] = frame.args();
+    let process = tree::find(own_or(pid)?).ok_or(Errno::ESRCH)?;
+    args::write(size, &ROBUST_LIST_HEAD)?;
+    args::write(head, &process.robust_list.load(Relaxed))?;
+    Ok(0)
+}
+
+/// `arch_prctl(code, addr)` (AB-9).
+pub fn arch_prctl(frame: &mut TrapFrame) -> SysResult {
+    let [code, addr, ..] = frame.args();
+    let task = task::current();
+    match code as u32 {
+        ARCH_SET_FS | ARCH_SET_GS if addr >= USER_END => return Err(Errno::EPERM),
+        ARCH_SET_FS => task.set_fs_base(addr),
+        ARCH_SET_GS => task.set_gs_base(addr),
+        ARCH_GET_FS => args::write(addr, &task.fs_base())?,
+        ARCH_GET_GS => args::write(addr, &task.gs_base())?,
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(0)
+}
+
+/// `prctl(option, argument, …)`: the task's name.
+pub fn prctl(frame: &mut TrapFrame) -> SysResult {
+    let [option, argument, ..] = frame.args();
+    match option as u32 {
+        PR_SET_NAME => set_name(argument)?,
+        PR_GET_NAME => args::write(argument, &own_name())?,
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(0)
+}
+
+fn set_name(addr: u64) -> Result<(), Errno> {
+    // A name without a NUL in its first 15 bytes is cut there.
+    let mut name = [0; NAME_SIZE - 1];
+    let read = uaccess::copy_from_user_partial(&mut name, addr);
+    let name = match name[..read].iter().position(|byte| *byte == 0) {
+        Some(end) => &name[..end],
+        None if read == name.len() => &name,
+        None => return Err(Errno::EFAULT),
+    };
+    task::current().set_name(&alloc::string::String::from_utf8_lossy(name));
+    Ok(())
+}
+
+fn own_name() -> [u8; NAME_SIZE] {
+    let mut bytes = [0; NAME_SIZE];
+    let name = task::current().name();
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    bytes
+}
+
+fn own_or(pid: u64) -> Result<u32, Errno> {
+    match pid as i32 {
+        0 => Ok(process::current().pid()),
+        pid => u32::try_from(pid).map_err(|_| Errno::ESRCH),
+    }
+}
+
+fn own_family() -> Result<Family, Errno> {
+    tree::family(process::current().pid()).ok_or(Errno::ESRCH)
+}
+
+fn family(pid: u64) -> Result<Family, Errno> {
+    tree::family(own_or(pid)?).ok_or(Errno::ESRCH)
+}

@@ -1,0 +1,56 @@
+//! System calls: from a number and six registers to an operation and back.
+//!
+//! [`table`] says which numbers there are; [`args`] reads what the registers point to; [`errno`]
+//! turns the errors of the layers below into Linux's numbers, which appear nowhere else. The other
+//! files hold the calls, by subject. A call checks its arguments, calls one operation and returns
+//! its result; what it does not support it refuses.
+
+pub mod args;
+pub mod clock;
+pub mod errno;
+pub mod exec;
+pub mod fd;
+pub mod file;
+pub mod identity;
+pub mod memory;
+pub mod path;
+pub mod poll;
+pub mod process;
+pub mod read_only;
+pub mod signal;
+pub mod stat;
+pub mod system;
+pub mod table;
+pub mod terminal;
+
+use abi::{Errno, Sysno};
+
+use crate::arch::trapframe::TrapFrame;
+use crate::mm::counters::SYSCALLS;
+
+/// What a call returns: a number for RAX, or an error.
+pub type SysResult = Result<u64, Errno>;
+
+/// A call: finds its arguments in the frame; may replace the frame (exec).
+pub type Handler = fn(&mut TrapFrame) -> SysResult;
+
+/// Serves the system call that made `frame`; interrupts are on.
+pub fn dispatch(frame: &mut TrapFrame) {
+    SYSCALLS.inc();
+    let result = match table::handler(frame.syscall_number()) {
+        Some(handler) => handler(frame),
+        None => unknown(frame.syscall_number()),
+    };
+    frame.set_return(match result {
+        Ok(value) => value.cast_signed(),
+        Err(errno) => errno.to_result(),
+    });
+}
+
+/// A number that no call has, or one whose call does not exist here (SY-2).
+#[cold]
+fn unknown(number: i32) -> SysResult {
+    let name = usize::try_from(number).ok().and_then(Sysno::new).map_or("?", |call| call.name());
+    log::debug!(target: "syscall", "pid {}: {name} ({number}) does not exist here", crate::process::pid_for_log());
+    Err(Errno::ENOSYS)
+}

@@ -1,0 +1,113 @@
+//! Processes: clone and its relatives, exit, wait.
+
+use abi::process::{CloneFlags, Rusage};
+use abi::linux::{__WALL, __WCLONE, __WNOTHREAD, CSIGNAL, WCONTINUED, WNOHANG, WUNTRACED};
+use abi::time::Timeval;
+use abi::{Errno, Signal};
+use addr::USER_END;
+
+use super::{SysResult, args};
+use crate::arch::trapframe::TrapFrame;
+use crate::process::fork::{self, CloneRequest};
+use crate::process::tree::{self, Selector};
+use crate::process::usage::Usage;
+use crate::process::{self, ExitStatus, wait};
+
+/// `fork()`.
+pub fn fork(frame: &mut TrapFrame) -> SysResult {
+    start_child(frame, CloneRequest { flags: CloneFlags::empty(), stack: 0, parent_tid: 0, child_tid: 0, tls: 0 })
+}
+
+/// `vfork()`.
+pub fn vfork(frame: &mut TrapFrame) -> SysResult {
+    let flags = CloneFlags::VM | CloneFlags::VFORK;
+    start_child(frame, CloneRequest { flags, stack: 0, parent_tid: 0, child_tid: 0, tls: 0 })
+}
+
+/// `clone(flags, stack, parent_tid, child_tid, tls)`.
+pub fn clone(frame: &mut TrapFrame) -> SysResult {
+    let [flags, stack, parent_tid, child_tid, tls, _] = frame.args();
+    let signal = flags & u64::from(CSIGNAL);
+    let flags = CloneFlags::from_bits_retain(flags & u64::from(u32::MAX) & !u64::from(CSIGNAL));
+    check_clone(flags, signal)?;
+    if flags.contains(CloneFlags::SETTLS) && tls >= USER_END {
+        return Err(Errno::EPERM);
+    }
+    start_child(frame, CloneRequest { flags, stack, parent_tid, child_tid, tls })
+}
+
+/// `exit(code)` and `exit_group(code)`: a process has one thread.
+pub fn exit(frame: &mut TrapFrame) -> SysResult {
+    let [code, ..] = frame.args();
+    process::exit_current(ExitStatus::Exited(code as u8))
+}
+
+/// `wait4(pid, status, options, rusage)`.
+pub fn wait4(frame: &mut TrapFrame) -> SysResult {
+    let [pid, status, options, rusage, ..] = frame.args();
+    let options = options as u32;
+    // Nothing stops or continues here, so asking to hear of it changes nothing.
+    if options & !(WNOHANG | WUNTRACED | WCONTINUED | __WALL | __WCLONE | __WNOTHREAD) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    // Every child reports with SIGCHLD; a wait for others only finds none.
+    if options & (__WALL | __WCLONE) == __WCLONE {
+        return Err(Errno::ECHILD);
+    }
+    let Some(child) = wait::wait(selector(pid as i32)?, options & WNOHANG == 0)? else {
+        return Ok(0);
+    };
+    args::write_optional(status, &child.status.wait_word())?;
+    args::write_optional(rusage, &usage(&child.usage))?;
+    Ok(child.pid.into())
+}
+
+/// What `getrusage` and `wait4` tell of a usage: all CPU time counts as user time.
+pub(super) fn usage(usage: &Usage) -> Rusage {
+    Rusage {
+        utime: Timeval::from_ns(usage.cpu_ns),
+        minflt: usage.min_faults,
+        majflt: usage.maj_faults,
+        ..Rusage::default()
+    }
+}
+
+fn start_child(frame: &TrapFrame, request: CloneRequest) -> SysResult {
+    Ok(fork::fork(frame, &request)?.into())
+}
+
+/// Accepts what can be done exactly as Linux does it; flags without meaning here are passed over.
+fn check_clone(flags: CloneFlags, signal: u64) -> Result<(), Errno> {
+    let contradictory = flags.contains(CloneFlags::THREAD) && !flags.contains(CloneFlags::SIGHAND)
+        || flags.contains(CloneFlags::SIGHAND) && !flags.contains(CloneFlags::VM)
+        || flags.contains(CloneFlags::FS | CloneFlags::NEWNS);
+    if contradictory {
+        return Err(Errno::EINVAL);
+    }
+    if flags.contains(CloneFlags::THREAD) {
+        return Err(Errno::ENOSYS);
+    }
+    let possible = CloneFlags::VM
+        | CloneFlags::VFORK
+        | CloneFlags::SETTLS
+        | CloneFlags::PARENT_SETTID
+        | CloneFlags::CHILD_SETTID
+        | CloneFlags::CHILD_CLEARTID
+        | CloneFlags::SYSVSEM
+        | CloneFlags::DETACHED
+        | CloneFlags::UNTRACED;
+    match possible.contains(flags) && signal == u64::from(Signal::CHLD.number()) {
+        true => Ok(()),
+        false => Err(Errno::EINVAL),
+    }
+}
+
+fn selector(pid: i32) -> Result<Selector, Errno> {
+    Ok(match pid {
+        -1 => Selector::Any,
+        0 => Selector::Group(tree::family(process::current().pid()).map_or(0, |family| family.group)),
+        1.. => Selector::Pid(pid as u32),
+        i32::MIN => return Err(Errno::ESRCH),
+        _ => Selector::Group(pid.unsigned_abs()),
+    })
+}

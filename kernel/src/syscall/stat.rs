@@ -1,0 +1,165 @@
+//! What files are: stat, statx, directory entries.
+
+use abi::Errno;
+use abi::file::{DirentHead, Stat, Statx, StatxTimestamp};
+use abi::linux::{
+    AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, STATX__RESERVED, STATX_BASIC_STATS,
+};
+use zerocopy::IntoBytes;
+
+use super::path::HERE;
+use super::{SysResult, args};
+use crate::arch::trapframe::TrapFrame;
+use crate::fs::directory::{self, Entry};
+use crate::fs::{Follow, Metadata, resolve};
+use crate::mm::uaccess;
+use crate::process;
+
+/// Size of the pieces in which files are best read.
+const BLOCK_SIZE: u64 = 4096;
+/// Size of the blocks in which `st_blocks` counts.
+const SECTOR: u64 = 512;
+/// The one file system there is.
+const DEVICE: u64 = 1;
+
+/// `stat(path, buf)`.
+pub fn stat(frame: &mut TrapFrame) -> SysResult {
+    let [path, buf, ..] = frame.args();
+    let node = args::node_at(HERE, path, Follow::Yes)?;
+    store(buf, &node.metadata())
+}
+
+/// `lstat(path, buf)`.
+pub fn lstat(frame: &mut TrapFrame) -> SysResult {
+    let [path, buf, ..] = frame.args();
+    let node = args::node_at(HERE, path, Follow::No)?;
+    store(buf, &node.metadata())
+}
+
+/// `fstat(fd, buf)`.
+pub fn fstat(frame: &mut TrapFrame) -> SysResult {
+    let [fd, buf, ..] = frame.args();
+    store(buf, &args::file(fd)?.file().metadata())
+}
+
+/// `newfstatat(dirfd, path, buf, flags)`.
+pub fn newfstatat(frame: &mut TrapFrame) -> SysResult {
+    let [dirfd, path, buf, flags, ..] = frame.args();
+    let flags = flags as u32;
+    if flags & !(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    store(buf, &metadata_at(dirfd, path, flags)?)
+}
+
+/// `statx(dirfd, path, flags, mask, buf)`.
+pub fn statx(frame: &mut TrapFrame) -> SysResult {
+    let [dirfd, path, flags, mask, buf, _] = frame.args();
+    let (flags, mask) = (flags as u32, mask as u32);
+    let known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
+    if flags & !known != 0 || mask & STATX__RESERVED != 0 || flags & AT_STATX_SYNC_TYPE == AT_STATX_SYNC_TYPE {
+        return Err(Errno::EINVAL);
+    }
+    args::write(buf, &extended(&metadata_at(dirfd, path, flags)?))?;
+    Ok(0)
+}
+
+/// `getdents64(fd, buf, size)`.
+pub fn getdents64(frame: &mut TrapFrame) -> SysResult {
+    let [fd, buf, size, ..] = frame.args();
+    let file = args::file(fd)?;
+    let node = file.file().node().ok_or(Errno::ENOTDIR)?;
+    let mut records = Records { at: buf, end: buf.saturating_add(size.min(i32::MAX as u64)), fault: false };
+    let outcome = file.with_position(|position| {
+        let next = directory::entries(node, *position, |entry, next| records.push(entry, next))?;
+        let moved = next != *position;
+        *position = next;
+        let more = directory::entries(node, next, |_, _| true)? > next;
+        Ok::<_, Errno>(moved || !more)
+    });
+    match outcome? {
+        _ if records.fault => Err(Errno::EFAULT),
+        true => Ok(records.at - buf),
+        false => Err(Errno::EINVAL),
+    }
+}
+
+/// Directory entries on their way to the program.
+struct Records {
+    at: u64,
+    end: u64,
+    fault: bool,
+}
+
+impl Records {
+    /// Writes one record; returns false where it does not fit.
+    fn push(&mut self, entry: Entry<'_>, next: u64) -> bool {
+        let head_len = size_of::<DirentHead>();
+        let len = (head_len + entry.name.len() + 1).next_multiple_of(8);
+        if self.end.saturating_sub(self.at) < len as u64 {
+            return false;
+        }
+        let head = DirentHead { ino: entry.ino, off: next, reclen: len as u16, kind: entry.kind };
+        let mut record = [0; size_of::<DirentHead>() + 256 + 8];
+        record[..head_len].copy_from_slice(head.as_bytes());
+        record[head_len..head_len + entry.name.len()].copy_from_slice(entry.name);
+        self.fault |= uaccess::copy_to_user(self.at, &record[..len]).is_err();
+        self.at += len as u64;
+        !self.fault
+    }
+}
+
+fn metadata_at(dirfd: u64, path: u64, flags: u32) -> Result<Metadata, Errno> {
+    let empty_is_allowed = flags & AT_EMPTY_PATH != 0;
+    let name = if path == 0 && empty_is_allowed { Default::default() } else { args::path(path)? };
+    if name.is_empty() && empty_is_allowed {
+        return match dirfd as i32 {
+            AT_FDCWD => Ok(process::current().cwd().metadata()),
+            _ => Ok(args::file(dirfd)?.file().metadata()),
+        };
+    }
+    let follow = if flags & AT_SYMLINK_NOFOLLOW != 0 { Follow::No } else { Follow::Yes };
+    Ok(resolve(args::directory(dirfd, &name)?, &name, follow)?.metadata())
+}
+
+fn store(buf: u64, metadata: &Metadata) -> SysResult {
+    let stat = Stat {
+        dev: DEVICE,
+        ino: metadata.ino,
+        nlink: metadata.nlink.into(),
+        mode: metadata.mode,
+        uid: metadata.uid,
+        gid: metadata.gid,
+        rdev: metadata.rdev,
+        size: metadata.size,
+        blksize: BLOCK_SIZE,
+        blocks: metadata.size.div_ceil(SECTOR),
+        atime: [metadata.mtime, 0],
+        mtime: [metadata.mtime, 0],
+        ctime: [metadata.mtime, 0],
+        ..Stat::default()
+    };
+    args::write(buf, &stat)?;
+    Ok(0)
+}
+
+fn extended(metadata: &Metadata) -> Statx {
+    let time = StatxTimestamp { sec: metadata.mtime as i64, ..StatxTimestamp::default() };
+    Statx {
+        mask: STATX_BASIC_STATS,
+        blksize: BLOCK_SIZE as u32,
+        nlink: metadata.nlink,
+        uid: metadata.uid,
+        gid: metadata.gid,
+        mode: metadata.mode as u16,
+        ino: metadata.ino,
+        size: metadata.size,
+        blocks: metadata.size.div_ceil(SECTOR),
+        atime: time,
+        ctime: time,
+        mtime: time,
+        rdev: [(metadata.rdev >> 8) as u32, metadata.rdev as u8 as u32],
+        dev: [0, DEVICE as u32],
+        ..Statx::default()
+    }
+}

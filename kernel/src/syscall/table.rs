@@ -1,0 +1,150 @@
+//! The table of system calls: number, handler, and what is not as on Linux.
+//!
+//! `docs/abi.md` is made from this file: a line of the table is a call's name, its handler and a
+//! note. A call that is not here does not exist (ENOSYS).
+
+use abi::Sysno;
+
+use super::{
+    Handler, clock, exec, fd, file, identity, memory, path, poll, process, read_only, signal, stat, system, terminal,
+};
+
+/// One more than the highest number in the table.
+const SIZE: usize = 512;
+
+/// Returns the handler of a call.
+#[inline]
+pub fn handler(number: i32) -> Option<Handler> {
+    TABLE.get(usize::try_from(number).ok()?).copied().flatten()
+}
+
+/// Builds the array that [`handler`] indexes.
+macro_rules! table {
+    ($($call:ident => $handler:path, $note:literal;)*) => {
+        static TABLE: [Option<Handler>; SIZE] = {
+            let mut table: [Option<Handler>; SIZE] = [None; SIZE];
+            $(table[Sysno::$call.id() as usize] = Some($handler);)*
+            table
+        };
+    };
+}
+
+table! {
+    read => file::read, "";
+    write => file::write, "";
+    open => file::open, "the tree is read-only: EROFS";
+    close => fd::close, "";
+    stat => stat::stat, "";
+    fstat => stat::fstat, "";
+    lstat => stat::lstat, "";
+    poll => poll::poll, "";
+    lseek => file::lseek, "";
+    mmap => memory::mmap, "MAP_32BIT and MAP_HUGETLB: EINVAL; MAP_POPULATE is not acted on";
+    mprotect => memory::mprotect, "PROT_GROWSDOWN: EINVAL";
+    munmap => memory::munmap, "";
+    brk => memory::brk, "";
+    rt_sigaction => signal::rt_sigaction, "handlers are kept and do not run yet: their signals end the process";
+    rt_sigprocmask => signal::rt_sigprocmask, "";
+    ioctl => terminal::ioctl, "TCGETS, TCSETS*, TIOCGWINSZ, FIONBIO; else ENOTTY";
+    pread64 => file::pread64, "";
+    readv => file::readv, "";
+    writev => file::writev, "";
+    access => path::access, "";
+    pipe => fd::pipe, "";
+    sched_yield => clock::sched_yield, "";
+    msync => memory::msync, "no mapping can change a file";
+    madvise => memory::madvise, "MADV_DONTNEED and hints; else EINVAL";
+    dup => fd::dup, "";
+    dup2 => fd::dup2, "";
+    nanosleep => clock::nanosleep, "";
+    getpid => identity::getpid, "";
+    clone => process::clone, "processes only: CLONE_THREAD is ENOSYS; CLONE_FS, FILES, SIGHAND, PARENT and namespaces: EINVAL";
+    fork => process::fork, "";
+    vfork => process::vfork, "";
+    execve => exec::execve, "";
+    exit => process::exit, "";
+    wait4 => process::wait4, "CPU time is not split: all of it is user time";
+    kill => signal::kill, "signals that would stop a process: EINVAL";
+    uname => system::uname, "";
+    fcntl => fd::fcntl, "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL; else EINVAL";
+    fsync => read_only::fsync, "";
+    fdatasync => read_only::fsync, "";
+    truncate => read_only::change_existing, "EROFS";
+    ftruncate => read_only::ftruncate, "EINVAL: nothing is open for writing";
+    getcwd => path::getcwd, "";
+    chdir => path::chdir, "";
+    fchdir => path::fchdir, "";
+    rename => read_only::change_existing, "EROFS";
+    mkdir => read_only::make, "EROFS";
+    rmdir => read_only::change_existing, "EROFS";
+    creat => file::creat, "EROFS";
+    link => read_only::change_existing, "EROFS";
+    unlink => read_only::change_existing, "EROFS";
+    symlink => read_only::symlink, "EROFS";
+    readlink => path::readlink, "";
+    chmod => read_only::change_existing, "EROFS";
+    fchmod => read_only::change_open, "EROFS";
+    chown => read_only::change_existing, "EROFS";
+    fchown => read_only::change_open, "EROFS";
+    lchown => read_only::change_existing, "EROFS";
+    umask => identity::umask, "";
+    gettimeofday => clock::gettimeofday, "";
+    getrlimit => system::getrlimit, "";
+    getrusage => system::getrusage, "CPU time is not split: all of it is user time; only faults besides";
+    sysinfo => system::sysinfo, "load averages are not kept";
+    times => clock::times, "CPU time is not split: all of it is user time";
+    getuid => identity::root_id, "everybody is root";
+    getgid => identity::root_id, "everybody is root";
+    geteuid => identity::root_id, "everybody is root";
+    getegid => identity::root_id, "everybody is root";
+    setpgid => identity::setpgid, "";
+    getppid => identity::getppid, "";
+    getpgrp => identity::getpgrp, "";
+    setsid => identity::setsid, "";
+    getpgid => identity::getpgid, "";
+    getsid => identity::getsid, "";
+    rt_sigpending => signal::rt_sigpending, "";
+    sigaltstack => signal::sigaltstack, "kept; handlers do not run yet";
+    mknod => read_only::make, "EROFS";
+    prctl => identity::prctl, "PR_SET_NAME, PR_GET_NAME; else EINVAL";
+    arch_prctl => identity::arch_prctl, "FS and GS base; else EINVAL";
+    setrlimit => system::setrlimit, "RLIMIT_STACK and RLIMIT_NOFILE are enforced; limits that could not be: EINVAL";
+    sync => system::sync, "";
+    reboot => system::reboot, "power-off, halt, restart: all end the machine";
+    gettid => identity::getpid, "";
+    tkill => signal::tkill, "";
+    time => clock::time, "";
+    futex => clock::futex, "WAIT, WAKE and their BITSET forms, within one address space; else ENOSYS";
+    sched_getaffinity => system::sched_getaffinity, "one CPU";
+    getdents64 => stat::getdents64, "";
+    set_tid_address => identity::set_tid_address, "";
+    clock_gettime => clock::clock_gettime, "";
+    clock_getres => clock::clock_getres, "";
+    clock_nanosleep => clock::clock_nanosleep, "";
+    exit_group => process::exit, "";
+    tgkill => signal::tgkill, "";
+    openat => file::openat, "the tree is read-only: EROFS";
+    mkdirat => read_only::make_at, "EROFS";
+    mknodat => read_only::make_at, "EROFS";
+    fchownat => read_only::change_existing_at, "EROFS";
+    newfstatat => stat::newfstatat, "";
+    unlinkat => read_only::change_existing_at, "EROFS";
+    renameat => read_only::change_existing_at, "EROFS";
+    linkat => read_only::change_existing_at, "EROFS";
+    symlinkat => read_only::symlinkat, "EROFS";
+    readlinkat => path::readlinkat, "";
+    fchmodat => read_only::change_existing_at, "EROFS";
+    faccessat => path::faccessat, "";
+    ppoll => poll::ppoll, "";
+    set_robust_list => identity::set_robust_list, "";
+    get_robust_list => identity::get_robust_list, "";
+    dup3 => fd::dup3, "";
+    pipe2 => fd::pipe2, "O_DIRECT: EINVAL";
+    prlimit64 => system::prlimit64, "own process only; see setrlimit";
+    getcpu => system::getcpu, "";
+    renameat2 => read_only::change_existing_at, "EROFS";
+    getrandom => system::getrandom, "";
+    statx => stat::statx, "";
+    close_range => fd::close_range, "CLOSE_RANGE_UNSHARE: EINVAL";
+    faccessat2 => path::faccessat2, "";
+}
