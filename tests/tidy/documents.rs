@@ -23,7 +23,7 @@ const TOP_SCRIPT: &str = "x";
 const UNTRACKED: [&str; 2] = [".git", "target"];
 
 /// Compares the top level with the list, both ways.
-pub fn top_level() -> Vec<String> {
+pub(crate) fn top_level() -> Vec<String> {
     let entries = fs::read_dir(root()).expect("the root can be read");
     let names: Vec<String> = entries
         .flatten()
@@ -52,7 +52,7 @@ pub fn top_level() -> Vec<String> {
 }
 
 /// Lists README.md and every page below docs/.
-pub fn pages() -> Vec<PathBuf> {
+pub(crate) fn pages() -> Vec<PathBuf> {
     let mut found = vec![root().join("README.md")];
     collect(&root().join("docs"), &mut found);
     found.retain(|page| page.exists());
@@ -75,7 +75,7 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Finds relative links to files or headings that do not exist.
-pub fn dead_links(page: &Path) -> Vec<String> {
+pub(crate) fn dead_links(page: &Path) -> Vec<String> {
     let text = fs::read_to_string(page).unwrap_or_default();
     let shown = page.strip_prefix(root()).unwrap_or(page).display();
     let mut findings = Vec::new();
@@ -155,7 +155,7 @@ fn slug(heading: &str) -> String {
 }
 
 /// Finds documents of paths that have no test file of the same name.
-pub fn paths_without_story() -> Vec<String> {
+pub(crate) fn paths_without_story() -> Vec<String> {
     let mut pages = Vec::new();
     collect(&root().join("docs/paths"), &mut pages);
     let stories = pages

@@ -31,7 +31,7 @@ fn module_of(path: &str) -> Option<&str> {
 }
 
 /// Finds imports that point up, and modules that have no layer.
-pub fn upward_imports(file: &Source) -> Vec<String> {
+pub(crate) fn upward_imports(file: &Source) -> Vec<String> {
     let Some(module) = module_of(&file.path) else {
         return vec![];
     };
@@ -102,12 +102,12 @@ fn group_heads(group: &str) -> Vec<String> {
 }
 
 /// Says whether a path is the `lib.rs` of a pure crate.
-pub fn is_pure_crate_head(path: &str) -> bool {
+pub(crate) fn is_pure_crate_head(path: &str) -> bool {
     path.starts_with("kernel/lib/") && path.ends_with("/src/lib.rs")
 }
 
 /// Finds what a pure crate's head does not promise.
-pub fn impurities(file: &Source) -> Vec<String> {
+pub(crate) fn impurities(file: &Source) -> Vec<String> {
     let mut missing = Vec::new();
     for promise in ["#![forbid(unsafe_code)]", "no_std"] {
         if !file.code.contains(promise) {
@@ -118,7 +118,7 @@ pub fn impurities(file: &Source) -> Vec<String> {
 }
 
 /// Finds host code that takes its modules from the kernel's sources.
-pub fn host_reaches_into_kernel(file: &Source) -> Vec<String> {
+pub(crate) fn host_reaches_into_kernel(file: &Source) -> Vec<String> {
     let host = file.path.starts_with("boot-image/") || file.path.starts_with("tests/");
     let reaches =
         |line: &str| line.trim_start().starts_with("#[path") && line.contains("kernel/src");

@@ -6,23 +6,23 @@ use std::path::Path;
 use crate::root;
 
 /// Is one Rust file.
-pub struct Source {
+pub(crate) struct Source {
     /// Its path from the root, with `/`.
-    pub path: String,
+    pub(crate) path: String,
     /// What it says.
-    pub text: String,
+    pub(crate) text: String,
     /// The same with comments and literals turned into spaces.
-    pub code: String,
+    pub(crate) code: String,
 }
 
 impl Source {
     /// Gives the numbered lines of code.
-    pub fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
+    pub(crate) fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
         (1..).zip(self.code.lines())
     }
 
     /// Finds a piece of code.
-    pub fn code_lines_with(&self, piece: &str) -> Vec<String> {
+    pub(crate) fn code_lines_with(&self, piece: &str) -> Vec<String> {
         self.report(
             self.code_lines().filter(|(_, line)| line.contains(piece)),
             piece,
@@ -30,7 +30,7 @@ impl Source {
     }
 
     /// Finds a piece of text, be it code or comment.
-    pub fn lines_with(&self, piece: &str) -> Vec<String> {
+    pub(crate) fn lines_with(&self, piece: &str) -> Vec<String> {
         self.report(
             (1..)
                 .zip(self.text.lines())
@@ -51,7 +51,7 @@ impl Source {
 }
 
 /// Reads every Rust file of the project.
-pub fn sources() -> Vec<Source> {
+pub(crate) fn sources() -> Vec<Source> {
     let mut found = Vec::new();
     for folder in ["kernel", "boot-image", "tests"] {
         collect(&root().join(folder), &mut found);
@@ -83,7 +83,7 @@ fn collect(folder: &Path, found: &mut Vec<Source>) {
 }
 
 /// Blanks comments, strings and characters; every line keeps its number and every letter its column.
-pub fn code_of(text: &str) -> String {
+pub(crate) fn code_of(text: &str) -> String {
     let letters: Vec<char> = text.chars().collect();
     let mut code = String::with_capacity(text.len());
     let mut at = 0;

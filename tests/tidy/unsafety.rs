@@ -26,7 +26,7 @@ fn is_island(file: &Source) -> bool {
 }
 
 /// Finds `unsafe` in files that are no islands.
-pub fn outside_islands(file: &Source) -> Vec<String> {
+pub(crate) fn outside_islands(file: &Source) -> Vec<String> {
     if is_island(file) {
         return vec![];
     }
@@ -42,7 +42,7 @@ pub fn outside_islands(file: &Source) -> Vec<String> {
 }
 
 /// Compares the islands with the files that docs/unsafe.md names in back-ticks, both ways.
-pub fn undocumented_islands(all: &[Source]) -> Vec<String> {
+pub(crate) fn undocumented_islands(all: &[Source]) -> Vec<String> {
     let islands: BTreeSet<String> = all
         .iter()
         .filter(|file| is_island(file))
@@ -69,7 +69,7 @@ fn named_files(text: &str) -> BTreeSet<String> {
 }
 
 /// Finds `unsafe {` and `unsafe impl` without a `SAFETY:` comment above the statement they stand in.
-pub fn blocks_without_reason(file: &Source) -> Vec<String> {
+pub(crate) fn blocks_without_reason(file: &Source) -> Vec<String> {
     let code: Vec<&str> = file.code.lines().collect();
     let text: Vec<&str> = file.text.lines().collect();
     let needs = |line: &str| {
