@@ -18,7 +18,7 @@ Plain `cargo run` and `cargo test` do the same once the toolchain is in place.";
 
 /// Build, run and test Lodger.
 #[derive(Debug, Parser)]
-#[command(name = "x", version, about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "x", bin_name = "./x", version, about, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
     /// What to do; `run` if nothing is said.
     #[command(subcommand)]
