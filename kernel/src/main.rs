@@ -1,34 +1,75 @@
-//! Skeleton: boots, says so on port 0xe9's serial sibling, and leaves through isa-debug-exit.
+//! Lodger: boot as a table of contents.
 #![no_std]
 #![no_main]
+#![deny(unsafe_code)]
+#![expect(unreachable_pub, reason = "in a binary nothing is reachable from outside; `pub` says what a file offers the others")]
 
-use bootloader_api::{BootInfo, BootloaderConfig, config::Mapping};
+extern crate alloc;
+
+mod arch;
+mod boot;
+mod fs;
+mod locks;
+mod log;
+mod mm;
+mod percpu;
+mod process;
+mod sched;
+mod syscall;
+mod task;
+mod time;
+mod trace;
+mod trap;
+
+use ::log::info;
+use bootloader_api::config::Mapping;
+use bootloader_api::{BootInfo, BootloaderConfig};
 
 static CONFIG: BootloaderConfig = {
     let mut config = BootloaderConfig::new_default();
-    config.mappings.physical_memory = Some(Mapping::FixedAddress(0xffff_8880_0000_0000));
+    // The same direct map that the kernel's own tables have; see mm/layout.rs.
+    config.mappings.physical_memory = Some(Mapping::FixedAddress(mm::layout::PHYSMAP));
     config.mappings.dynamic_range_start = Some(0xffff_f000_0000_0000);
-    config.mappings.dynamic_range_end = Some(0xffff_f0ff_ffff_ffff);
+    config.mappings.dynamic_range_end = Some(0xffff_f7ff_ffff_ffff);
     config.kernel_stack_size = 64 * 1024;
     config
 };
-bootloader_api::entry_point!(kernel_main, config = &CONFIG);
+bootloader_api::entry_point!(on_bootloader_tables, config = &CONFIG);
 
-fn kernel_main(_boot_info: &'static mut BootInfo) -> ! {
-    for byte in b"Lodger skeleton booted\n" {
-        // SAFETY: writing to COM1's data register has no effect on memory.
-        unsafe { x86_64::instructions::port::Port::new(0x3f8).write(*byte) };
+/// On the bootloader's tables and stack: look around, then leave both behind.
+fn on_bootloader_tables(boot_info: &'static mut BootInfo) -> ! {
+    arch::gdt::init_early(); // own segments, per-CPU data
+    arch::idt::init_early(); // exceptions are reported from here on
+    arch::serial::COM1.init();
+    arch::serial::COM2.init();
+    log::init();
+    info!(target: "boot", "Lodger {}: kernel threads lodge in borrowed address spaces", env!("CARGO_PKG_VERSION"));
+    if let Err(why) = arch::cpu::init() {
+        boot::refuse(format_args!("{why}")); // NX, WP, SMEP, SMAP, UMIP, SYSCALL
     }
-    // SAFETY: isa-debug-exit's port; ends the virtual machine with code 33.
-    unsafe { x86_64::instructions::port::Port::new(0xf4).write(0x10_u32) };
-    loop {
-        x86_64::instructions::hlt();
+    boot::handover::collect(boot_info); // memory map, initramfs
+    boot::tables::leave_bootloader(on_own_tables)
+}
+
+/// On the kernel's own tables and the boot task's own stack.
+extern "C" fn on_own_tables() -> ! {
+    arch::mmu::flush_all(); // nothing of the bootloader's tables stays cached
+    boot::memory::take_over(); // frame table, allocator; the heap works from here on
+    boot::machine::init(); // entry area, APIC, clocks
+    let initramfs = boot::handover::initramfs();
+    let cmdline = boot::cmdline::read(initramfs);
+    sched::init(boot::machine::boot_task()); // this flow of control becomes the idle task
+    time::start(); // the tick
+    arch::cpu::irq_enable();
+    trace::start_kthreads(&cmdline); // reaper, statistics
+    process::power::set_handler(boot::power::end);
+    if !boot::selftest::start(&cmdline) {
+        boot::start_userland(cmdline, initramfs); // root file system, PID 1
     }
+    sched::idle_loop()
 }
 
 #[panic_handler]
-fn panic(_info: &core::panic::PanicInfo) -> ! {
-    loop {
-        x86_64::instructions::hlt();
-    }
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    trap::report::panic(info)
 }

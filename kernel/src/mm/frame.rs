@@ -133,14 +133,30 @@ pub fn alloc(owner: Owner) -> Option<Frame> {
     alloc_order(owner, 0)
 }
 
-/// Takes a block of `2^order` frames, aligned to its size.
+/// Takes a block of `2^order` frames, aligned to its size, unless that would eat into the reserve.
 pub fn alloc_order(owner: Owner, order: usize) -> Option<Frame> {
-    let first = Frame::new(BUDDY.lock().alloc(&mut Table, order)?.into());
+    let mut buddy = BUDDY.lock();
+    if buddy.free_frames() < reserve(owner) + (1 << order) {
+        return None;
+    }
+    let first = Frame::new(buddy.alloc(&mut Table, order)?.into());
+    drop(buddy);
     for frame in first.number()..first.number() + (1 << order) {
         info(Frame::new(frame)).set_owner(owner);
     }
     info(first).refs.store(1, Relaxed);
     Some(first)
+}
+
+/// How many frames `owner` must leave free: programs leave some for the kernel structures that keep
+/// them, and those leave some for the heap, whose users cannot all be refused.
+fn reserve(owner: Owner) -> u64 {
+    let whole = (table_len() / 64).min(1024);
+    match owner {
+        Owner::Anon | Owner::PageCache => whole,
+        Owner::PageTable | Owner::Kstack => whole / 2,
+        _ => 0,
+    }
 }
 
 /// Takes one frame and fills it with zeros.
