@@ -40,7 +40,10 @@ pub type WaitQueue = sync::WaitQueue<KernelHooks>;
 /// Panics where sleeping is forbidden; a user copy may sleep, so it asks first (PF-17).
 pub fn assert_may_sleep() {
     debug_assert!(cpu::irqs_enabled(), "nothing sleeps with interrupts off");
-    debug_assert!(local::preempt_count() == 0, "nothing sleeps while preemption is disabled");
+    debug_assert!(
+        local::preempt_count() == 0,
+        "nothing sleeps while preemption is disabled"
+    );
 }
 
 impl sync::Hooks for KernelHooks {

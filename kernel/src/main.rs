@@ -2,7 +2,10 @@
 #![no_std]
 #![no_main]
 #![deny(unsafe_code)]
-#![expect(unreachable_pub, reason = "in a binary nothing is reachable from outside; `pub` says what a file offers the others")]
+#![expect(
+    unreachable_pub,
+    reason = "in a binary nothing is reachable from outside; `pub` says what a file offers the others"
+)]
 
 extern crate alloc;
 
@@ -58,6 +61,8 @@ extern "C" fn on_own_tables() -> ! {
     boot::machine::init(); // entry area, APIC, clocks
     let initramfs = boot::handover::initramfs();
     let cmdline = boot::cmdline::read(initramfs);
+    mm::switch::set_eager(cmdline.eager_tlb); // lazy TLB unless told otherwise
+    time::set_limit(cmdline.timeout); // the whole run's, if one is set
     sched::init(boot::machine::boot_task()); // this flow of control becomes the idle task
     time::start(); // the tick
     arch::cpu::irq_enable();

@@ -26,14 +26,20 @@ pub fn read(initramfs: &[u8]) -> CommandLine {
     for problem in line.problems() {
         warn!(target: "boot", "command line: {problem}");
     }
-    for word in line.unknown().take(8) {
-        warn!(target: "boot", "command line: `{word:.60}` means nothing to this kernel (docs/cmdline.md)");
+    for area in line
+        .trace
+        .iter()
+        .filter(|area| !crate::log::trace::enable(area))
+    {
+        warn!(target: "boot", "command line: there is no trace={area:.40}; there are switch, fault, syscall");
     }
     line
 }
 
 fn level_filter(level: u8) -> LevelFilter {
-    LevelFilter::iter().nth(usize::from(level)).unwrap_or(LevelFilter::Trace)
+    LevelFilter::iter()
+        .nth(usize::from(level))
+        .unwrap_or(LevelFilter::Trace)
 }
 
 fn from_fw_cfg() -> Option<Vec<u8>> {

@@ -36,7 +36,11 @@ pub fn get() -> &'static SpinLock<Handover, { rank::FRAME }> {
 pub fn collect(boot_info: &BootInfo) {
     let mut map = MemoryMap::from_entries(boot_info.memory_regions.iter().map(|region| {
         let usable = region.kind == MemoryRegionKind::Usable;
-        (region.start, region.end, if usable { Kind::Usable } else { Kind::Reserved })
+        (
+            region.start,
+            region.end,
+            if usable { Kind::Usable } else { Kind::Reserved },
+        )
     }));
     // The first megabyte belongs to the firmware, to device memory, and later to other CPUs' first code.
     map.reserve(FrameRange::new(Frame::new(0), Frame::new(256)));
@@ -44,7 +48,13 @@ pub fn collect(boot_info: &BootInfo) {
         Some((start, len, range)) => ((start, len), Some(range)),
         None => (from_bootloader(boot_info), None),
     };
-    HANDOVER.call_once(|| SpinLock::new(Handover { map, initramfs, carved_initramfs }));
+    HANDOVER.call_once(|| {
+        SpinLock::new(Handover {
+            map,
+            initramfs,
+            carved_initramfs,
+        })
+    });
 }
 
 /// Views the initramfs; empty if there is none.
@@ -56,9 +66,12 @@ pub fn initramfs() -> &'static [u8] {
 
 /// The ramdisk that the image carries: contiguous in memory, mapped somewhere by the bootloader.
 fn from_bootloader(boot_info: &BootInfo) -> (PhysAddr, u64) {
-    let Optional::Some(start) = boot_info.ramdisk_addr else { return (PhysAddr::new(0), 0) };
+    let Optional::Some(start) = boot_info.ramdisk_addr else {
+        return (PhysAddr::new(0), 0);
+    };
     let start = VirtAddr::new(start);
-    let phys = translate(start).unwrap_or_else(|| super::refuse(format_args!("the ramdisk at {start:#x} is not mapped")));
+    let phys = translate(start)
+        .unwrap_or_else(|| super::refuse(format_args!("the ramdisk at {start:#x} is not mapped")));
     (phys, boot_info.ramdisk_len)
 }
 

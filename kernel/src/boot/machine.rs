@@ -8,9 +8,9 @@ use log::{info, warn};
 
 use crate::arch::{apic, cpu, gdt, idt, pic, rtc, serial, timer};
 use crate::mm::frame::{self, Owner};
+use crate::mm::kstack::Kstack;
 use crate::mm::layout::{CPU_ENTRY, CPU_ENTRY_STRIDE, MMIO};
 use crate::mm::pgtable::{kernel_data, kernel_device, map_kernel};
-use crate::mm::kstack::Kstack;
 use crate::percpu;
 use crate::task::{TaskRef, kthread};
 use crate::time;
@@ -58,9 +58,12 @@ fn entry_area(cpu: u64) -> gdt::EntryArea {
 
 fn map_data(addr: u64) {
     let frame = frame::alloc_zeroed(Owner::Kernel);
-    let mapped = frame.map(|frame| map_kernel(Page::containing(VirtAddr::new(addr)), frame, kernel_data()));
+    let mapped =
+        frame.map(|frame| map_kernel(Page::containing(VirtAddr::new(addr)), frame, kernel_data()));
     if !matches!(mapped, Some(Ok(()))) {
-        super::refuse(format_args!("no memory for the CPU entry area; start with more memory"));
+        super::refuse(format_args!(
+            "no memory for the CPU entry area; start with more memory"
+        ));
     }
 }
 
@@ -68,7 +71,9 @@ fn map_data(addr: u64) {
 fn map_device(base: PhysAddr) -> VirtAddr {
     let page = Page::containing(VirtAddr::new(MMIO));
     if map_kernel(page, Frame::containing(base), kernel_device()).is_err() {
-        super::refuse(format_args!("no memory for the local APIC's mapping; start with more memory"));
+        super::refuse(format_args!(
+            "no memory for the local APIC's mapping; start with more memory"
+        ));
     }
     page.start()
 }
@@ -85,9 +90,15 @@ fn describe(clocks: &timer::Calibration) {
         (features.xsave, "xsave"),
         (features.avx, "avx"),
     ];
-    known.into_iter().filter(|(on, _)| *on).for_each(|(_, name)| {
-        list.push_str(" ");
-        list.push_str(name);
-    });
+    known
+        .into_iter()
+        .filter(|(on, _)| *on)
+        .for_each(|(_, name)| {
+            list.push_str(" ");
+            list.push_str(name);
+        });
     info!(target: "cpu", "on:{list}; time stamp counter {} MHz, APIC timer {} kHz", clocks.tsc_hz / 1_000_000, clocks.timer_hz / 1000);
+    if let Some(claimed) = clocks.cpuid_tsc_hz {
+        info!(target: "cpu", "CPUID says that the time stamp counter runs at {} MHz", claimed / 1_000_000);
+    }
 }

@@ -22,7 +22,9 @@ pub(super) fn remember(frames: BootFrames) {
 
 /// Gives every frame its owner and the free ones to the allocator.
 pub fn take_over() {
-    let boot = *BOOT_FRAMES.get().expect("the tables were built before they were loaded");
+    let boot = *BOOT_FRAMES
+        .get()
+        .expect("the tables were built before they were loaded");
     // SAFETY: `tables::build` mapped and zeroed that many entries at the table's address.
     unsafe { frame::publish_table(boot.frames) };
     frame::claim(boot.frame_table, Owner::FrameTable);
@@ -36,22 +38,31 @@ pub fn take_over() {
     }
     drop(handover);
     if mm::init_zero_frame().is_err() {
-        super::refuse(format_args!("no free memory is left; start with more memory"));
+        super::refuse(format_args!(
+            "no free memory is left; start with more memory"
+        ));
     }
     describe();
 }
 
 fn claim_image() {
     let image = (0..tables::image_bytes()).step_by(PAGE_SIZE as usize);
-    for phys in image.filter_map(|offset| handover::translate(VirtAddr::new(KERNEL_IMAGE + offset))) {
-        frame::claim(FrameRange::new(phys.frame(), phys.frame().next()), Owner::Kernel);
+    for phys in image.filter_map(|offset| handover::translate(VirtAddr::new(KERNEL_IMAGE + offset)))
+    {
+        frame::claim(
+            FrameRange::new(phys.frame(), phys.frame().next()),
+            Owner::Kernel,
+        );
     }
 }
 
 fn claim_initramfs() {
     let handover = handover::get().lock();
     let (start, len) = handover.initramfs;
-    let own = FrameRange::new(start.frame(), Frame::new((start.as_u64() + len).div_ceil(PAGE_SIZE)));
+    let own = FrameRange::new(
+        start.frame(),
+        Frame::new((start.as_u64() + len).div_ceil(PAGE_SIZE)),
+    );
     frame::claim(handover.carved_initramfs.unwrap_or(own), Owner::Initramfs);
 }
 

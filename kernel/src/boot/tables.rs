@@ -6,7 +6,10 @@
 //! stack, and the kernel image with one protection for each section (W^X).
 //!
 //! Island: reads the linker's symbols, and leaves the bootloader's tables and stack.
-#![expect(unsafe_code, reason = "linker symbols, and the step onto new tables and a new stack")]
+#![expect(
+    unsafe_code,
+    reason = "linker symbols, and the step onto new tables and a new stack"
+)]
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -62,23 +65,44 @@ pub fn leave_bootloader(function: extern "C" fn() -> !) -> ! {
 }
 
 fn build(handover: &mut Handover) -> (Frame, BootFrames) {
-    let frames = handover.map.highest_frame().map_or(0, |last| last.number() + 1);
+    let frames = handover
+        .map
+        .highest_frame()
+        .map_or(0, |last| last.number() + 1);
     let frames = frames.max(last_frame_of(handover));
-    let frame_table = carve(handover, (frames * size_of::<FrameInfo>() as u64).div_ceil(PAGE_SIZE));
+    let frame_table = carve(
+        handover,
+        (frames * size_of::<FrameInfo>() as u64).div_ceil(PAGE_SIZE),
+    );
     let kstack = carve(handover, KSTACK_PAGES);
     let pool = carve(handover, tables_needed(frames, frame_table.len()));
-    let mut tables = Pool { next: pool.start, end: pool.end };
+    let mut tables = Pool {
+        next: pool.start,
+        end: pool.end,
+    };
     let root = tables.take();
     for slot in KERNEL_SLOT..TABLE_ENTRIES {
         physmap::table(root)[slot].store(Pte::kernel_table(tables.take()).raw(), Relaxed);
     }
     tables.map_physical(root, frames);
     tables.map_image(root);
-    tables.map_run(root, Page::containing(VirtAddr::new(FRAME_TABLE)), frame_table);
+    tables.map_run(
+        root,
+        Page::containing(VirtAddr::new(FRAME_TABLE)),
+        frame_table,
+    );
     tables.map_run(root, kstack_base(0), kstack);
     frame_table.iter().for_each(physmap::zero);
     let used = FrameRange::new(pool.start, tables.next);
-    (root, BootFrames { frame_table, tables: used, kstack, frames })
+    (
+        root,
+        BootFrames {
+            frame_table,
+            tables: used,
+            kstack,
+            frames,
+        },
+    )
 }
 
 /// The initramfs must be reachable too, wherever the bootloader put it.
@@ -101,7 +125,8 @@ fn carve(handover: &mut Handover, frames: u64) -> FrameRange {
 /// for each large page that the image's aliases split.
 fn tables_needed(frames: u64, frame_table_pages: u64) -> u64 {
     let gib = frames.div_ceil(1 << 18);
-    let image_pages = (symbol(&raw const __kernel_end) - symbol(&raw const __kernel_start)) / PAGE_SIZE;
+    let image_pages =
+        (symbol(&raw const __kernel_end) - symbol(&raw const __kernel_start)) / PAGE_SIZE;
     let split = image_pages + 1;
     1 + 256 + gib + split + frame_table_pages.div_ceil(512) + image_pages.div_ceil(512) + 16
 }
@@ -119,7 +144,10 @@ fn pages(from: *const u8, to: *const u8) -> PageRange {
 
 impl Pool {
     fn take(&mut self) -> Frame {
-        assert!(self.next < self.end, "the pool of boot page tables is large enough");
+        assert!(
+            self.next < self.end,
+            "the pool of boot page tables is large enough"
+        );
         let frame = self.next;
         self.next = frame.next();
         physmap::zero(frame);
@@ -132,7 +160,8 @@ impl Pool {
         for first in (0..frames).step_by(512) {
             let page = Page::containing(VirtAddr::new(PHYSMAP + first * PAGE_SIZE));
             let table = self.descend(root, page, 2);
-            physmap::table(table)[page.start().pd_index()].store(Pte::new(Frame::new(first), large).raw(), Relaxed);
+            physmap::table(table)[page.start().pd_index()]
+                .store(Pte::new(Frame::new(first), large).raw(), Relaxed);
         }
     }
 
@@ -142,9 +171,14 @@ impl Pool {
         let text = pages(&raw const __text_start, &raw const __text_end);
         let rodata = pages(&raw const __rodata_start, &raw const __rodata_end);
         let data = pages(&raw const __data_start, &raw const __kernel_end);
-        for (range, flags) in [(text, read - PteFlags::NX), (rodata, read), (data, kernel_data())] {
+        for (range, flags) in [
+            (text, read - PteFlags::NX),
+            (rodata, read),
+            (data, kernel_data()),
+        ] {
             for page in range {
-                let phys = handover::translate(page.start()).expect("the bootloader has mapped the kernel image");
+                let phys = handover::translate(page.start())
+                    .expect("the bootloader has mapped the kernel image");
                 self.map(root, page, phys.frame(), flags);
                 if !flags.contains(PteFlags::WRITE) {
                     self.protect_alias(root, phys.frame(), read);
@@ -163,7 +197,10 @@ impl Pool {
             let table = self.take();
             let first = large.frame().number();
             for (offset, small) in (0..).zip(physmap::table(table)) {
-                small.store(Pte::new(Frame::new(first + offset), kernel_data()).raw(), Relaxed);
+                small.store(
+                    Pte::new(Frame::new(first + offset), kernel_data()).raw(),
+                    Relaxed,
+                );
             }
             entry.store(Pte::kernel_table(table).raw(), Relaxed);
         }
@@ -174,7 +211,9 @@ impl Pool {
     /// Maps consecutive pages from `first` on to `frames` as data.
     fn map_run(&mut self, root: Frame, first: Page, frames: FrameRange) {
         for (offset, frame) in (0..).zip(frames) {
-            let page = first.checked_add(offset).expect("kernel regions end below the end of memory");
+            let page = first
+                .checked_add(offset)
+                .expect("kernel regions end below the end of memory");
             self.map(root, page, frame, kernel_data());
         }
     }

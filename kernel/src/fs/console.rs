@@ -108,7 +108,11 @@ impl File for Console {
     }
 
     fn readiness(&self) -> Readiness {
-        let readable = if LINE.lock().is_readable() { Readiness::READABLE } else { Readiness::empty() };
+        let readable = if LINE.lock().is_readable() {
+            Readiness::READABLE
+        } else {
+            Readiness::empty()
+        };
         readable | Readiness::WRITABLE
     }
 

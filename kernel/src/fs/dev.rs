@@ -22,7 +22,13 @@ pub enum Device {
 
 impl Device {
     /// Every device.
-    pub const ALL: [Self; 5] = [Self::Null, Self::Zero, Self::Urandom, Self::Console, Self::Tty];
+    pub const ALL: [Self; 5] = [
+        Self::Null,
+        Self::Zero,
+        Self::Urandom,
+        Self::Console,
+        Self::Tty,
+    ];
 
     /// Returns its name in `/dev`.
     pub const fn name(self) -> &'static str {

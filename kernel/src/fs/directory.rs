@@ -51,7 +51,11 @@ impl File for Directory {
 /// Calls `take` for the entries from number `from` on, until it refuses one.
 ///
 /// Returns the number of the first entry not taken; the position of a directory counts entries.
-pub fn entries(node: &'static Node, from: u64, mut take: impl FnMut(Entry<'_>, u64) -> bool) -> Result<u64, IoError> {
+pub fn entries(
+    node: &'static Node,
+    from: u64,
+    mut take: impl FnMut(Entry<'_>, u64) -> bool,
+) -> Result<u64, IoError> {
     let NodeKind::Directory(children) = &node.kind else {
         return Err(IoError::NotDirectory);
     };
@@ -59,7 +63,11 @@ pub fn entries(node: &'static Node, from: u64, mut take: impl FnMut(Entry<'_>, u
     let named = children.iter().map(|(name, id)| (&**name, child(*id)));
     let mut next = from;
     for (name, node) in dots.into_iter().chain(named).skip(from as usize) {
-        let entry = Entry { name, ino: node.metadata().ino, kind: entry_kind(&node.kind) };
+        let entry = Entry {
+            name,
+            ino: node.metadata().ino,
+            kind: entry_kind(&node.kind),
+        };
         if !take(entry, next + 1) {
             break;
         }

@@ -47,19 +47,37 @@ impl FdTable {
     }
 
     /// Gives `file` the lowest free number from `from` on that is below `limit`.
-    pub fn insert(&mut self, file: Arc<OpenFile>, close_on_exec: bool, from: usize, limit: u64) -> Result<i32, FdError> {
+    pub fn insert(
+        &mut self,
+        file: Arc<OpenFile>,
+        close_on_exec: bool,
+        from: usize,
+        limit: u64,
+    ) -> Result<i32, FdError> {
         let free = self.slots.iter().skip(from).position(Option::is_none);
         let fd = free.map_or(self.slots.len().max(from), |free| from + free);
         self.make_room(fd, limit)?;
-        self.slots[fd] = Some(Slot { file, close_on_exec });
+        self.slots[fd] = Some(Slot {
+            file,
+            close_on_exec,
+        });
         Ok(fd as i32)
     }
 
     /// Makes `fd` stand for `file`; returns the file it stood for before.
-    pub fn replace(&mut self, fd: i32, file: Arc<OpenFile>, close_on_exec: bool, limit: u64) -> Result<Option<Arc<OpenFile>>, FdError> {
+    pub fn replace(
+        &mut self,
+        fd: i32,
+        file: Arc<OpenFile>,
+        close_on_exec: bool,
+        limit: u64,
+    ) -> Result<Option<Arc<OpenFile>>, FdError> {
         let index = usize::try_from(fd).map_err(|_| FdError::LimitReached)?;
         self.make_room(index, limit)?;
-        let old = self.slots[index].replace(Slot { file, close_on_exec });
+        let old = self.slots[index].replace(Slot {
+            file,
+            close_on_exec,
+        });
         Ok(old.map(|slot| slot.file))
     }
 
@@ -76,14 +94,23 @@ impl FdTable {
 
     /// Sets whether exec closes `fd`; returns false if it stands for nothing.
     pub fn set_close_on_exec(&mut self, fd: i32, close_on_exec: bool) -> bool {
-        let slot = usize::try_from(fd).ok().and_then(|index| self.slots.get_mut(index)?.as_mut());
-        slot.map(|slot| slot.close_on_exec = close_on_exec).is_some()
+        let slot = usize::try_from(fd)
+            .ok()
+            .and_then(|index| self.slots.get_mut(index)?.as_mut());
+        slot.map(|slot| slot.close_on_exec = close_on_exec)
+            .is_some()
     }
 
     /// Takes out what exec closes.
     pub fn take_close_on_exec(&mut self) -> Vec<Arc<OpenFile>> {
-        let closing = self.slots.iter_mut().filter(|slot| slot.as_ref().is_some_and(|slot| slot.close_on_exec));
-        closing.filter_map(Option::take).map(|slot| slot.file).collect()
+        let closing = self
+            .slots
+            .iter_mut()
+            .filter(|slot| slot.as_ref().is_some_and(|slot| slot.close_on_exec));
+        closing
+            .filter_map(Option::take)
+            .map(|slot| slot.file)
+            .collect()
     }
 
     fn slot(&self, fd: i32) -> Option<&Slot> {
@@ -96,7 +123,9 @@ impl FdTable {
         }
         if index >= self.slots.len() {
             let more = index + 1 - self.slots.len();
-            self.slots.try_reserve(more).map_err(|_| FdError::OutOfMemory)?;
+            self.slots
+                .try_reserve(more)
+                .map_err(|_| FdError::OutOfMemory)?;
             self.slots.resize_with(index + 1, || None);
         }
         Ok(())

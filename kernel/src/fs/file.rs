@@ -150,7 +150,11 @@ const CHANGEABLE: OpenFlags = OpenFlags::APPEND.union(OpenFlags::NONBLOCK);
 impl OpenFile {
     /// Opens `file` with these flags; those that only matter while opening are dropped.
     pub fn new(file: impl File + 'static, flags: OpenFlags) -> Arc<Self> {
-        let once = OpenFlags::CREAT | OpenFlags::EXCL | OpenFlags::NOCTTY | OpenFlags::TRUNC | OpenFlags::CLOEXEC;
+        let once = OpenFlags::CREAT
+            | OpenFlags::EXCL
+            | OpenFlags::NOCTTY
+            | OpenFlags::TRUNC
+            | OpenFlags::CLOEXEC;
         Arc::new(Self {
             file: Box::new(file),
             flags: AtomicU32::new(flags.difference(once).bits()),
@@ -171,7 +175,8 @@ impl OpenFile {
     /// Changes the flags that can be changed.
     pub fn set_flags(&self, flags: OpenFlags) {
         let kept = self.flags().difference(CHANGEABLE);
-        self.flags.store((kept | flags.intersection(CHANGEABLE)).bits(), Relaxed);
+        self.flags
+            .store((kept | flags.intersection(CHANGEABLE)).bits(), Relaxed);
     }
 
     /// Reads at the position and moves it.
@@ -223,7 +228,9 @@ impl OpenFile {
 
     fn check_readable(&self) -> Result<(), IoError> {
         match self.flags() {
-            flags if !flags.reads() || flags.contains(OpenFlags::PATH) => Err(IoError::NotOpenForThat),
+            flags if !flags.reads() || flags.contains(OpenFlags::PATH) => {
+                Err(IoError::NotOpenForThat)
+            }
             _ => Ok(()),
         }
     }

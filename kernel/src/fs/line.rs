@@ -6,8 +6,8 @@
 
 use abi::file::Termios;
 use abi::linux::{
-    B115200, CLOCAL, CREAD, CS8, ECHO, ECHOE, ECHOK, ICANON, ICRNL, IGNCR, INLCR, ONLCR, OPOST, VEOF, VERASE,
-    VKILL, VMIN,
+    B115200, CLOCAL, CREAD, CS8, ECHO, ECHOE, ECHOK, ICANON, ICRNL, IGNCR, INLCR, ONLCR, OPOST,
+    VEOF, VERASE, VKILL, VMIN,
 };
 use arrayvec::ArrayVec;
 
@@ -52,7 +52,11 @@ impl Line {
         Self {
             termios: initial_termios(),
             editing: ArrayVec::new_const(),
-            ready: Ready { cells: [0; CAPACITY], head: 0, len: 0 },
+            ready: Ready {
+                cells: [0; CAPACITY],
+                head: 0,
+                len: 0,
+            },
         }
     }
 
@@ -92,9 +96,17 @@ impl Line {
         };
         let echo = match self.is_canonical() {
             true => self.edit(byte),
-            false => self.ready.push(byte.into()).then_some(byte).map_or(Echo::Nothing, Echo::Byte),
+            false => self
+                .ready
+                .push(byte.into())
+                .then_some(byte)
+                .map_or(Echo::Nothing, Echo::Byte),
         };
-        if self.termios.lflag & ECHO == 0 { Echo::Nothing } else { echo }
+        if self.termios.lflag & ECHO == 0 {
+            Echo::Nothing
+        } else {
+            echo
+        }
     }
 
     /// Returns whether a read would not wait.
@@ -104,12 +116,12 @@ impl Line {
 
     /// Takes at most one line's bytes; fewer than asked for mean that the line ended.
     pub fn read(&mut self, to: &mut [u8]) -> usize {
-        for at in 0..to.len() {
+        for (at, place) in to.iter_mut().enumerate() {
             match self.ready.pop() {
                 None | Some(END_OF_FILE) => return at,
-                Some(byte) => to[at] = byte as u8,
+                Some(byte) => *place = byte as u8,
             }
-            if self.is_canonical() && to[at] == b'\n' {
+            if self.is_canonical() && *place == b'\n' {
                 return at + 1;
             }
         }

@@ -33,7 +33,11 @@ pub enum OpenError {
 }
 
 /// Opens `path`, seen from the directory `base`.
-pub fn open(base: &'static Node, path: &[u8], flags: OpenFlags) -> Result<Arc<OpenFile>, OpenError> {
+pub fn open(
+    base: &'static Node,
+    path: &[u8],
+    flags: OpenFlags,
+) -> Result<Arc<OpenFile>, OpenError> {
     let exclusive = flags.contains(OpenFlags::CREAT | OpenFlags::EXCL);
     let follow = match exclusive || flags.contains(OpenFlags::NOFOLLOW) {
         true => Follow::No,

@@ -42,14 +42,22 @@ pub enum PathError {
 }
 
 /// Finds what `path` stands for, seen from the directory `base`.
-pub fn resolve(base: &'static Node, path: &[u8], follow: Follow) -> Result<&'static Node, PathError> {
+pub fn resolve(
+    base: &'static Node,
+    path: &[u8],
+    follow: Follow,
+) -> Result<&'static Node, PathError> {
     if path.is_empty() {
         return Err(PathError::NotFound);
     }
     if path.len() >= PATH_MAX {
         return Err(PathError::TooLong);
     }
-    let mut walk = Walk { node: start(base, path), rest: Cow::Borrowed(path), links: 0 };
+    let mut walk = Walk {
+        node: start(base, path),
+        rest: Cow::Borrowed(path),
+        links: 0,
+    };
     while walk.step(follow)? {}
     Ok(walk.node)
 }
@@ -65,7 +73,11 @@ impl Walk<'_> {
     /// Takes one component; returns false where none is left.
     fn step(&mut self, follow: Follow) -> Result<bool, PathError> {
         let begin = self.rest.iter().take_while(|byte| **byte == b'/').count();
-        let end = begin + self.rest[begin..].iter().take_while(|byte| **byte != b'/').count();
+        let end = begin
+            + self.rest[begin..]
+                .iter()
+                .take_while(|byte| **byte != b'/')
+                .count();
         if begin == end {
             return Ok(false);
         }
@@ -124,5 +136,9 @@ impl Walk<'_> {
 }
 
 fn start(base: &'static Node, path: &[u8]) -> &'static Node {
-    if path.starts_with(b"/") { tree::root() } else { base }
+    if path.starts_with(b"/") {
+        tree::root()
+    } else {
+        base
+    }
 }

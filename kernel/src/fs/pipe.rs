@@ -7,7 +7,10 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::min;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use abi::file::OpenFlags;
 use abi::linux::S_IFIFO;
@@ -64,7 +67,12 @@ pub fn pipe(flags: OpenFlags) -> (Arc<OpenFile>, Arc<OpenFile>) {
 
 impl Pipe {
     fn metadata(&self) -> Metadata {
-        Metadata { ino: self.number as u64, mode: S_IFIFO | 0o600, nlink: 1, ..Metadata::default() }
+        Metadata {
+            ino: self.number as u64,
+            mode: S_IFIFO | 0o600,
+            nlink: 1,
+            ..Metadata::default()
+        }
     }
 
     fn len(&self) -> usize {
@@ -106,7 +114,10 @@ impl Pipe {
         while outcome.is_ok() && ring.len() > 0 && to.left() > 0 {
             let before = to.done();
             let piece = min(ring.front().len(), to.left());
-            outcome = to.put(&ring.front()[..piece]).map(|()| true).map_err(IoError::from);
+            outcome = to
+                .put(&ring.front()[..piece])
+                .map(|()| true)
+                .map_err(IoError::from);
             ring.consume(to.done() - before);
         }
         self.changed(ring, &self.writers);
@@ -114,7 +125,12 @@ impl Pipe {
     }
 
     /// Copies one piece from the program if there is `room` for it; all of the piece or nothing.
-    fn write_piece(&self, from: &mut UserBuf<'_>, room: usize, buffer: &mut [u8]) -> Result<Wrote, IoError> {
+    fn write_piece(
+        &self,
+        from: &mut UserBuf<'_>,
+        room: usize,
+        buffer: &mut [u8],
+    ) -> Result<Wrote, IoError> {
         let mut ring = self.ring.lock();
         if !self.has_reader.load(Acquire) {
             return Err(IoError::BrokenPipe);
@@ -125,9 +141,10 @@ impl Pipe {
         let len = min(ring.room(), min(buffer.len(), from.left()));
         let piece = &mut buffer[..len];
         let start = from.clone();
-        let outcome = from.take(piece).map_err(IoError::from).and_then(|()| {
-            ring.append(piece).map_err(|_| IoError::OutOfMemory)
-        });
+        let outcome = from
+            .take(piece)
+            .map_err(IoError::from)
+            .and_then(|()| ring.append(piece).map_err(|_| IoError::OutOfMemory));
         if outcome.is_err() {
             *from = start;
         }
@@ -144,7 +161,9 @@ enum Wrote {
 
 fn buffer(len: usize) -> Result<Vec<u8>, IoError> {
     let mut buffer = Vec::new();
-    buffer.try_reserve_exact(len).map_err(|_| IoError::OutOfMemory)?;
+    buffer
+        .try_reserve_exact(len)
+        .map_err(|_| IoError::OutOfMemory)?;
     buffer.resize(len, 0);
     Ok(buffer)
 }
@@ -166,7 +185,8 @@ impl File for ReadEnd {
             if nonblocking {
                 return Err(IoError::WouldBlock);
             }
-            pipe.readers.wait_until_interruptible(|| pipe.is_readable())?;
+            pipe.readers
+                .wait_until_interruptible(|| pipe.is_readable())?;
         }
         Ok(())
     }
@@ -188,12 +208,18 @@ impl File for WriteEnd {
         let pipe = &*self.0;
         let mut buffer = buffer(min(ATOMIC_SIZE, from.left()))?;
         // A small write waits until all of it fits, a large one goes in pieces of any size.
-        let room = if from.left() <= ATOMIC_SIZE { from.left() } else { 1 };
+        let room = if from.left() <= ATOMIC_SIZE {
+            from.left()
+        } else {
+            1
+        };
         while from.left() > 0 {
             match pipe.write_piece(from, room, &mut buffer)? {
                 Wrote::Piece => {}
                 Wrote::NoRoom if nonblocking => return Err(IoError::WouldBlock),
-                Wrote::NoRoom => pipe.writers.wait_until_interruptible(|| pipe.is_writable(room))?,
+                Wrote::NoRoom => pipe
+                    .writers
+                    .wait_until_interruptible(|| pipe.is_writable(room))?,
             }
         }
         Ok(())

@@ -179,11 +179,31 @@ impl File for OpenText {
 fn mem_info(out: &mut String) -> fmt::Result {
     let kib = |frames: u64| frames * PAGE_SIZE / 1024;
     writeln!(out, "MemTotal:       {:8} kB", kib(frame::total()))?;
-    writeln!(out, "MemFree:        {:8} kB", kib(frame::count(Owner::Free)))?;
-    writeln!(out, "MemAvailable:   {:8} kB", kib(frame::count(Owner::Free)))?;
-    writeln!(out, "Cached:         {:8} kB", kib(frame::count(Owner::PageCache)))?;
-    writeln!(out, "AnonPages:      {:8} kB", kib(frame::count(Owner::Anon)))?;
-    writeln!(out, "PageTables:     {:8} kB", kib(frame::count(Owner::PageTable)))
+    writeln!(
+        out,
+        "MemFree:        {:8} kB",
+        kib(frame::count(Owner::Free))
+    )?;
+    writeln!(
+        out,
+        "MemAvailable:   {:8} kB",
+        kib(frame::count(Owner::Free))
+    )?;
+    writeln!(
+        out,
+        "Cached:         {:8} kB",
+        kib(frame::count(Owner::PageCache))
+    )?;
+    writeln!(
+        out,
+        "AnonPages:      {:8} kB",
+        kib(frame::count(Owner::Anon))
+    )?;
+    writeln!(
+        out,
+        "PageTables:     {:8} kB",
+        kib(frame::count(Owner::PageTable))
+    )
 }
 
 fn uptime(out: &mut String) -> fmt::Result {
@@ -196,7 +216,9 @@ fn maps(out: &mut String) -> fmt::Result {
 }
 
 fn mm(out: &mut String) -> fmt::Result {
-    let Some(mm) = task::current_mm() else { return Ok(()) };
+    let Some(mm) = task::current_mm() else {
+        return Ok(());
+    };
     let (id, root) = (mm.id().as_u64(), mm.root().start().as_u64());
     // The reference used for looking is not counted.
     let (users, count) = (mm.users() - 1, mm.count());

@@ -7,7 +7,10 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering::{AcqRel, Acquire}};
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{AcqRel, Acquire},
+};
 
 use addr::{Frame, PAGE_SIZE};
 
@@ -33,7 +36,11 @@ impl FileData {
     pub fn new(path: String, bytes: &'static [u8]) -> Arc<Self> {
         let pages = bytes.len().div_ceil(PAGE_SIZE as usize);
         let frames = (0..pages).map(|_| AtomicU64::new(ABSENT)).collect();
-        Arc::new(Self { path, bytes, frames })
+        Arc::new(Self {
+            path,
+            bytes,
+            frames,
+        })
     }
 
     /// Returns all bytes.
@@ -54,10 +61,6 @@ impl FileData {
 impl PageSource for FileData {
     fn name(&self) -> &str {
         &self.path
-    }
-
-    fn len(&self) -> u64 {
-        self.bytes.len() as u64
     }
 
     fn page(&self, index: u64) -> Result<Frame, SourceError> {
@@ -130,7 +133,10 @@ impl File for Regular {
 
 /// Returns what lies at and above `at`.
 pub(super) fn rest(bytes: &[u8], at: u64) -> &[u8] {
-    usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or(&[])
+    usize::try_from(at)
+        .ok()
+        .and_then(|at| bytes.get(at..))
+        .unwrap_or(&[])
 }
 
 /// Computes a new position in a file of `len` bytes, all of them data.

@@ -20,7 +20,12 @@ pub struct NoMemory;
 impl Ring {
     /// Makes an empty ring that will hold at most `limit` bytes, a power of two.
     pub const fn new(limit: usize) -> Self {
-        Self { cells: Vec::new(), head: 0, len: 0, limit }
+        Self {
+            cells: Vec::new(),
+            head: 0,
+            len: 0,
+            limit,
+        }
     }
 
     /// Returns how many bytes it holds.

@@ -25,7 +25,9 @@ pub fn root() -> &'static Node {
 
 /// Returns the node with this number.
 pub(super) fn node(id: NodeId) -> &'static Node {
-    &TREE.get().expect("the tree is built before anybody looks for files")[id]
+    &TREE
+        .get()
+        .expect("the tree is built before anybody looks for files")[id]
 }
 
 /// Builds the tree; returns how many entries the archive had.
@@ -53,7 +55,12 @@ struct Facts {
 
 impl Facts {
     const fn of_mode(permissions: u32) -> Self {
-        Self { permissions, uid: 0, gid: 0, mtime: 0 }
+        Self {
+            permissions,
+            uid: 0,
+            gid: 0,
+            mtime: 0,
+        }
     }
 }
 
@@ -66,8 +73,15 @@ struct Builder {
 
 impl Builder {
     fn new() -> Self {
-        let mut builder = Self { nodes: Vec::new(), linked: BTreeMap::new() };
-        builder.push(ROOT, Facts::of_mode(0o755), NodeKind::Directory(BTreeMap::new()));
+        let mut builder = Self {
+            nodes: Vec::new(),
+            linked: BTreeMap::new(),
+        };
+        builder.push(
+            ROOT,
+            Facts::of_mode(0o755),
+            NodeKind::Directory(BTreeMap::new()),
+        );
         builder
     }
 
@@ -90,7 +104,9 @@ impl Builder {
             }
             S_IFREG => self.add_regular(parent, name, facts, entry),
             S_IFLNK => self.add(parent, name, facts, NodeKind::Symlink(entry.data.to_vec())),
-            kind => log::warn!(target: "fs", "initramfs: {:?} left out: type {kind:o} comes from the kernel", entry.name),
+            kind => {
+                log::warn!(target: "fs", "initramfs: {:?} left out: type {kind:o} comes from the kernel", entry.name)
+            }
         }
     }
 
@@ -120,7 +136,12 @@ impl Builder {
         let dev = self.directory(ROOT, b"dev");
         for device in Device::ALL {
             let facts = Facts::of_mode(device.permissions());
-            self.add(dev, device.name().as_bytes(), facts, NodeKind::Device(device));
+            self.add(
+                dev,
+                device.name().as_bytes(),
+                facts,
+                NodeKind::Device(device),
+            );
         }
     }
 
@@ -129,10 +150,20 @@ impl Builder {
         let own = self.directory(proc, b"self");
         for text in procfs::Text::ALL {
             let parent = if text.is_of_process() { own } else { proc };
-            self.add(parent, text.name().as_bytes(), Facts::of_mode(0o444), NodeKind::Text(text));
+            self.add(
+                parent,
+                text.name().as_bytes(),
+                Facts::of_mode(0o444),
+                NodeKind::Text(text),
+            );
         }
         for link in procfs::Link::ALL {
-            self.add(own, link.name().as_bytes(), Facts::of_mode(0o777), NodeKind::Dynamic(link));
+            self.add(
+                own,
+                link.name().as_bytes(),
+                Facts::of_mode(0o777),
+                NodeKind::Dynamic(link),
+            );
         }
     }
 
@@ -162,7 +193,11 @@ impl Builder {
         {
             return *id;
         }
-        let id = self.push(parent, Facts::of_mode(0o755), NodeKind::Directory(BTreeMap::new()));
+        let id = self.push(
+            parent,
+            Facts::of_mode(0o755),
+            NodeKind::Directory(BTreeMap::new()),
+        );
         self.link(parent, name, id);
         id
     }
@@ -175,8 +210,22 @@ impl Builder {
 
     fn push(&mut self, parent: NodeId, facts: Facts, kind: NodeKind) -> NodeId {
         let id = self.nodes.len();
-        let Facts { permissions, uid, gid, mtime } = facts;
-        self.nodes.push(Node { id, parent, permissions, uid, gid, mtime, nlink: 0, kind });
+        let Facts {
+            permissions,
+            uid,
+            gid,
+            mtime,
+        } = facts;
+        self.nodes.push(Node {
+            id,
+            parent,
+            permissions,
+            uid,
+            gid,
+            mtime,
+            nlink: 0,
+            kind,
+        });
         id
     }
 

@@ -30,7 +30,11 @@ pub struct BadAddress;
 impl<'a> UserBuf<'a> {
     /// Starts at the first byte of the first span.
     pub fn new(spans: &'a [UserSpan]) -> Self {
-        Self { spans, offset: 0, done: 0 }
+        Self {
+            spans,
+            offset: 0,
+            done: 0,
+        }
     }
 
     /// Returns how many bytes were transferred so far.
@@ -66,7 +70,9 @@ impl<'a> UserBuf<'a> {
 
     /// Writes zeros everywhere there is room.
     pub fn put_zeros(&mut self) -> Result<(), BadAddress> {
-        self.each_piece(usize::MAX, |addr, len| uaccess::clear_user(addr, len as u64) as usize)
+        self.each_piece(usize::MAX, |addr, len| {
+            uaccess::clear_user(addr, len as u64) as usize
+        })
     }
 
     /// Counts everything that is left as transferred, without looking at it.
@@ -77,10 +83,16 @@ impl<'a> UserBuf<'a> {
     }
 
     /// Calls `copy` for each piece of at most `max` bytes in all that lies in one span.
-    fn each_piece(&mut self, max: usize, mut copy: impl FnMut(u64, usize) -> usize) -> Result<(), BadAddress> {
+    fn each_piece(
+        &mut self,
+        max: usize,
+        mut copy: impl FnMut(u64, usize) -> usize,
+    ) -> Result<(), BadAddress> {
         let mut left = max;
         while left > 0 {
-            let Some(span) = self.spans.first() else { return Ok(()) };
+            let Some(span) = self.spans.first() else {
+                return Ok(());
+            };
             let len = left.min((span.len - self.offset) as usize);
             if len > 0 {
                 let copied = copy(span.addr + self.offset, len);

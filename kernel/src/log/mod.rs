@@ -4,12 +4,14 @@
 //! Programs write to the same port. One lock keeps lines whole; a log line that comes while a
 //! program's line is unfinished begins on a line of its own.
 
+pub mod trace;
+
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use log::{Level, LevelFilter, Metadata, Record};
 
-use crate::arch::serial::{COM1, COM2};
+use crate::arch::serial::COM1;
 use crate::arch::timer;
 use crate::locks::{SpinLock, rank};
 use crate::percpu;
@@ -22,7 +24,9 @@ struct Console {
 struct Logger;
 
 static LOGGER: Logger = Logger;
-static CONSOLE: SpinLock<Console, { rank::CONSOLE }> = SpinLock::new(Console { at_line_start: true });
+static CONSOLE: SpinLock<Console, { rank::CONSOLE }> = SpinLock::new(Console {
+    at_line_start: true,
+});
 /// Set once the machine is ending and nobody else runs: locks no longer matter.
 static BUSTED: AtomicBool = AtomicBool::new(false);
 
@@ -46,11 +50,6 @@ pub fn console_write(bytes: &[u8]) {
     console.at_line_start = *last == b'\n';
 }
 
-/// Writes bulk trace to the second serial port, never into the log.
-pub fn trace_write(bytes: &[u8]) {
-    COM2.write(bytes);
-}
-
 /// From here on lines are written without the lock: the machine is ending, its holder is gone.
 pub fn bust() {
     BUSTED.store(true, Relaxed);
@@ -63,7 +62,12 @@ impl log::Log for Logger {
 
     fn log(&self, record: &Record<'_>) {
         if BUSTED.load(Relaxed) {
-            print_line(&mut Console { at_line_start: true }, record);
+            print_line(
+                &mut Console {
+                    at_line_start: true,
+                },
+                record,
+            );
         } else {
             print_line(&mut CONSOLE.lock(), record);
         }
@@ -97,7 +101,12 @@ fn print_line(console: &mut Console, record: &Record<'_>) {
         _ => "",
     };
     // Writing to the port cannot fail.
-    let _ = write!(Port, "[{seconds:>5}.{micros:06}] cpu{} {}: {mark}", percpu::cpu_id(), record.target());
+    let _ = write!(
+        Port,
+        "[{seconds:>5}.{micros:06}] cpu{} {}: {mark}",
+        percpu::cpu_id(),
+        record.target()
+    );
     let _ = writeln!(Port, "{}", record.args());
     console.at_line_start = true;
 }

@@ -41,7 +41,10 @@ pub fn audit() -> Result<AuditReport, AuditError> {
     if sum != frame::table_len() {
         return Err(AuditError::Sum);
     }
-    Ok(AuditReport { pml4s, slots: filled_slots() })
+    Ok(AuditReport {
+        pml4s,
+        slots: filled_slots(),
+    })
 }
 
 /// Compares every live PML4's upper half with the reference (I-2) and returns how many there are.
@@ -59,7 +62,10 @@ pub fn check_upper_halves() -> Result<u64, AuditError> {
 
 fn check_one(mm: &Mm) -> Result<(), AuditError> {
     match pgtable::upper_half_difference(mm.root()) {
-        Some(slot) => Err(AuditError::UpperHalf { mm: mm.id().as_u64(), slot }),
+        Some(slot) => Err(AuditError::UpperHalf {
+            mm: mm.id().as_u64(),
+            slot,
+        }),
         None => Ok(()),
     }
 }
@@ -72,7 +78,9 @@ fn filled_slots() -> usize {
 impl fmt::Display for AuditError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UpperHalf { mm, slot } => write!(f, "mm {mm}: PML4 slot {slot} differs from init_mm's"),
+            Self::UpperHalf { mm, slot } => {
+                write!(f, "mm {mm}: PML4 slot {slot} differs from init_mm's")
+            }
             Self::Frames(what) => write!(f, "{what}"),
             Self::Sum => write!(f, "the frames' owners do not add up to the frame table"),
         }

@@ -17,14 +17,6 @@ pub trait PageSource: Send + Sync {
     /// Returns the name shown in `/proc/PID/maps`; may be empty.
     fn name(&self) -> &str;
 
-    /// Returns the length in bytes.
-    fn len(&self) -> u64;
-
-    /// Whether there are no bytes at all.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Returns the frame that holds page `index`, reading it in if need be. May sleep.
     ///
     /// The source keeps the frame alive as long as it lives itself.
@@ -58,9 +50,13 @@ impl PartialEq for MapBacking {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Anon, Self::Anon) => true,
-            (Self::File { source, page }, Self::File { source: other, page: other_page }) => {
-                same_source(source, other) && page == other_page
-            }
+            (
+                Self::File { source, page },
+                Self::File {
+                    source: other,
+                    page: other_page,
+                },
+            ) => same_source(source, other) && page == other_page,
             _ => false,
         }
     }
@@ -70,7 +66,10 @@ impl Backing for MapBacking {
     fn advance(&self, pages: u64) -> Self {
         match self {
             Self::Anon => Self::Anon,
-            Self::File { source, page } => Self::File { source: source.clone(), page: page + pages },
+            Self::File { source, page } => Self::File {
+                source: source.clone(),
+                page: page + pages,
+            },
         }
     }
 
@@ -92,17 +91,16 @@ pub struct SharedAnon {
 impl SharedAnon {
     /// Makes an object of `len` bytes, all zero.
     pub fn new(len: u64) -> Arc<Self> {
-        Arc::new(Self { len, pages: Mutex::new(BTreeMap::new()) })
+        Arc::new(Self {
+            len,
+            pages: Mutex::new(BTreeMap::new()),
+        })
     }
 }
 
 impl PageSource for SharedAnon {
     fn name(&self) -> &str {
         "/dev/zero (deleted)"
-    }
-
-    fn len(&self) -> u64 {
-        self.len
     }
 
     fn page(&self, index: u64) -> Result<Frame, SourceError> {

@@ -11,15 +11,16 @@
 //! Contents are complete before a PTE shows them (HF-3). A PTE that changed between look and apply
 //! means that another CPU got here first: look again (HF-2). COW clears, flushes, then installs (HF-8).
 
-use addr::{Frame, Page, PageRange, VirtAddr};
+use addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
 use fault::{Backed, FaultAction, Growth, Mapped, Neighbour, SegvCode};
 use pte::{Access, Pte, PteFlags};
-use vma::{Vma, VmFlags};
+use vma::{VmFlags, Vma};
 
 use super::backing::{MapBacking, SourceError};
 use super::counters::{
-    COW_COPIED, COW_REUSED, Counter, FAULT_DEMAND_ZERO, FAULT_FILE, FAULT_FILE_COW, FAULT_REDECIDED, FAULT_SHARED_WRITE,
-    FAULT_SPURIOUS, FAULT_STACK_GROWTH, FAULT_ZERO_PAGE, FAULT_ZERO_UPGRADE,
+    COW_COPIED, COW_REUSED, Counter, FAULT_DEMAND_ZERO, FAULT_FILE, FAULT_FILE_COW,
+    FAULT_REDECIDED, FAULT_SHARED_WRITE, FAULT_SPURIOUS, FAULT_STACK_GROWTH, FAULT_ZERO_PAGE,
+    FAULT_ZERO_UPGRADE,
 };
 use super::frame::{self, Owner};
 use super::mm_struct::AddressSpace;
@@ -57,9 +58,13 @@ pub fn handle(mm: &Mm, fault: &Fault) -> Result<(), FaultError> {
     loop {
         let map = mm.map.read();
         // PF-8: the first VMA that ends above the address.
-        let vma = map.vmas.find_from(page).ok_or(FaultError::Segv(SegvCode::MapErr))?;
+        let vma = map
+            .vmas
+            .find_from(page)
+            .ok_or(FaultError::Segv(SegvCode::MapErr))?;
         if vma.range.contains(page) {
-            fault::check_access(vma.flags, fault.access, fault.present).map_err(FaultError::Segv)?;
+            fault::check_access(vma.flags, fault.access, fault.present)
+                .map_err(FaultError::Segv)?;
             return populate(mm, vma, page, fault.access);
         }
         if !vma.flags.contains(VmFlags::GROWSDOWN) {
@@ -73,7 +78,9 @@ pub fn handle(mm: &Mm, fault: &Fault) -> Result<(), FaultError> {
 /// Extends the stack above `page` down to it, unless somebody else did meanwhile (SG-2).
 fn grow_stack(mm: &Mm, page: Page) -> Result<(), FaultError> {
     let mut map = mm.map.write();
-    let Some(vma) = map.vmas.find_from(page) else { return Err(FaultError::Segv(SegvCode::MapErr)) };
+    let Some(vma) = map.vmas.find_from(page) else {
+        return Err(FaultError::Segv(SegvCode::MapErr));
+    };
     if vma.range.contains(page) || !vma.flags.contains(VmFlags::GROWSDOWN) {
         return Ok(());
     }
@@ -90,11 +97,23 @@ fn growth(map: &AddressSpace, addr: Page, vma: PageRange) -> Growth {
         accessible: !prev.flags.prot().is_empty(),
         growsdown: prev.flags.contains(VmFlags::GROWSDOWN),
     });
-    Growth { addr, vma, prev, stack_limit: map.stack_limit, as_pages_left: u64::MAX }
+    Growth {
+        addr,
+        vma,
+        prev,
+        stack_limit: map.limits.stack,
+        as_pages_left: (map.limits.address_space / PAGE_SIZE)
+            .saturating_sub(map.vmas.total_pages()),
+    }
 }
 
 /// Brings `page` of `vma` into a state that permits `access`, which `vma` itself permits.
-pub(super) fn populate(mm: &Mm, vma: &UserVma, page: Page, access: Access) -> Result<(), FaultError> {
+pub(super) fn populate(
+    mm: &Mm,
+    vma: &UserVma,
+    page: Page,
+    access: Access,
+) -> Result<(), FaultError> {
     loop {
         let (seen, action) = look(mm, vma, page, access);
         let prepared = Prepared::new(action, vma, page, seen)?;
@@ -145,7 +164,10 @@ fn mapped(pte: Pte) -> Mapped {
         () if pte.is_none() => Mapped::None,
         () if pte.is_prot_none() => Mapped::ProtNone,
         () if pte.is_zero_page() => Mapped::Zero { writable },
-        () if pte.is_anon() => Mapped::Anon { writable, sole_owner: frame::refs(pte.frame()) == 1 },
+        () if pte.is_anon() => Mapped::Anon {
+            writable,
+            sole_owner: frame::refs(pte.frame()) == 1,
+        },
         () => Mapped::File { writable },
     }
 }
@@ -192,7 +214,11 @@ fn fresh(fill: impl FnOnce(Frame)) -> Result<Frame, FaultError> {
 }
 
 fn file_page(vma: &UserVma, page: Page) -> Result<Frame, FaultError> {
-    let MapBacking::File { source, page: first } = &vma.backing else {
+    let MapBacking::File {
+        source,
+        page: first,
+    } = &vma.backing
+    else {
         unreachable!("only a file-backed VMA is asked for a file page")
     };
     let index = first + (page.number() - vma.range.start.number());
@@ -224,14 +250,20 @@ fn apply(
         }
     };
     match (action, prepared) {
-        (FaultAction::MapZero, _) => drop(slot.swap(leaf(zero_frame(), vma, PteFlags::ZERO, false))),
-        (_, Prepared::New(frame)) => install(mm, page, slot, seen, leaf(frame, vma, PteFlags::ANON, true)),
+        (FaultAction::MapZero, _) => {
+            slot.swap(leaf(zero_frame(), vma, PteFlags::ZERO, false));
+        }
+        (_, Prepared::New(frame)) => {
+            install(mm, page, slot, seen, leaf(frame, vma, PteFlags::ANON, true))
+        }
         (FaultAction::MapFile { writable }, Prepared::Cached(frame)) => {
             frame::get(frame);
             slot.swap(leaf(frame, vma, PteFlags::empty(), writable));
             mm.rss.fetch_add(1, Relaxed);
         }
-        (FaultAction::Reuse | FaultAction::MkWriteShared, _) => drop(slot.swap(slot.load().mkwrite().mkdirty().mkyoung())),
+        (FaultAction::Reuse | FaultAction::MkWriteShared, _) => {
+            slot.swap(slot.load().mkwrite().mkdirty().mkyoung());
+        }
         _ => {
             // Touch, Spurious: the entry suffices; whatever the TLB holds of it is older.
             slot.swap(slot.load().mkyoung());

@@ -8,7 +8,7 @@ use addr::{Page, PageRange};
 use arrayvec::ArrayVec;
 use core::sync::atomic::Ordering::Relaxed;
 use pte::Pte;
-use vma::{Vma, VmFlags, VmaSet};
+use vma::{VmFlags, Vma, VmaSet};
 
 use super::backing::MapBacking;
 use super::gather::Gather;
@@ -29,9 +29,11 @@ impl Mm {
         let child = Mm::new()?;
         let map = self.map.write();
         let mut gather = Gather::new(self);
-        let result = map.vmas.iter().filter(|vma| copies_pages(vma)).try_for_each(|vma| {
-            self.copy_pages(vma.range, &child, &mut gather)
-        });
+        let result = map
+            .vmas
+            .iter()
+            .filter(|vma| copies_pages(vma))
+            .try_for_each(|vma| self.copy_pages(vma.range, &child, &mut gather));
         gather.finish();
         result?;
         let copy = map.for_child();
@@ -40,16 +42,24 @@ impl Mm {
         Ok(child)
     }
 
-    fn copy_pages(&self, range: PageRange, child: &Mm, gather: &mut Gather) -> Result<(), OutOfMemory> {
+    fn copy_pages(
+        &self,
+        range: PageRange,
+        child: &Mm,
+        gather: &mut Gather,
+    ) -> Result<(), OutOfMemory> {
         let mut next = range.start;
         while next < range.end {
             let mut batch = Copied::new();
-            next = self.tables.lock().visit(PageRange::new(next, range.end), |page, slot| {
-                if let Some(pte) = share(page, slot, gather) {
-                    batch.push((page, pte));
-                }
-                !batch.is_full()
-            });
+            next = self
+                .tables
+                .lock()
+                .visit(PageRange::new(next, range.end), |page, slot| {
+                    if let Some(pte) = share(page, slot, gather) {
+                        batch.push((page, pte));
+                    }
+                    !batch.is_full()
+                });
             child.receive(batch)?;
         }
         Ok(())
@@ -80,16 +90,30 @@ impl Mm {
 impl AddressSpace {
     fn for_child(&self) -> Self {
         let mut vmas = VmaSet::new();
-        for vma in self.vmas.iter().filter(|vma| !vma.flags.contains(VmFlags::DONTFORK)) {
+        for vma in self
+            .vmas
+            .iter()
+            .filter(|vma| !vma.flags.contains(VmFlags::DONTFORK))
+        {
             let flags = vma.flags - VmFlags::LOCKED;
-            vmas.insert(Vma { flags, ..vma.clone() }).expect("a copy of disjoint mappings is disjoint");
+            vmas.insert(Vma {
+                flags,
+                ..vma.clone()
+            })
+            .expect("a copy of disjoint mappings is disjoint");
         }
-        Self { vmas, brk_start: self.brk_start, brk: self.brk, stack_limit: self.stack_limit }
+        Self {
+            vmas,
+            brk_start: self.brk_start,
+            brk: self.brk,
+            limits: self.limits,
+        }
     }
 }
 
 fn copies_pages(vma: &Vma<MapBacking>) -> bool {
-    !vma.flags.intersects(VmFlags::SHARED | VmFlags::DONTFORK | VmFlags::WIPEONFORK)
+    !vma.flags
+        .intersects(VmFlags::SHARED | VmFlags::DONTFORK | VmFlags::WIPEONFORK)
 }
 
 /// Makes a private page fit for two owners and returns the child's PTE for it (FK-2).

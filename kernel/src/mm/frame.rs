@@ -99,7 +99,10 @@ pub fn table_len() -> u64 {
 
 /// Returns the entry of `frame`.
 pub fn info(frame: Frame) -> &'static FrameInfo {
-    assert!(frame.number() < table_len(), "a frame in use lies inside the frame table");
+    assert!(
+        frame.number() < table_len(),
+        "a frame in use lies inside the frame table"
+    );
     let table = FRAME_TABLE as *const FrameInfo;
     // SAFETY: the index is inside the table, as just checked.
     let entry = unsafe { table.add(frame.number() as usize) };
@@ -176,7 +179,10 @@ pub fn free_order(frame: Frame, order: usize) {
     for each in frame.number()..frame.number() + (1 << order) {
         let info = info(Frame::new(each));
         let owner = info.owner();
-        assert!(owner != Owner::Free && owner != Owner::Firmware, "only an owned frame is freed: {frame:?} is {owner:?}");
+        assert!(
+            owner != Owner::Free && owner != Owner::Firmware,
+            "only an owned frame is freed: {frame:?} is {owner:?}"
+        );
         if cfg!(debug_assertions) {
             poison(Frame::new(each));
         }
@@ -187,19 +193,27 @@ pub fn free_order(frame: Frame, order: usize) {
 
 /// Fills a freed frame with a pattern that makes any later use through a stale pointer obvious.
 fn poison(frame: Frame) {
-    physmap::table(frame).iter().for_each(|word| word.store(0xcccc_cccc_cccc_cccc, Relaxed));
+    physmap::table(frame)
+        .iter()
+        .for_each(|word| word.store(0xcccc_cccc_cccc_cccc, Relaxed));
 }
 
 /// Adds a reference to an anonymous or page-cache frame that the caller already has one of.
 pub fn get(frame: Frame) {
     let before = info(frame).refs.fetch_add(1, Relaxed);
-    assert!(before > 0 && before < u32::MAX / 2, "a reference is only taken from one that exists: {frame:?}");
+    assert!(
+        before > 0 && before < u32::MAX / 2,
+        "a reference is only taken from one that exists: {frame:?}"
+    );
 }
 
 /// Drops a reference; the last one frees the frame.
 pub fn put(frame: Frame) {
     let before = info(frame).refs.fetch_sub(1, AcqRel);
-    assert!(before > 0, "a frame's references are never dropped twice: {frame:?}");
+    assert!(
+        before > 0,
+        "a frame's references are never dropped twice: {frame:?}"
+    );
     if before == 1 {
         free(frame);
     }
@@ -225,7 +239,9 @@ pub fn check() -> Result<(), &'static str> {
     let buddy = BUDDY.lock();
     buddy.check(&Table)?;
     if buddy.free_frames() != count(Owner::Free) {
-        return Err("the buddy allocator and the frame table count different numbers of free frames");
+        return Err(
+            "the buddy allocator and the frame table count different numbers of free frames",
+        );
     }
     Ok(())
 }

@@ -27,13 +27,21 @@ pub struct Gather<'mm> {
 impl<'mm> Gather<'mm> {
     /// Starts with nothing for `mm`.
     pub fn new(mm: &'mm Mm) -> Self {
-        Self { mm, pages: ArrayVec::new(), tables: 0, range: None }
+        Self {
+            mm,
+            pages: ArrayVec::new(),
+            tables: 0,
+            range: None,
+        }
     }
 
     /// Notes that the translation of `page` was removed or weakened.
     pub fn touch(&mut self, page: Page) {
         let old = self.range.unwrap_or(PageRange::new(page, page));
-        self.range = Some(PageRange::new(old.start.min(page), old.end.max(page.next())));
+        self.range = Some(PageRange::new(
+            old.start.min(page),
+            old.end.max(page.next()),
+        ));
     }
 
     /// Takes over the reference that `page`'s PTE had on `frame`.

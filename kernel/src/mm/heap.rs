@@ -46,8 +46,10 @@ struct Class {
 
 static SLABS: [SpinLock<Class, { rank::HEAP }>; CLASSES.len()] =
     [const { SpinLock::new(Class { partial: NONE }) }; CLASSES.len()];
-static ARENA: SpinLock<Arena, { rank::HEAP }> =
-    SpinLock::new(Arena { heap: linked_list_allocator::Heap::empty(), pages: 0 });
+static ARENA: SpinLock<Arena, { rank::HEAP }> = SpinLock::new(Arena {
+    heap: linked_list_allocator::Heap::empty(),
+    pages: 0,
+});
 
 struct Arena {
     heap: linked_list_allocator::Heap,
@@ -68,7 +70,11 @@ fn place(layout: Layout) -> Place {
     } else if need <= ARENA_LIMIT && layout.align() < PAGE_SIZE as usize {
         Place::Arena
     } else {
-        Place::Block(need.div_ceil(PAGE_SIZE as usize).next_power_of_two().trailing_zeros() as usize)
+        Place::Block(
+            need.div_ceil(PAGE_SIZE as usize)
+                .next_power_of_two()
+                .trailing_zeros() as usize,
+        )
     }
 }
 
@@ -80,9 +86,10 @@ unsafe impl GlobalAlloc for KernelHeap {
             Place::Slab(class) => alloc_object(class),
             Place::Arena => ARENA.lock().alloc(layout),
             Place::Block(order) if order > buddy::MAX_ORDER => ptr::null_mut(),
-            Place::Block(order) => {
-                frame::alloc_order(Owner::Heap, order).map_or(ptr::null_mut(), |frame| physmap::virt(frame.start()) as *mut u8)
-            }
+            Place::Block(order) => frame::alloc_order(Owner::Heap, order)
+                .map_or(ptr::null_mut(), |frame| {
+                    physmap::virt(frame.start()) as *mut u8
+                }),
         }
     }
 
@@ -137,7 +144,9 @@ impl Arena {
 
     fn map_next(&mut self) -> bool {
         let page = Page::containing(VirtAddr::new(HEAP + self.pages * PAGE_SIZE));
-        let Some(frame) = frame::alloc(Owner::Heap) else { return false };
+        let Some(frame) = frame::alloc(Owner::Heap) else {
+            return false;
+        };
         if map_kernel(page, frame, kernel_data()).is_err() {
             frame::free(frame);
             return false;
@@ -163,11 +172,15 @@ impl SlabWord {
 
     fn load(info: &FrameInfo) -> Self {
         let word = info.word().load(Relaxed);
-        Self { free: word as u16, used: (word >> 16) as u16 }
+        Self {
+            free: word as u16,
+            used: (word >> 16) as u16,
+        }
     }
 
     fn store(self, info: &FrameInfo) {
-        info.word().store(u32::from(self.free) | u32::from(self.used) << 16, Relaxed);
+        info.word()
+            .store(u32::from(self.free) | u32::from(self.used) << 16, Relaxed);
     }
 }
 
@@ -181,7 +194,11 @@ fn alloc_object(class: usize) -> *mut u8 {
     let word = SlabWord::load(info);
     let object = object(slab, class, word.free);
     let next = read_link(object);
-    SlabWord { free: next, used: word.used + 1 }.store(info);
+    SlabWord {
+        free: next,
+        used: word.used + 1,
+    }
+    .store(info);
     if next == SlabWord::FULL {
         unlink(&mut list, slab);
     }
@@ -193,10 +210,17 @@ fn free_object(class: usize, pointer: *mut u8) {
     let slab = frame_of(pointer);
     let info = frame::info(slab);
     let word = SlabWord::load(info);
-    debug_assert!(info.owner() == Owner::Slab && word.used > 0, "a freed object lies in a slab");
+    debug_assert!(
+        info.owner() == Owner::Slab && word.used > 0,
+        "a freed object lies in a slab"
+    );
     write_link(pointer, word.free);
     let number = (pointer as usize % PAGE_SIZE as usize / CLASSES[class]) as u16;
-    SlabWord { free: number, used: word.used - 1 }.store(info);
+    SlabWord {
+        free: number,
+        used: word.used - 1,
+    }
+    .store(info);
     if word.free == SlabWord::FULL {
         link(&mut list, slab);
     }
@@ -212,10 +236,16 @@ fn object(slab: Frame, class: usize, number: u16) -> *mut u8 {
 
 /// Takes a frame, chains its objects and puts it at the head of the class.
 fn new_slab(list: &mut Class, class: usize) -> bool {
-    let Some(slab) = frame::alloc(Owner::Slab) else { return false };
+    let Some(slab) = frame::alloc(Owner::Slab) else {
+        return false;
+    };
     let objects = (PAGE_SIZE as usize / CLASSES[class]) as u16;
     for number in 0..objects {
-        let next = if number + 1 == objects { SlabWord::FULL } else { number + 1 };
+        let next = if number + 1 == objects {
+            SlabWord::FULL
+        } else {
+            number + 1
+        };
         write_link(object(slab, class, number), next);
     }
     SlabWord { free: 0, used: 0 }.store(frame::info(slab));
@@ -239,7 +269,10 @@ fn link(list: &mut Class, slab: Frame) {
     next.store(list.partial, Relaxed);
     prev.store(NONE, Relaxed);
     if list.partial != NONE {
-        frame::info(Frame::new(list.partial.into())).links().1.store(number, Relaxed);
+        frame::info(Frame::new(list.partial.into()))
+            .links()
+            .1
+            .store(number, Relaxed);
     }
     list.partial = number;
 }
@@ -250,10 +283,16 @@ fn unlink(list: &mut Class, slab: Frame) {
     if prev == NONE {
         list.partial = next;
     } else {
-        frame::info(Frame::new(prev.into())).links().0.store(next, Relaxed);
+        frame::info(Frame::new(prev.into()))
+            .links()
+            .0
+            .store(next, Relaxed);
     }
     if next != NONE {
-        frame::info(Frame::new(next.into())).links().1.store(prev, Relaxed);
+        frame::info(Frame::new(next.into()))
+            .links()
+            .1
+            .store(prev, Relaxed);
     }
 }
 

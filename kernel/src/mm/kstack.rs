@@ -8,11 +8,11 @@ use alloc::vec::Vec;
 use addr::{PAGE_SIZE, Page, PageRange, VirtAddr};
 use arrayvec::ArrayVec;
 
+use super::OutOfMemory;
 use super::counters::KSTACKS_ALIVE;
 use super::frame::{self, Owner};
 use super::layout::{KSTACK_PAGES, KSTACK_SLOTS, kstack_base};
 use super::pgtable::{kernel_data, map_kernel, unmap_kernel};
-use super::OutOfMemory;
 use crate::arch::mmu;
 use crate::locks::{SpinLock, rank};
 
@@ -33,8 +33,11 @@ struct Slots {
     next: u64,
 }
 
-static SLOTS: SpinLock<Slots, { rank::KSTACK }> =
-    SpinLock::new(Slots { cached: ArrayVec::new_const(), free: Vec::new(), next: 0 });
+static SLOTS: SpinLock<Slots, { rank::KSTACK }> = SpinLock::new(Slots {
+    cached: ArrayVec::new_const(),
+    free: Vec::new(),
+    next: 0,
+});
 
 impl Kstack {
     /// Maps a stack in a free slot.

@@ -54,7 +54,11 @@ pub fn region(addr: VirtAddr) -> &'static str {
 
 fn kstack_part(addr: u64) -> &'static str {
     let in_slot = (addr - KSTACKS) / PAGE_SIZE % KSTACK_SLOT_PAGES;
-    if in_slot < KSTACK_SLOT_PAGES - KSTACK_PAGES { "kernel stack guard" } else { "kernel stack" }
+    if in_slot < KSTACK_SLOT_PAGES - KSTACK_PAGES {
+        "kernel stack guard"
+    } else {
+        "kernel stack"
+    }
 }
 
 /// Returns the slot of the kernel stack region that `addr` lies in, guard included.

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use addr::PAGE_SIZE;
-use vma::{Vma, VmFlags};
+use vma::{VmFlags, Vma};
 
 use super::Mm;
 use super::backing::MapBacking;
@@ -11,13 +11,23 @@ use super::backing::MapBacking;
 impl Mm {
     /// Writes one line for each mapping; takes mmap_lock for reading.
     pub fn describe_maps(&self, out: &mut dyn Write) -> fmt::Result {
-        self.map.read().vmas.iter().try_for_each(|vma| line(vma, out))
+        self.map
+            .read()
+            .vmas
+            .iter()
+            .try_for_each(|vma| line(vma, out))
     }
 }
 
 fn line(vma: &Vma<MapBacking>, out: &mut dyn Write) -> fmt::Result {
     let (start, end) = (vma.range.start.start(), vma.range.end.start());
-    let letter = |flag, letter| if vma.flags.contains(flag) { letter } else { '-' };
+    let letter = |flag, letter| {
+        if vma.flags.contains(flag) {
+            letter
+        } else {
+            '-'
+        }
+    };
     let (offset, name) = match &vma.backing {
         MapBacking::File { source, page } => (page * PAGE_SIZE, source.name()),
         MapBacking::Anon if vma.flags.contains(VmFlags::STACK) => (0, "[stack]"),
@@ -31,8 +41,16 @@ fn line(vma: &Vma<MapBacking>, out: &mut dyn Write) -> fmt::Result {
         letter(VmFlags::READ, 'r'),
         letter(VmFlags::WRITE, 'w'),
         letter(VmFlags::EXEC, 'x'),
-        if vma.flags.contains(VmFlags::SHARED) { 's' } else { 'p' },
+        if vma.flags.contains(VmFlags::SHARED) {
+            's'
+        } else {
+            'p'
+        },
     )?;
     // The path begins in column 73, as programs that cut by column expect.
-    if name.is_empty() { writeln!(out, "{head}") } else { writeln!(out, "{head:<73}{name}") }
+    if name.is_empty() {
+        writeln!(out, "{head}")
+    } else {
+        writeln!(out, "{head:<73}{name}")
+    }
 }

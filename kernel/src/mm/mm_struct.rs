@@ -15,11 +15,14 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use core::ops::Deref;
-use core::sync::atomic::{AtomicI64, AtomicU64, Ordering::{AcqRel, Acquire, Relaxed}};
+use core::sync::atomic::{
+    AtomicI64, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
 
 use addr::{Frame, PAGE_SIZE, Page, PageRange, USER_END, VirtAddr};
 use lazytlb::MmId;
-use vma::VmaSet;
+use vma::{VmFlags, VmaSet};
 
 use super::backing::MapBacking;
 use super::counters::{MM_ALIVE, MM_CREATED, MM_FREED, MM_UNUSED, PML4_ALIVE};
@@ -47,6 +50,26 @@ pub struct Mm {
     users: Once<Weak<UserMemory>>,
 }
 
+/// The resource limits that mm enforces, in bytes; `u64::MAX` for none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MmLimits {
+    /// RLIMIT_STACK: how large the stack may grow.
+    pub stack: u64,
+    /// RLIMIT_DATA: all private writable mappings but the stack, the heap among them (VM-13).
+    pub data: u64,
+    /// RLIMIT_AS: all mappings.
+    pub address_space: u64,
+}
+
+impl MmLimits {
+    /// What a process has that nobody limited: 8 MiB of stack.
+    pub const DEFAULT: Self = Self {
+        stack: DEFAULT_STACK_LIMIT,
+        data: u64::MAX,
+        address_space: u64::MAX,
+    };
+}
+
 /// What `mmap_lock` guards.
 pub struct AddressSpace {
     /// The mappings.
@@ -55,8 +78,8 @@ pub struct AddressSpace {
     pub brk_start: u64,
     /// The present break; byte-granular.
     pub brk: u64,
-    /// RLIMIT_STACK in bytes, read at fault time (SG-5).
-    pub stack_limit: u64,
+    /// What the process may map; read at fault time too (SG-5).
+    pub limits: MmLimits,
 }
 
 /// One unit of `mm_count`: pins the PML4, promises nothing about user memory.
@@ -99,8 +122,12 @@ pub fn init_mm() -> &'static MmRef {
 pub fn for_each_live(mut each: impl FnMut(&MmRef)) -> bool {
     let mut after = 0;
     loop {
-        let Some(live) = LIVE.try_lock() else { return false };
-        let next = live.range(after + 1..).find_map(|(id, mm)| Some((*id, MmRef(mm.upgrade()?))));
+        let Some(live) = LIVE.try_lock() else {
+            return false;
+        };
+        let next = live
+            .range(after + 1..)
+            .find_map(|(id, mm)| Some((*id, MmRef(mm.upgrade()?))));
         drop(live);
         let Some((id, mm)) = next else { return true };
         after = id;
@@ -110,7 +137,10 @@ pub fn for_each_live(mut each: impl FnMut(&MmRef)) -> bool {
 
 impl Mm {
     /// Makes an empty address space with one user and the kernel's upper half (MM-2).
-    #[expect(clippy::new_ret_no_self, reason = "an mm only exists behind its counts")]
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "an mm only exists behind its counts"
+    )]
     pub fn new() -> Result<MmUserRef, OutOfMemory> {
         let root = pgtable::new_root()?;
         let id = NEXT_ID.fetch_add(1, Relaxed);
@@ -156,24 +186,14 @@ impl Mm {
         self.tlb_gen.load(Acquire)
     }
 
-    /// Returns how many frames are mapped.
-    pub fn rss_pages(&self) -> u64 {
-        self.rss.load(Relaxed).max(0) as u64
-    }
-
     /// Becomes one more user, unless user memory is gone already (MM-3).
     pub fn try_user(&self) -> Option<MmUserRef> {
         self.users.get()?.upgrade().map(MmUserRef)
     }
 
-    /// Sets RLIMIT_STACK for faults to come, in bytes.
-    pub fn set_stack_limit(&self, bytes: u64) {
-        self.map.write().stack_limit = bytes;
-    }
-
-    /// Returns RLIMIT_STACK in bytes.
-    pub fn stack_limit(&self) -> u64 {
-        self.map.read().stack_limit
+    /// Sets what may be mapped from now on; what is mapped already stays.
+    pub fn set_limits(&self, limits: MmLimits) {
+        self.map.write().limits = limits;
     }
 
     /// Removes everything from the user half: VMAs, pages, tables. The mm has no users left.
@@ -194,14 +214,41 @@ impl Mm {
 
 impl AddressSpace {
     fn new() -> Self {
-        Self { vmas: VmaSet::new(), brk_start: 0, brk: 0, stack_limit: DEFAULT_STACK_LIMIT }
+        Self {
+            vmas: VmaSet::new(),
+            brk_start: 0,
+            brk: 0,
+            limits: MmLimits::DEFAULT,
+        }
+    }
+
+    /// Whether `pages` more fit under the limits; `data` tells that they count as data (VM-13).
+    pub fn allows(&self, pages: u64, data: bool) -> bool {
+        let fits = |used: u64, limit: u64| limit == u64::MAX || used + pages <= limit / PAGE_SIZE;
+        fits(self.vmas.total_pages(), self.limits.address_space)
+            && (!data || self.limits.data == u64::MAX || fits(self.data_pages(), self.limits.data))
+    }
+
+    /// Counts the pages of private writable mappings but the stack.
+    fn data_pages(&self) -> u64 {
+        self.vmas
+            .iter()
+            .filter(|vma| is_data(vma.flags))
+            .map(|vma| vma.pages())
+            .sum()
     }
 
     /// The highest address that placement may choose: leaves room for the stack to grow (VM-4).
     pub fn mmap_top(&self) -> Page {
-        let gap = self.stack_limit.clamp(128 << 20, USER_END / 6 * 5) + vma::STACK_GUARD_GAP * PAGE_SIZE;
+        let gap =
+            self.limits.stack.clamp(128 << 20, USER_END / 6 * 5) + vma::STACK_GUARD_GAP * PAGE_SIZE;
         VirtAddr::new(USER_END - gap).page()
     }
+}
+
+/// Whether a mapping with these flags counts as data.
+pub fn is_data(flags: VmFlags) -> bool {
+    flags.contains(VmFlags::WRITE) && !flags.intersects(VmFlags::SHARED | VmFlags::GROWSDOWN)
 }
 
 impl MmRef {
@@ -246,7 +293,10 @@ impl Drop for UserMemory {
 impl Drop for Mm {
     fn drop(&mut self) {
         assert!(self.id != MmId::INIT, "init_mm is never freed");
-        assert!(!switch::is_loaded(self), "no CPU stands on a PML4 that is freed (I-1)");
+        assert!(
+            !switch::is_loaded(self),
+            "no CPU stands on a PML4 that is freed (I-1)"
+        );
         let tables = self.tables.lock().tables;
         assert!(tables == 0, "an mm dies without page tables: {tables} left");
         let rss = self.rss.fetch_add(0, AcqRel);

@@ -8,11 +8,11 @@ use core::sync::atomic::Ordering::Relaxed;
 use addr::{MMAP_MIN_ADDR, PAGE_SIZE, Page, PageRange, USER_END, VirtAddr};
 use arrayvec::ArrayVec;
 use pte::{Prot, Pte};
-use vma::{STACK_GUARD_GAP, Vma, VmFlags};
+use vma::{STACK_GUARD_GAP, VmFlags, Vma};
 
 use super::backing::MapBacking;
 use super::gather::Gather;
-use super::mm_struct::AddressSpace;
+use super::mm_struct::{AddressSpace, is_data};
 use super::{Mm, frame};
 
 /// The most mappings one address space may have.
@@ -88,13 +88,22 @@ impl Mm {
             return Err(MapError::NoMemory);
         }
         let range = place(&map, request, pages)?;
+        let flags = request.flags.with_prot(request.prot);
+        if !map.allows(pages, is_data(flags)) {
+            return Err(MapError::NoMemory);
+        }
         let replaced = map.vmas.unmap(range);
         if !replaced.is_empty() {
             self.zap_pages(range);
         }
-        let flags = request.flags.with_prot(request.prot);
-        let vma = Vma { range, flags, backing: request.backing.clone() };
-        map.vmas.insert(vma).expect("a range that was just cleared is free");
+        let vma = Vma {
+            range,
+            flags,
+            backing: request.backing.clone(),
+        };
+        map.vmas
+            .insert(vma)
+            .expect("a range that was just cleared is free");
         drop(map);
         drop(replaced);
         Ok(range.start.start().as_u64())
@@ -149,7 +158,10 @@ impl Mm {
         let map = self.map.read();
         let mut mapped = 0;
         for vma in map.vmas.overlapping(range) {
-            let part = vma.range.intersection(&range).expect("an overlapping VMA overlaps");
+            let part = vma
+                .range
+                .intersection(&range)
+                .expect("an overlapping VMA overlaps");
             mapped += part.len();
             self.zap_pages(part);
         }
@@ -200,7 +212,10 @@ impl Mm {
         let mut tables = self.tables.lock();
         let mut emptied = ArrayVec::<Page, 129>::new();
         let next = tables.visit(range, |page, slot| {
-            if emptied.last().is_none_or(|last| last.number() >> 9 != page.number() >> 9) {
+            if emptied
+                .last()
+                .is_none_or(|last| last.number() >> 9 != page.number() >> 9)
+            {
                 emptied.push(page);
             }
             self.forget(page, slot.swap(Pte::EMPTY), gather);
@@ -239,17 +254,6 @@ impl Mm {
         });
         gather.finish();
     }
-
-    /// Counts the frames that back `range` (for reports and mincore).
-    pub fn resident(&self, range: PageRange) -> u64 {
-        let mut count = 0;
-        self.tables.lock().visit(range, |_, slot| {
-            let pte = slot.load();
-            count += u64::from(!pte.is_zero_page() && frame::refs(pte.frame()) > 0);
-            true
-        });
-        count
-    }
 }
 
 fn checked_pages(len: u64) -> Result<u64, MapError> {
@@ -275,7 +279,9 @@ fn page_above(addr: u64) -> Page {
 /// Refuses a single private writable request that no machine this size could fill (VM-14, mode 0).
 fn exceeds_memory(request: &MapRequest, pages: u64) -> bool {
     let charged = request.prot.contains(Prot::WRITE)
-        && !request.flags.intersects(VmFlags::SHARED | VmFlags::NORESERVE);
+        && !request
+            .flags
+            .intersects(VmFlags::SHARED | VmFlags::NORESERVE);
     charged && pages > frame::total()
 }
 
@@ -311,7 +317,10 @@ fn place_freely(map: &AddressSpace, hint: u64, pages: u64) -> Option<PageRange> 
     hinted(map, hint, pages).or_else(|| {
         let floor = VirtAddr::new(MMAP_MIN_ADDR).page();
         let all = VirtAddr::new(USER_END).page();
-        let start = map.vmas.find_gap(pages, floor, map.mmap_top()).or_else(|| map.vmas.find_gap(pages, floor, all))?;
+        let start = map
+            .vmas
+            .find_gap(pages, floor, map.mmap_top())
+            .or_else(|| map.vmas.find_gap(pages, floor, all))?;
         PageRange::from_len(start, pages)
     })
 }
@@ -332,13 +341,30 @@ fn extend_heap(map: &mut AddressSpace, added: PageRange) -> bool {
     let clear = match map.vmas.find_from(added.start) {
         None => true,
         Some(next) => {
-            let gap = if next.flags.contains(VmFlags::GROWSDOWN) { STACK_GUARD_GAP } else { 0 };
+            let gap = if next.flags.contains(VmFlags::GROWSDOWN) {
+                STACK_GUARD_GAP
+            } else {
+                0
+            };
             added.end.number() + 1 + gap <= next.range.start.number()
         }
     };
-    if !clear || added.len() > frame::total() || map.vmas.len() >= MAX_MAP_COUNT {
+    if !clear
+        || !map.allows(added.len(), true)
+        || added.len() > frame::total()
+        || map.vmas.len() >= MAX_MAP_COUNT
+    {
         return false;
     }
-    let flags = VmFlags::HEAP.with_prot(Prot::READ | Prot::WRITE) | VmFlags::MAYREAD | VmFlags::MAYWRITE | VmFlags::MAYEXEC;
-    map.vmas.insert(Vma { range: added, flags, backing: MapBacking::Anon }).is_ok()
+    let flags = VmFlags::HEAP.with_prot(Prot::READ | Prot::WRITE)
+        | VmFlags::MAYREAD
+        | VmFlags::MAYWRITE
+        | VmFlags::MAYEXEC;
+    map.vmas
+        .insert(Vma {
+            range: added,
+            flags,
+            backing: MapBacking::Anon,
+        })
+        .is_ok()
 }

@@ -57,5 +57,7 @@ pub fn init_zero_frame() -> Result<(), OutOfMemory> {
 
 /// Returns the shared zero page: mapped read-only wherever untouched memory is read, never counted (HF-5).
 pub fn zero_frame() -> Frame {
-    *ZERO_FRAME.get().expect("boot allocates the zero page before any program runs")
+    *ZERO_FRAME
+        .get()
+        .expect("boot allocates the zero page before any program runs")
 }

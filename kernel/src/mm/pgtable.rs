@@ -7,7 +7,10 @@
 //! Each user table counts its non-empty entries in its frame's word, so clearing the last entry
 //! tells that the table can go: it is then unhooked at once and freed after the flush (I-6).
 
-use core::sync::atomic::{AtomicU64, Ordering::{AcqRel, Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
 
 use addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
 use pte::{Pte, PteFlags};
@@ -24,7 +27,6 @@ pub struct Tables {
     /// Tables below the root, for accounting and the check at the end (MM-5).
     pub tables: u64,
 }
-
 
 /// Serialises changes to the kernel half below the PML4.
 static KERNEL_TABLES: SpinLock<(), { rank::KERNEL_TABLES }> = SpinLock::new(());
@@ -77,7 +79,10 @@ pub fn upper_half_difference(root: Frame) -> Option<usize> {
 
 /// Counts the upper-half slots of `root` that are filled.
 pub fn filled_upper_slots(root: Frame) -> usize {
-    physmap::table(root)[KERNEL_SLOT..].iter().filter(|slot| Pte::from_raw(slot.load(Relaxed)).is_present()).count()
+    physmap::table(root)[KERNEL_SLOT..]
+        .iter()
+        .filter(|slot| Pte::from_raw(slot.load(Relaxed)).is_present())
+        .count()
 }
 
 /// One step of a walk, for reports: the level (4 to 1) and the entry found there.
@@ -160,10 +165,13 @@ impl Tables {
     pub fn visit(&self, range: PageRange, mut each: impl FnMut(Page, Slot) -> bool) -> Page {
         let mut page = range.start;
         while page < range.end {
-            let Some(table) = self.next_table(&mut page, range.end) else { return range.end };
+            let Some(table) = self.next_table(&mut page, range.end) else {
+                return range.end;
+            };
             let entries = physmap::table(table);
             let first = index(page, 1);
-            let last = (first as u64 + (range.end.number() - page.number())).min(TABLE_ENTRIES as u64) as usize;
+            let last = (first as u64 + (range.end.number() - page.number()))
+                .min(TABLE_ENTRIES as u64) as usize;
             for entry in &entries[first..last] {
                 let here = page;
                 page = page.next();
@@ -198,7 +206,9 @@ impl Tables {
     pub fn prune(&mut self, page: Page, gather: &mut Gather) {
         let mut path = [self.root; 4];
         for level in [4_u8, 3, 2] {
-            let entry = Pte::from_raw(physmap::table(path[usize::from(level) - 1])[index(page, level)].load(Acquire));
+            let entry = Pte::from_raw(
+                physmap::table(path[usize::from(level) - 1])[index(page, level)].load(Acquire),
+            );
             if !entry.is_present() {
                 return;
             }
@@ -243,7 +253,10 @@ impl Tables {
 }
 
 fn slot_in(table: Frame, page: Page) -> Slot {
-    Slot { entry: &physmap::table(table)[index(page, 1)], table }
+    Slot {
+        entry: &physmap::table(table)[index(page, 1)],
+        table,
+    }
 }
 
 /// Maps one page of the kernel half to `frame`; the page was not mapped before.
@@ -262,7 +275,10 @@ fn descend_kernel(table: Frame, page: Page, level: u8) -> Result<Frame, OutOfMem
     let entry = &physmap::table(table)[index(page, level)];
     let found = Pte::from_raw(entry.load(Acquire));
     if found.is_present() {
-        assert!(!found.is_huge(), "small kernel mappings do not overlap the direct map");
+        assert!(
+            !found.is_huge(),
+            "small kernel mappings do not overlap the direct map"
+        );
         return Ok(found.frame());
     }
     assert!(level < 4, "all upper PML4 slots are filled at boot (KH-2)");
@@ -280,13 +296,21 @@ pub fn unmap_kernel(page: Page) -> Frame {
         table = Pte::from_raw(physmap::table(table)[index(page, level)].load(Acquire)).frame();
     }
     let old = Pte::from_raw(physmap::table(table)[index(page, 1)].swap(0, AcqRel));
-    assert!(old.is_present(), "only a mapped kernel page is unmapped: {page:?}");
+    assert!(
+        old.is_present(),
+        "only a mapped kernel page is unmapped: {page:?}"
+    );
     old.frame()
 }
 
 /// Flags of kernel data: writable, never executable, global (KH-3).
 pub fn kernel_data() -> PteFlags {
-    PteFlags::PRESENT | PteFlags::WRITE | PteFlags::GLOBAL | PteFlags::NX | PteFlags::ACCESSED | PteFlags::DIRTY
+    PteFlags::PRESENT
+        | PteFlags::WRITE
+        | PteFlags::GLOBAL
+        | PteFlags::NX
+        | PteFlags::ACCESSED
+        | PteFlags::DIRTY
 }
 
 /// Flags of device registers: as data, and uncached.

@@ -55,7 +55,10 @@ pub fn copy(to: Frame, from: Frame) {
 
 fn check(offset: usize, len: usize) {
     let end = offset.checked_add(len);
-    assert!(end.is_some_and(|end| end <= PAGE_SIZE as usize), "an access stays within its frame");
+    assert!(
+        end.is_some_and(|end| end <= PAGE_SIZE as usize),
+        "an access stays within its frame"
+    );
 }
 
 /// Writes `bytes` to the frame from byte `offset` on.
@@ -84,13 +87,4 @@ pub fn read(frame: Frame, offset: usize, bytes: &mut [u8]) {
 pub unsafe fn reserved_bytes(start: PhysAddr, len: usize) -> &'static [u8] {
     // SAFETY: the direct map covers RAM; the caller promises that nobody writes there.
     unsafe { core::slice::from_raw_parts(virt(start) as *const u8, len) }
-}
-
-/// Fills physical memory through `fill` before it is seen as [`reserved_bytes`].
-///
-/// # Safety
-/// The bytes lie in RAM and belong to the caller alone.
-pub unsafe fn reserved_bytes_mut(start: PhysAddr, len: usize) -> &'static mut [u8] {
-    // SAFETY: the direct map covers RAM; the caller promises to be the only owner.
-    unsafe { core::slice::from_raw_parts_mut(virt(start) as *mut u8, len) }
 }

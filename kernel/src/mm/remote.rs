@@ -18,11 +18,16 @@ impl Mm {
     /// Writes `bytes` to `addr` as the program itself could.
     pub fn write_remote(&self, addr: u64, bytes: &[u8]) -> Result<(), RemoteFault> {
         let mut rest = bytes;
-        self.each_piece(addr, bytes.len() as u64, Access::Write, |frame, offset, len| {
-            let (now, later) = rest.split_at(len);
-            physmap::write(frame, offset, now);
-            rest = later;
-        })
+        self.each_piece(
+            addr,
+            bytes.len() as u64,
+            Access::Write,
+            |frame, offset, len| {
+                let (now, later) = rest.split_at(len);
+                physmap::write(frame, offset, now);
+                rest = later;
+            },
+        )
     }
 
     /// Zeroes `len` bytes from `addr` on.
@@ -40,10 +45,15 @@ impl Mm {
     /// Reads from `addr` as the program itself could.
     pub fn read_remote(&self, addr: u64, bytes: &mut [u8]) -> Result<(), RemoteFault> {
         let mut done = 0;
-        self.each_piece(addr, bytes.len() as u64, Access::Read, |frame, offset, len| {
-            physmap::read(frame, offset, &mut bytes[done..done + len]);
-            done += len;
-        })
+        self.each_piece(
+            addr,
+            bytes.len() as u64,
+            Access::Read,
+            |frame, offset, len| {
+                physmap::read(frame, offset, &mut bytes[done..done + len]);
+                done += len;
+            },
+        )
     }
 
     /// Calls `each` with the frame, offset and length of every piece of the range that lies in one page.
@@ -59,14 +69,21 @@ impl Mm {
         while at < range.end {
             let offset = at % PAGE_SIZE;
             let piece = (PAGE_SIZE - offset).min(range.end - at);
-            self.with_page(VirtAddr::new(at), access, |frame| each(frame, offset as usize, piece as usize))?;
+            self.with_page(VirtAddr::new(at), access, |frame| {
+                each(frame, offset as usize, piece as usize)
+            })?;
             at += piece;
         }
         Ok(())
     }
 
     /// Calls `each` with the frame at `addr`, faulted in for `access`, while it cannot go away.
-    fn with_page(&self, addr: VirtAddr, access: Access, each: impl FnOnce(Frame)) -> Result<(), RemoteFault> {
+    fn with_page(
+        &self,
+        addr: VirtAddr,
+        access: Access,
+        each: impl FnOnce(Frame),
+    ) -> Result<(), RemoteFault> {
         loop {
             let tables = self.tables.lock();
             let pte = tables.find(addr.page()).map_or(Pte::EMPTY, Slot::load);
@@ -75,7 +92,15 @@ impl Mm {
                 return Ok(());
             }
             drop(tables);
-            fault::handle(self, &Fault { addr, access, present: false }).map_err(|_| RemoteFault)?;
+            fault::handle(
+                self,
+                &Fault {
+                    addr,
+                    access,
+                    present: false,
+                },
+            )
+            .map_err(|_| RemoteFault)?;
         }
     }
 }

@@ -24,9 +24,21 @@ struct State {
 }
 
 static STATE: PerCpu<State> = PerCpu::new(
-    [const { State { loaded: AtomicU64::new(0), seen_gen: AtomicU64::new(0), lazy: AtomicBool::new(false) } };
-        MAX_CPUS],
+    [const {
+        State {
+            loaded: AtomicU64::new(0),
+            seen_gen: AtomicU64::new(0),
+            lazy: AtomicBool::new(false),
+        }
+    }; MAX_CPUS],
 );
+
+static EAGER: AtomicBool = AtomicBool::new(false);
+
+/// Chooses whether a CPU leaves the user's tables as soon as it runs a kernel task.
+pub fn set_eager(eager: bool) {
+    EAGER.store(eager, SeqCst);
+}
 
 /// Returns what this CPU stands on.
 pub fn this_cpu() -> CpuTlb {
@@ -63,9 +75,14 @@ pub fn switch_mm(next: &Mm) {
 
 /// Marks this CPU lazy: it goes on to a task that borrows what is loaded. Interrupts are off.
 ///
-/// Idempotent; a CPU on `init_mm` has nothing to be lazy about (LZ-9).
+/// Idempotent; a CPU on `init_mm` has nothing to be lazy about (LZ-9). With `lazy=eager` it moves
+/// there at once instead, so that the two ways can be compared.
 pub fn enter_lazy_tlb() {
-    if lazytlb::enter_lazy(&this_cpu()) {
+    if EAGER.load(SeqCst) {
+        if this_cpu().loaded != MmId::INIT {
+            load_init();
+        }
+    } else if lazytlb::enter_lazy(&this_cpu()) {
         STATE.this().lazy.store(true, SeqCst);
         LAZY_ENTER.inc();
     }
@@ -95,8 +112,7 @@ pub fn caught_up(mm: &Mm) {
 /// Writes CR3 again with what it holds, which forgets all non-global translations.
 pub fn reload() {
     CR3_WRITES.inc();
-    // SAFETY: loads what is loaded.
-    unsafe { mmu::load_root(mmu::current_root()) };
+    mmu::flush_user();
 }
 
 /// Before `CR3` changes the state says so: there is no instant at which it names a table it is not on.

@@ -24,7 +24,12 @@ pub fn flush(mm: &Mm, range: Option<PageRange>, freed_tables: bool) {
     }
     let generation = mm.tlb_gen.fetch_add(1, SeqCst) + 1;
     TLB_GENERATIONS.inc();
-    let request = FlushRequest { mm: mm.id(), generation, range, freed_tables };
+    let request = FlushRequest {
+        mm: mm.id(),
+        generation,
+        range,
+        freed_tables,
+    };
     let irq = cpu::irq_save();
     let cpu = switch::this_cpu();
     if cpu.loaded == mm.id() && (!cpu.lazy || freed_tables) {

@@ -28,12 +28,20 @@ pub enum CstrError {
 /// Fills `to` from user address `from`, all or nothing as far as the caller can tell.
 pub fn copy_from_user(to: &mut [u8], from: u64) -> Result<(), Efault> {
     let len = to.len();
-    if copy_from_user_partial(to, from) == len { Ok(()) } else { Err(Efault) }
+    if copy_from_user_partial(to, from) == len {
+        Ok(())
+    } else {
+        Err(Efault)
+    }
 }
 
 /// Writes `from` to user address `to`; on failure a part may have been written.
 pub fn copy_to_user(to: u64, from: &[u8]) -> Result<(), Efault> {
-    if copy_to_user_partial(to, from) == from.len() { Ok(()) } else { Err(Efault) }
+    if copy_to_user_partial(to, from) == from.len() {
+        Ok(())
+    } else {
+        Err(Efault)
+    }
 }
 
 /// Fills as much of `to` as is readable at `from` and returns how many bytes that was (PF-15).
@@ -72,7 +80,9 @@ pub fn read_cstr(from: u64, max: usize) -> Result<Vec<u8>, CstrError> {
     locks::assert_may_sleep();
     let mut string = Vec::new();
     while string.len() <= max {
-        let at = from.checked_add(string.len() as u64).ok_or(CstrError::Fault)?;
+        let at = from
+            .checked_add(string.len() as u64)
+            .ok_or(CstrError::Fault)?;
         let mut piece = [0; STEP];
         match raw::copy_string_from_user(&mut piece, at) {
             StringCopy::Terminated(end) if string.len() + end <= max => {

@@ -24,7 +24,9 @@ pub fn execve(frame: &mut TrapFrame, request: ExecRequest) -> Result<(), ExecveE
 /// Past the point of no return: nothing below can fail.
 fn become_program(image: Image, name: &str) {
     let process = current();
-    let Image { mm, exe, arguments, .. } = image;
+    let Image {
+        mm, exe, arguments, ..
+    } = image;
     let closing = process.with_files(|files| files.take_close_on_exec());
     drop(closing);
     process.reset_for_program(Program { exe, arguments });

@@ -22,14 +22,18 @@ pub struct Signal {
 /// Such a signal cannot be blocked or ignored (PF-12). Handlers do not run yet.
 pub fn kill_by_fault(frame: &TrapFrame, signal: Signal, what: &str) {
     let (process, task) = (current(), task::current_ref());
-    let TrapFrame { rip, rsp, error, .. } = frame;
+    let TrapFrame {
+        rip, rsp, error, ..
+    } = frame;
     let (name, pid) = (task.name(), process.pid());
     // The address of a #GP is not known; Linux's line leaves it out as well (PF-13).
     match signal.addr {
         0 if what.starts_with("general") || what.starts_with("trap") => {
             log::info!(target: "process", "{name}[{pid}]: {what} ip {rip:x} sp {rsp:x} error {error:x}");
         }
-        addr => log::info!(target: "process", "{name}[{pid}]: {what} at {addr:x} ip {rip:x} sp {rsp:x} error {error:x}"),
+        addr => {
+            log::info!(target: "process", "{name}[{pid}]: {what} at {addr:x} ip {rip:x} sp {rsp:x} error {error:x}")
+        }
     }
     if has_handler(signal.signo) {
         log::warn!(target: "process", "{name}[{pid}]: its handler for signal {} is not run: this kernel cannot yet", signal.signo);

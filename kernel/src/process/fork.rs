@@ -4,7 +4,10 @@
 //! the entry in the tree. A failure on the way leaves the parent as it was (FK-4).
 
 use alloc::sync::{Arc, Weak};
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::{Acquire, Release}};
+use core::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Release},
+};
 
 use abi::process::CloneFlags;
 use abi::signal::SigAltStack;
@@ -15,8 +18,8 @@ use crate::arch::trapframe::TrapFrame;
 use crate::locks::{SpinLock, WaitQueue};
 use crate::mm::counters::FORKS;
 use crate::mm::{MmUserRef, OutOfMemory, uaccess};
-use crate::task::{self, NewUser, TaskRef};
 use crate::sched;
+use crate::task::{self, NewUser, TaskRef};
 
 /// What the new process is to be like.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +47,10 @@ pub struct VforkDone {
 /// `frame` holds the registers that the child starts with, but for its result, which is 0.
 pub fn fork(frame: &TrapFrame, request: &CloneRequest) -> Result<u32, OutOfMemory> {
     let mm = child_mm(request.flags)?;
-    let vfork = request.flags.contains(CloneFlags::VFORK).then(VforkDone::new);
+    let vfork = request
+        .flags
+        .contains(CloneFlags::VFORK)
+        .then(VforkDone::new);
     let child = Arc::new(current().child(request, vfork.clone()));
     let pid = child.pid();
     let task = child_task(frame, request, &child, mm.clone())?;
@@ -65,7 +71,11 @@ impl Process {
     /// Makes the record of a child; the descriptors are copied, their files shared.
     fn child(&self, request: &CloneRequest, vfork: Option<Arc<VforkDone>>) -> Self {
         let flags = request.flags;
-        let clears = if flags.contains(CloneFlags::CHILD_CLEARTID) { request.child_tid } else { 0 };
+        let clears = if flags.contains(CloneFlags::CHILD_CLEARTID) {
+            request.child_tid
+        } else {
+            0
+        };
         let mut signals = self.with_signals(|signals| signals.fork());
         if flags.contains(CloneFlags::VM) && !flags.contains(CloneFlags::VFORK) {
             signals.alt_stack = SigAltStack::DISABLED;
@@ -97,7 +107,10 @@ impl Process {
             pid,
             task: SpinLock::new(Weak::new()),
             files: SpinLock::new(crate::fs::fdtable::FdTable::new()),
-            place: SpinLock::new(super::Place { cwd: crate::fs::root(), umask: 0o022 }),
+            place: SpinLock::new(super::Place {
+                cwd: crate::fs::root(),
+                umask: 0o022,
+            }),
             signals: SpinLock::new(signals),
             limits: SpinLock::new(super::Limits::new()),
             program: SpinLock::new(super::Program::default()),
@@ -111,22 +124,36 @@ impl Process {
 
 impl VforkDone {
     fn new() -> Arc<Self> {
-        Arc::new(Self { done: AtomicBool::new(false), queue: WaitQueue::new() })
+        Arc::new(Self {
+            done: AtomicBool::new(false),
+            queue: WaitQueue::new(),
+        })
     }
 
     /// Sleeps until the child has released the memory, or this process has to end itself.
     fn wait(&self) {
         // Interrupted: the parent ends on its way to user mode, and the child needs it no more.
-        let _ = self.queue.wait_until_interruptible(|| self.done.load(Acquire));
+        let _ = self
+            .queue
+            .wait_until_interruptible(|| self.done.load(Acquire));
     }
 }
 
 fn child_mm(flags: CloneFlags) -> Result<MmUserRef, OutOfMemory> {
     let mm = task::current_mm().expect("a process that forks has memory");
-    if flags.contains(CloneFlags::VM) { Ok(mm) } else { mm.fork() }
+    if flags.contains(CloneFlags::VM) {
+        Ok(mm)
+    } else {
+        mm.fork()
+    }
 }
 
-fn child_task(frame: &TrapFrame, request: &CloneRequest, child: &Arc<Process>, mm: MmUserRef) -> Result<TaskRef, OutOfMemory> {
+fn child_task(
+    frame: &TrapFrame,
+    request: &CloneRequest,
+    child: &Arc<Process>,
+    mm: MmUserRef,
+) -> Result<TaskRef, OutOfMemory> {
     let parent = task::current();
     let mut frame = *frame;
     frame.set_return(0);
@@ -140,7 +167,11 @@ fn child_task(frame: &TrapFrame, request: &CloneRequest, child: &Arc<Process>, m
         frame,
         owner: child.clone(),
         copy_fpu: true,
-        fs_base: if sets_tls { request.tls } else { parent.fs_base() },
+        fs_base: if sets_tls {
+            request.tls
+        } else {
+            parent.fs_base()
+        },
         gs_base: parent.gs_base(),
     }
     .spawn()

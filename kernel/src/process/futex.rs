@@ -6,7 +6,10 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering::{Acquire, Release}};
+use core::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Release},
+};
 
 use crate::locks::{SpinLock, WaitQueue, rank};
 use crate::mm::uaccess;
@@ -55,7 +58,12 @@ impl Key {
 
 /// Sleeps until somebody wakes this word with one of `bits`, unless it is not `expected` any more.
 pub fn wait(key: Key, expected: u32, bits: u32, deadline: Option<u64>) -> Result<(), FutexError> {
-    let waiter = Arc::new(Waiter { key, bits, woken: AtomicBool::new(false), queue: WaitQueue::new() });
+    let waiter = Arc::new(Waiter {
+        key,
+        bits,
+        woken: AtomicBool::new(false),
+        queue: WaitQueue::new(),
+    });
     enqueue(&waiter)?;
     let outcome = match uaccess::read_user::<u32>(key.addr) {
         Err(_) => Err(FutexError::BadAddress),
@@ -86,7 +94,9 @@ impl Waiter {
         let is_over = || deadline.is_some_and(|deadline| time::now_ns() >= deadline);
         let is_woken = || self.woken.load(Acquire);
         let _timer = deadline.map(time::wake_at);
-        let waited = self.queue.wait_until_interruptible(|| is_woken() || is_over());
+        let waited = self
+            .queue
+            .wait_until_interruptible(|| is_woken() || is_over());
         match waited {
             _ if is_woken() => Ok(()),
             Ok(()) => Err(FutexError::TimedOut),
@@ -97,7 +107,9 @@ impl Waiter {
 
 fn enqueue(waiter: &Arc<Waiter>) -> Result<(), FutexError> {
     let mut waiters = WAITERS.lock();
-    waiters.try_reserve(1).map_err(|_| FutexError::OutOfMemory)?;
+    waiters
+        .try_reserve(1)
+        .map_err(|_| FutexError::OutOfMemory)?;
     waiters.push(waiter.clone());
     Ok(())
 }
@@ -113,6 +125,8 @@ fn dequeue(waiter: &Arc<Waiter>) -> bool {
 
 fn take(key: Key, bits: u32) -> Option<Arc<Waiter>> {
     let mut waiters = WAITERS.lock();
-    let found = waiters.iter().position(|waiter| waiter.key == key && waiter.bits & bits != 0)?;
+    let found = waiters
+        .iter()
+        .position(|waiter| waiter.key == key && waiter.bits & bits != 0)?;
     Some(waiters.remove(found))
 }

@@ -18,6 +18,7 @@ use vma::VmFlags;
 use crate::fs::dev::random_bytes;
 use crate::fs::regular::FileData;
 use crate::fs::{Follow, Node, NodeKind, PathError, resolve};
+use crate::mm::mm_struct::MmLimits;
 use crate::mm::remote::RemoteFault;
 use crate::mm::{MapBacking, MapError, MapKind, MapRequest, Mm, MmUserRef, OutOfMemory};
 
@@ -30,7 +31,9 @@ const MAX_SCRIPTS: usize = 5;
 /// Clock ticks per second, as `times` counts them.
 const CLOCK_TICKS: u64 = 100;
 /// All a mapping of a program may ever be.
-const MAY_ALL: VmFlags = VmFlags::MAYREAD.union(VmFlags::MAYWRITE).union(VmFlags::MAYEXEC);
+const MAY_ALL: VmFlags = VmFlags::MAYREAD
+    .union(VmFlags::MAYWRITE)
+    .union(VmFlags::MAYEXEC);
 
 /// What is to be run.
 pub struct ExecRequest {
@@ -42,8 +45,8 @@ pub struct ExecRequest {
     pub envp: Vec<Vec<u8>>,
     /// Where a relative path begins.
     pub cwd: &'static Node,
-    /// RLIMIT_STACK in bytes.
-    pub stack_limit: u64,
+    /// What the new address space may hold.
+    pub limits: MmLimits,
 }
 
 /// A program in memory that nobody runs yet.
@@ -90,7 +93,7 @@ pub fn load(mut request: ExecRequest) -> Result<Image, ExecveError> {
         None => None,
     };
     let mm = Mm::new()?;
-    mm.set_stack_limit(request.stack_limit);
+    mm.set_limits(request.limits);
     let (plan, start) = map_all(&mm, plan, &program, interpreter.as_ref())?;
     mm.set_brk_start(brk_start(&plan));
     let stack = write_stack(&mm, &plan, &start, &request)?;
@@ -120,7 +123,10 @@ impl Found {
     fn new(cwd: &'static Node, path: &[u8]) -> Result<Self, ExecveError> {
         let node = resolve(cwd, path, Follow::Yes).map_err(ExecveError::Path)?;
         match &node.kind {
-            NodeKind::Regular(data) if node.is_executable() => Ok(Self { node, data: data.clone() }),
+            NodeKind::Regular(data) if node.is_executable() => Ok(Self {
+                node,
+                data: data.clone(),
+            }),
             _ => Err(ExecveError::NotExecutable),
         }
     }
@@ -140,46 +146,75 @@ fn find_program(request: &mut ExecRequest) -> Result<Found, ExecveError> {
         };
         let line = line.map_err(ExecveError::Script)?;
         let interpreter = line.interpreter.to_vec();
-        let head = [Some(interpreter.clone()), line.argument.map(<[u8]>::to_vec), Some(path)];
-        request.argv.splice(..request.argv.len().min(1), head.into_iter().flatten());
+        let head = [
+            Some(interpreter.clone()),
+            line.argument.map(<[u8]>::to_vec),
+            Some(path),
+        ];
+        request
+            .argv
+            .splice(..request.argv.len().min(1), head.into_iter().flatten());
         path = interpreter;
     }
     Err(ExecveError::TooManyScripts)
 }
 
 /// Maps the program and its interpreter; returns the plan with final addresses.
-fn map_all<'a>(mm: &Mm, plan: LoadPlan<'a>, program: &Found, interpreter: Option<&Found>) -> Result<(LoadPlan<'a>, Start), ExecveError> {
+fn map_all<'a>(
+    mm: &Mm,
+    plan: LoadPlan<'a>,
+    program: &Found,
+    interpreter: Option<&Found>,
+) -> Result<(LoadPlan<'a>, Start), ExecveError> {
     let plan = place(mm, plan, interpreter.is_some())?;
     map_program(mm, &plan, program)?;
     let Some(interpreter) = interpreter else {
-        let start = Start { entry: plan.entry, base: 0 };
+        let start = Start {
+            entry: plan.entry,
+            base: 0,
+        };
         return Ok((plan, start));
     };
-    let loader = place(mm, exec::plan(interpreter.data.bytes(), interpreter.len())?, false)?;
+    let loader = place(
+        mm,
+        exec::plan(interpreter.data.bytes(), interpreter.len())?,
+        false,
+    )?;
     map_program(mm, &loader, interpreter)?;
     let base = match loader.kind {
         Kind::Pie => loader.span.start.start().as_u64(),
         Kind::Fixed => 0,
     };
-    let start = Start { entry: loader.entry, base };
+    let start = Start {
+        entry: loader.entry,
+        base,
+    };
     Ok((plan, start))
 }
 
 /// Gives a position-independent program its place.
-fn place<'a>(mm: &Mm, plan: LoadPlan<'a>, has_interpreter: bool) -> Result<LoadPlan<'a>, ExecveError> {
+fn place<'a>(
+    mm: &Mm,
+    plan: LoadPlan<'a>,
+    has_interpreter: bool,
+) -> Result<LoadPlan<'a>, ExecveError> {
     let base = match plan.kind {
         Kind::Fixed => return Ok(plan),
         Kind::Pie if has_interpreter => PIE_BASE,
         Kind::Pie => find_room(mm, &plan)?,
     };
-    let base = base.checked_next_multiple_of(plan.align).ok_or(ExecveError::OutOfMemory)?;
+    let base = base
+        .checked_next_multiple_of(plan.align)
+        .ok_or(ExecveError::OutOfMemory)?;
     Ok(plan.relocated(VirtAddr::new(base))?)
 }
 
 /// Finds where the whole program fits, aligned as it asks: by mapping that much and unmapping it.
 fn find_room(mm: &Mm, plan: &LoadPlan<'_>) -> Result<u64, ExecveError> {
     let len = plan.span.len() * PAGE_SIZE;
-    let len = len.checked_add(plan.align - PAGE_SIZE).ok_or(ExecveError::OutOfMemory)?;
+    let len = len
+        .checked_add(plan.align - PAGE_SIZE)
+        .ok_or(ExecveError::OutOfMemory)?;
     let request = MapRequest {
         addr: 0,
         len,
@@ -189,23 +224,34 @@ fn find_room(mm: &Mm, plan: &LoadPlan<'_>) -> Result<u64, ExecveError> {
         backing: MapBacking::Anon,
     };
     let addr = mm.map(&request)?;
-    mm.unmap(addr, len).expect("what was just mapped can be unmapped");
+    mm.unmap(addr, len)
+        .expect("what was just mapped can be unmapped");
     Ok(addr)
 }
 
 fn map_program(mm: &Mm, plan: &LoadPlan<'_>, found: &Found) -> Result<(), ExecveError> {
-    plan.segments.iter().try_for_each(|segment| map_segment(mm, segment, found))
+    plan.segments
+        .iter()
+        .try_for_each(|segment| map_segment(mm, segment, found))
 }
 
 fn map_segment(mm: &Mm, segment: &Segment, found: &Found) -> Result<(), ExecveError> {
-    let file = MapBacking::File { source: found.data.clone(), page: segment.file_page };
+    let file = MapBacking::File {
+        source: found.data.clone(),
+        page: segment.file_page,
+    };
     map_pages(mm, segment.file_range(), segment.prot, file)?;
     map_pages(mm, segment.anon_range(), segment.prot, MapBacking::Anon)?;
     let tail = &segment.zero_tail;
     Ok(mm.zero_remote(tail.start, tail.end - tail.start)?)
 }
 
-fn map_pages(mm: &Mm, pages: PageRange, prot: Prot, backing: MapBacking) -> Result<(), ExecveError> {
+fn map_pages(
+    mm: &Mm,
+    pages: PageRange,
+    prot: Prot,
+    backing: MapBacking,
+) -> Result<(), ExecveError> {
     if pages.is_empty() {
         return Ok(());
     }
@@ -230,7 +276,12 @@ fn brk_start(plan: &LoadPlan<'_>) -> u64 {
 }
 
 /// Maps the stack and writes what the program finds on it.
-fn write_stack(mm: &Mm, plan: &LoadPlan<'_>, start: &Start, request: &ExecRequest) -> Result<InitialStack, ExecveError> {
+fn write_stack(
+    mm: &Mm,
+    plan: &LoadPlan<'_>,
+    start: &Start,
+    request: &ExecRequest,
+) -> Result<InitialStack, ExecveError> {
     let stack = exec::stack::build(&StackArgs {
         argv: &request.argv,
         envp: &request.envp,
@@ -240,7 +291,12 @@ fn write_stack(mm: &Mm, plan: &LoadPlan<'_>, start: &Start, request: &ExecReques
         platform: b"x86_64",
         top: USER_END,
     })?;
-    map_stack(mm, stack.bytes.len() as u64, plan.exec_stack, request.stack_limit)?;
+    map_stack(
+        mm,
+        stack.bytes.len() as u64,
+        plan.exec_stack,
+        request.limits.stack,
+    )?;
     mm.write_remote(stack.sp, &stack.bytes)?;
     Ok(stack)
 }
@@ -248,7 +304,11 @@ fn write_stack(mm: &Mm, plan: &LoadPlan<'_>, start: &Start, request: &ExecReques
 fn map_stack(mm: &Mm, used: u64, executable: bool, limit: u64) -> Result<(), ExecveError> {
     let used = used.next_multiple_of(PAGE_SIZE);
     let len = (used + STACK_ROOM).min(limit & !(PAGE_SIZE - 1)).max(used);
-    let exec = if executable { Prot::EXEC } else { Prot::empty() };
+    let exec = if executable {
+        Prot::EXEC
+    } else {
+        Prot::empty()
+    };
     let request = MapRequest {
         addr: USER_END - len,
         len,

@@ -16,7 +16,7 @@ use super::{Process, Program, tree};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs::{self, procfs};
 use crate::mm::OutOfMemory;
-use crate::mm::mm_struct::DEFAULT_STACK_LIMIT;
+use crate::mm::mm_struct::MmLimits;
 use crate::sched;
 use crate::task::NewUser;
 
@@ -29,7 +29,9 @@ const ENVIRONMENT: [&str; 3] = ["HOME=/", "TERM=linux", "PATH=/bin:/sbin:/usr/bi
 pub fn start_init(cmdline: &CommandLine) {
     procfs::set_process_view(&OwnView);
     let path = cmdline.init.as_deref().unwrap_or(DEFAULT_INIT);
-    let argv = [path].into_iter().chain(cmdline.init_args.iter().map(String::as_str));
+    let argv = [path]
+        .into_iter()
+        .chain(cmdline.init_args.iter().map(String::as_str));
     match load(path, argv.map(bytes).collect()) {
         Ok(image) => match start(image, path) {
             Ok(()) => log::info!(target: "process", "init is {path}"),
@@ -45,12 +47,18 @@ fn load(path: &str, argv: Vec<Vec<u8>>) -> Result<Image, ExecveError> {
         argv,
         envp: ENVIRONMENT.map(bytes).to_vec(),
         cwd: fs::root(),
-        stack_limit: DEFAULT_STACK_LIMIT,
+        limits: MmLimits::DEFAULT,
     })
 }
 
 fn start(image: Image, path: &str) -> Result<(), OutOfMemory> {
-    let Image { mm, entry, sp, exe, arguments } = image;
+    let Image {
+        mm,
+        entry,
+        sp,
+        exe,
+        arguments,
+    } = image;
     let process = Arc::new(Process::empty(tree::new_pid(), Signals::new()));
     assert!(process.pid() == tree::INIT, "init is the first process");
     process.reset_for_program(Program { exe, arguments });
@@ -74,7 +82,8 @@ fn start(image: Image, path: &str) -> Result<(), OutOfMemory> {
 /// Gives init the console as its first three descriptors.
 fn open_console(process: &Process) {
     let limit = process.fd_limit();
-    let console = fs::open(fs::root(), b"/dev/console", OpenFlags::RDWR).expect("the tree has a console");
+    let console =
+        fs::open(fs::root(), b"/dev/console", OpenFlags::RDWR).expect("the tree has a console");
     for _ in 0..3 {
         let inserted = process.with_files(|files| files.insert(console.clone(), false, 0, limit));
         inserted.expect("an empty table has room");

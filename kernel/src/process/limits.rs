@@ -1,14 +1,16 @@
 //! Resource limits.
 //!
-//! Two are enforced: the stack (by the page-fault handler, which is told) and the number of
-//! descriptors. Some others bound things this kernel does not have and so are kept as they are set.
+//! Enforced are the number of descriptors and, by mm, which is told: stack, data, address space.
+//! Some others bound things this kernel does not have and so are kept as they are set.
 //! The rest cannot be lowered: a limit that is accepted is a promise.
 
 use abi::linux::{
-    RLIMIT_CORE, RLIMIT_FSIZE, RLIMIT_LOCKS, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE,
-    RLIMIT_RTPRIO, RLIMIT_STACK,
+    RLIMIT_AS, RLIMIT_CORE, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_LOCKS, RLIMIT_MEMLOCK,
+    RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_RTPRIO, RLIMIT_STACK,
 };
 use abi::process::Rlimit;
+
+use crate::mm::mm_struct::MmLimits;
 
 /// How many resources have limits.
 const COUNT: usize = 16;
@@ -56,8 +58,10 @@ impl Limits {
             return Err(LimitError::Invalid);
         }
         match resource as u32 {
-            RLIMIT_NOFILE if new.maximum > OPEN_FILES.maximum => return Err(LimitError::NotAllowed),
-            RLIMIT_NOFILE | RLIMIT_STACK => {}
+            RLIMIT_NOFILE if new.maximum > OPEN_FILES.maximum => {
+                return Err(LimitError::NotAllowed);
+            }
+            RLIMIT_NOFILE | RLIMIT_STACK | RLIMIT_DATA | RLIMIT_AS => {}
             // No core files, no file that grows, no locks, no queues, nothing that is swapped out.
             RLIMIT_CORE | RLIMIT_FSIZE | RLIMIT_LOCKS | RLIMIT_MEMLOCK | RLIMIT_MSGQUEUE => {}
             _ if new == old => {}
@@ -75,5 +79,14 @@ impl Limits {
     /// Returns how large the stack may grow.
     pub fn stack(&self) -> u64 {
         self.0[RLIMIT_STACK as usize].current
+    }
+
+    /// Returns the limits that mm enforces.
+    pub fn mm(&self) -> MmLimits {
+        MmLimits {
+            stack: self.stack(),
+            data: self.0[RLIMIT_DATA as usize].current,
+            address_space: self.0[RLIMIT_AS as usize].current,
+        }
     }
 }

@@ -32,7 +32,9 @@ pub fn set_handler(handler: fn(Ending) -> !) {
 
 /// Ends the machine.
 pub fn end(ending: Ending) -> ! {
-    let handler = HANDLER.get().expect("boot says how the machine ends before a program can ask for it");
+    let handler = HANDLER
+        .get()
+        .expect("boot says how the machine ends before a program can ask for it");
     handler(ending)
 }
 

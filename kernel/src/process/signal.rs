@@ -72,14 +72,24 @@ impl Signals {
 
     /// Returns what a fork inherits: everything but what is pending.
     pub fn fork(&self) -> Self {
-        Self { pending: SigSet::EMPTY, ..self.clone() }
+        Self {
+            pending: SigSet::EMPTY,
+            ..self.clone()
+        }
     }
 
     /// Resets for a new program: handlers go, what is ignored stays ignored (EX-3).
     pub fn exec(&mut self) {
         for action in &mut self.actions {
-            let handler = if action.handler == SIG_IGN { SIG_IGN } else { SIG_DFL };
-            *action = SigAction { handler, ..SigAction::default() };
+            let handler = if action.handler == SIG_IGN {
+                SIG_IGN
+            } else {
+                SIG_DFL
+            };
+            *action = SigAction {
+                handler,
+                ..SigAction::default()
+            };
         }
         self.alt_stack = SigAltStack::DISABLED;
     }
@@ -144,7 +154,8 @@ impl Signals {
     /// What the signal does when it is not blocked.
     fn arrival(&self, signal: Signal) -> Arrival {
         let default = signal.default_action();
-        let is_ignored_by_default = matches!(default, DefaultAction::Ignore | DefaultAction::Continue);
+        let is_ignored_by_default =
+            matches!(default, DefaultAction::Ignore | DefaultAction::Continue);
         match self.action(signal).handler {
             SIG_IGN => Arrival::Ignored,
             SIG_DFL if is_ignored_by_default => Arrival::Ignored,
@@ -216,5 +227,7 @@ fn act(process: &Process, signal: Signal, arrival: Arrival) {
 
 /// Returns the signal that is to end the current process, if one was posted.
 pub fn fatal() -> Option<Signal> {
-    task::current().fatal_signal().and_then(|number| Signal::new(number.into()))
+    task::current()
+        .fatal_signal()
+        .and_then(|number| Signal::new(number.into()))
 }

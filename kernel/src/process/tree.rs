@@ -16,7 +16,10 @@ pub const INIT: u32 = 1;
 /// The numbers wrap here.
 const PID_MAX: u32 = 1 << 22;
 
-static TREE: SpinLock<Tree, { rank::TREE }> = SpinLock::new(Tree { nodes: BTreeMap::new(), last_pid: 0 });
+static TREE: SpinLock<Tree, { rank::TREE }> = SpinLock::new(Tree {
+    nodes: BTreeMap::new(),
+    last_pid: 0,
+});
 
 struct Tree {
     nodes: BTreeMap<u32, TreeNode>,
@@ -102,16 +105,19 @@ pub fn insert(process: Arc<Process>, parent: Option<u32>) {
     let mut tree = TREE.lock();
     let family = match parent.and_then(|parent| Some((parent, tree.nodes.get(&parent)?.family))) {
         Some((parent, family)) => Family { parent, ..family },
-        None => Family { parent: 0, group: pid, session: pid },
+        None => Family {
+            parent: 0,
+            group: pid,
+            session: pid,
+        },
     };
-    let node = TreeNode { process, family, ended: None, children: Usage::default() };
+    let node = TreeNode {
+        process,
+        family,
+        ended: None,
+        children: Usage::default(),
+    };
     tree.nodes.insert(pid, node);
-}
-
-/// Removes a process that never ran.
-pub fn remove(pid: u32) {
-    let removed = TREE.lock().nodes.remove(&pid);
-    drop(removed);
 }
 
 /// Returns the process with this number, ended or not.
@@ -140,7 +146,11 @@ pub fn family(pid: u32) -> Option<Family> {
 
 /// Returns what the ended children of a process used, as far as it waited for them.
 pub fn children_usage(pid: u32) -> Usage {
-    TREE.lock().nodes.get(&pid).map(|node| node.children).unwrap_or_default()
+    TREE.lock()
+        .nodes
+        .get(&pid)
+        .map(|node| node.children)
+        .unwrap_or_default()
 }
 
 /// Marks a process as ended, gives its children to init, and returns who must be told.
@@ -149,7 +159,11 @@ pub fn children_usage(pid: u32) -> Usage {
 pub fn end(pid: u32, status: ExitStatus, usage: Usage, forgotten: bool) -> Mourners {
     let mut tree = TREE.lock();
     let mut orphaned_dead = false;
-    for node in tree.nodes.values_mut().filter(|node| node.family.parent == pid) {
+    for node in tree
+        .nodes
+        .values_mut()
+        .filter(|node| node.family.parent == pid)
+    {
         node.family.parent = INIT;
         orphaned_dead |= node.ended.is_some();
     }
@@ -158,10 +172,18 @@ pub fn end(pid: u32, status: ExitStatus, usage: Usage, forgotten: bool) -> Mourn
     };
     node.ended = Some(Ended { status, usage });
     let parent = node.family.parent;
-    let removed = if forgotten { tree.nodes.remove(&pid) } else { None };
+    let removed = if forgotten {
+        tree.nodes.remove(&pid)
+    } else {
+        None
+    };
     Mourners {
         parent: tree.nodes.get(&parent).map(|node| node.process.clone()),
-        init: tree.nodes.get(&INIT).filter(|_| orphaned_dead).map(|node| node.process.clone()),
+        init: tree
+            .nodes
+            .get(&INIT)
+            .filter(|_| orphaned_dead)
+            .map(|node| node.process.clone()),
         _removed: removed.map(|node| node.process),
     }
 }
@@ -181,7 +203,11 @@ pub fn reap(parent: u32, selector: Selector) -> Result<Option<Reaped>, NoChild> 
     let mut tree = TREE.lock();
     let mut any = false;
     let mut found = None;
-    for (pid, node) in tree.nodes.iter().filter(|(pid, node)| selector.selects(parent, **pid, node)) {
+    for (pid, node) in tree
+        .nodes
+        .iter()
+        .filter(|(pid, node)| selector.selects(parent, **pid, node))
+    {
         any = true;
         if let Some(ended) = node.ended {
             found = Some((*pid, ended));
@@ -196,19 +222,32 @@ pub fn reap(parent: u32, selector: Selector) -> Result<Option<Reaped>, NoChild> 
     if let Some(parent) = tree.nodes.get_mut(&parent) {
         parent.children = parent.children + usage;
     }
-    Ok(Some(Reaped { pid, status: ended.status, usage, _process: node.process }))
+    Ok(Some(Reaped {
+        pid,
+        status: ended.status,
+        usage,
+        _process: node.process,
+    }))
 }
 
 /// Moves `pid`, the caller or a child of it, into `group`.
 pub fn set_group(caller: u32, pid: u32, group: u32) -> Result<(), GroupError> {
     let mut tree = TREE.lock();
-    let session = tree.nodes.get(&caller).ok_or(GroupError::NoProcess)?.family.session;
+    let session = tree
+        .nodes
+        .get(&caller)
+        .ok_or(GroupError::NoProcess)?
+        .family
+        .session;
     let family = tree.nodes.get(&pid).ok_or(GroupError::NoProcess)?.family;
     if pid != caller && family.parent != caller {
         return Err(GroupError::NoProcess);
     }
     let exists = group == pid
-        || tree.nodes.values().any(|node| node.family.group == group && node.family.session == session);
+        || tree
+            .nodes
+            .values()
+            .any(|node| node.family.group == group && node.family.session == session);
     if family.session != session || family.session == pid || !exists {
         return Err(GroupError::NotAllowed);
     }

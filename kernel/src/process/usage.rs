@@ -20,7 +20,11 @@ impl Usage {
     pub fn of_current() -> Self {
         let task = task::current();
         let (min_faults, maj_faults) = task.faults();
-        Self { cpu_ns: task.run_ns(), min_faults, maj_faults }
+        Self {
+            cpu_ns: task.run_ns(),
+            min_faults,
+            maj_faults,
+        }
     }
 }
 

@@ -27,10 +27,16 @@ impl ProcessView for OwnView {
     /// The first fields of the line, up to the CPU times; those that follow are not kept.
     fn stat(&self, out: &mut dyn Write) -> fmt::Result {
         let pid = current().pid();
-        let Some(family) = tree::family(pid) else { return Ok(()) };
+        let Some(family) = tree::family(pid) else {
+            return Ok(());
+        };
         let usage = Usage::of_current();
         write!(out, "{pid} ({}) R ", task::current().name())?;
-        write!(out, "{} {} {} 0 -1 0 ", family.parent, family.group, family.session)?;
+        write!(
+            out,
+            "{} {} {} 0 -1 0 ",
+            family.parent, family.group, family.session
+        )?;
         write!(out, "{} 0 {} 0 ", usage.min_faults, usage.maj_faults)?;
         writeln!(out, "{} 0", usage.cpu_ns / 10_000_000)
     }

@@ -19,7 +19,9 @@ pub fn wait(selector: Selector, sleeps: bool) -> Result<Option<Reaped>, WaitErro
     if !sleeps {
         return attempt().map_err(|NoChild| WaitError::NoChild);
     }
-    let outcome = process.child_changed.wait_for_interruptible(|| attempt().transpose());
+    let outcome = process
+        .child_changed
+        .wait_for_interruptible(|| attempt().transpose());
     match outcome {
         Ok(reaped) => reaped.map(Some).map_err(|NoChild| WaitError::NoChild),
         Err(_) => Err(WaitError::Interrupted),

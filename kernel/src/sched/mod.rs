@@ -21,10 +21,10 @@ use core::sync::atomic::Ordering::Relaxed;
 use crate::arch::{cpu, local, timer};
 use crate::locks::assert_may_sleep;
 use crate::mm::counters::CONTEXT_SWITCHES;
-use crate::task::{self, BLOCKED, DEAD, RUNNABLE, Task, TaskRef, current};
+use crate::task::{self, BLOCKED, DEAD, RUNNABLE, TaskRef, current};
 use runqueue::{Rq, this_rq};
 
-pub use switching::{finish_switch, first_switch};
+pub use switching::first_switch;
 
 /// Makes `idle` the running task of this CPU; from here on there is a current task.
 pub fn init(idle: TaskRef) {
@@ -108,14 +108,16 @@ fn pick_next(rq: &mut Rq, _now: u64) -> TaskRef {
     } else {
         prev.queued().store(false, Relaxed);
     }
-    rq.queue.pick().unwrap_or_else(|| rq.idle.clone().expect("each CPU has an idle task"))
+    rq.queue
+        .pick()
+        .unwrap_or_else(|| rq.idle.clone().expect("each CPU has an idle task"))
 }
 
 /// Tells the scheduler that a timer interrupt came: a task whose slice is over is preempted soon.
 pub fn tick(now: u64) {
     let rq = this_rq().lock();
     let running = current();
-    if running.is_idle() && rq.queue.len() == 0 {
+    if running.is_idle() && rq.queue.is_empty() {
         return;
     }
     if running.is_idle() || rq.queue.slice_over(running.turn_ns(now)) {
@@ -125,7 +127,7 @@ pub fn tick(now: u64) {
 
 /// Returns whether somebody waits for the CPU besides the task that runs.
 pub fn others_wait() -> bool {
-    this_rq().lock().queue.len() != 0
+    !this_rq().lock().queue.is_empty()
 }
 
 /// Posts a signal that ends `task` at its next chance, and wakes it for that.
@@ -156,9 +158,4 @@ pub fn idle_loop() -> ! {
             cpu::idle_wait();
         }
     }
-}
-
-/// Describes what a task stands on, for the statistics thread and reports.
-pub fn active_mm_of(task: &Task) -> Option<u64> {
-    task.mm_slot().lock().active_id()
 }

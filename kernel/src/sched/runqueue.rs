@@ -25,8 +25,15 @@ pub struct Rq {
 pub type RqLock = SpinLock<Rq, { rank::RUNQ }>;
 
 static RUN_QUEUES: PerCpu<RqLock> = PerCpu::new(
-    [const { SpinLock::new(Rq { queue: RunQueue::new(), current: None, idle: None, prev: None, lazy_drop: None }) };
-        MAX_CPUS],
+    [const {
+        SpinLock::new(Rq {
+            queue: RunQueue::new(),
+            current: None,
+            idle: None,
+            prev: None,
+            lazy_drop: None,
+        })
+    }; MAX_CPUS],
 );
 
 /// Returns this CPU's run queue.

@@ -15,6 +15,7 @@ use lazytlb::MmSwitch;
 use super::runqueue::{Rq, this_rq};
 use crate::arch::cpu;
 use crate::locks::rank;
+use crate::log::trace::{self, Area};
 use crate::mm::counters::{
     LAZY_DROP, LAZY_GRAB, LAZY_TRANSFER, SWITCH_KK, SWITCH_KU, SWITCH_UK, SWITCH_UU,
 };
@@ -29,7 +30,10 @@ pub(super) fn context_switch(mut rq: RqGuard, next: TaskRef) {
     switch_mm_of(&mut rq, &prev, &next);
     switch_registers(&prev, &next);
     task::current::set_current(&next);
-    let (from, to) = (core::ptr::from_ref(prev.context()), core::ptr::from_ref(next.context()));
+    let (from, to) = (
+        core::ptr::from_ref(prev.context()),
+        core::ptr::from_ref(next.context()),
+    );
     // From here on only the run queue holds the two references: nothing of them is on this stack.
     rq.prev = Some(prev);
     rq.current = Some(next);
@@ -72,7 +76,17 @@ pub fn first_switch() {
 fn switch_mm_of(rq: &mut Rq, prev: &Task, next: &Task) {
     let mut from = prev.mm_slot().lock();
     let mut to = next.mm_slot().lock_nested(&from);
-    let plan = MmSwitch::plan(matches!(*from, TaskMm::User(_)), matches!(*to, TaskMm::User(_)));
+    let plan = MmSwitch::plan(
+        matches!(*from, TaskMm::User(_)),
+        matches!(*to, TaskMm::User(_)),
+    );
+    if trace::on(Area::Switch) {
+        trace::event(format_args!(
+            "switch {} -> {} {plan:?}",
+            prev.tid(),
+            next.tid()
+        ));
+    }
     match plan {
         MmSwitch::KernelToKernel => {
             SWITCH_KK.inc();
@@ -125,4 +139,3 @@ fn switch_registers(prev: &Task, next: &Task) {
         cpu::set_user_gs_base(next.gs_base());
     }
 }
-

@@ -34,7 +34,11 @@ pub fn directory(fd: u64, path: &[u8]) -> Result<&'static Node, Errno> {
         return Ok(process::current().cwd());
     }
     let node = file(fd)?.file().node().ok_or(Errno::ENOTDIR)?;
-    if node.is_directory() { Ok(node) } else { Err(Errno::ENOTDIR) }
+    if node.is_directory() {
+        Ok(node)
+    } else {
+        Err(Errno::ENOTDIR)
+    }
 }
 
 /// Finds what the path at `addr` stands for, seen from the directory `fd`.
@@ -77,7 +81,11 @@ pub fn read<T: FromBytes + IntoBytes>(addr: u64) -> Result<T, Errno> {
 
 /// Reads one value, if there is an address.
 pub fn read_optional<T: FromBytes + IntoBytes>(addr: u64) -> Result<Option<T>, Errno> {
-    if addr == 0 { Ok(None) } else { read(addr).map(Some) }
+    if addr == 0 {
+        Ok(None)
+    } else {
+        read(addr).map(Some)
+    }
 }
 
 /// Writes one value.
@@ -86,8 +94,15 @@ pub fn write<T: IntoBytes + zerocopy::Immutable>(addr: u64, value: &T) -> Result
 }
 
 /// Writes one value, if there is an address.
-pub fn write_optional<T: IntoBytes + zerocopy::Immutable>(addr: u64, value: &T) -> Result<(), Errno> {
-    if addr == 0 { Ok(()) } else { write(addr, value) }
+pub fn write_optional<T: IntoBytes + zerocopy::Immutable>(
+    addr: u64,
+    value: &T,
+) -> Result<(), Errno> {
+    if addr == 0 {
+        Ok(())
+    } else {
+        write(addr, value)
+    }
 }
 
 /// Reads a time in nanoseconds.

@@ -2,9 +2,10 @@
 
 use abi::Errno;
 use abi::linux::{
-    CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_PROCESS_CPUTIME_ID,
-    CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_TAI, CLOCK_THREAD_CPUTIME_ID, FUTEX_CLOCK_REALTIME,
-    FUTEX_PRIVATE_FLAG, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, TIMER_ABSTIME,
+    CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
+    CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_TAI,
+    CLOCK_THREAD_CPUTIME_ID, FUTEX_CLOCK_REALTIME, FUTEX_PRIVATE_FLAG, FUTEX_WAIT,
+    FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, TIMER_ABSTIME,
 };
 use abi::time::{Timespec, Timeval, Timezone, Tms};
 
@@ -86,7 +87,11 @@ pub fn clock_nanosleep(frame: &mut TrapFrame) -> SysResult {
 pub fn times(frame: &mut TrapFrame) -> SysResult {
     let [addr, ..] = frame.args();
     let children = tree::children_usage(process::current().pid());
-    let tms = Tms { utime: ticks(Usage::of_current().cpu_ns), cutime: ticks(children.cpu_ns), ..Tms::default() };
+    let tms = Tms {
+        utime: ticks(Usage::of_current().cpu_ns),
+        cutime: ticks(children.cpu_ns),
+        ..Tms::default()
+    };
     args::write_optional(addr, &tms)?;
     Ok(ticks(time::now_ns()))
 }
@@ -139,7 +144,9 @@ impl Clock {
     fn new(number: u64) -> Result<Self, Errno> {
         match number as u32 {
             CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_TAI => Ok(Self::Realtime),
-            CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME => Ok(Self::Monotonic),
+            CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME => {
+                Ok(Self::Monotonic)
+            }
             CLOCK_PROCESS_CPUTIME_ID | CLOCK_THREAD_CPUTIME_ID => Ok(Self::Cpu),
             _ => Err(Errno::EINVAL),
         }

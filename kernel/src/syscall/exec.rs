@@ -22,14 +22,14 @@ pub fn execve(frame: &mut TrapFrame) -> SysResult {
 
 fn request(path: u64, argv: u64, envp: u64) -> Result<ExecRequest, Errno> {
     let process = process::current();
-    let stack_limit = process.with_limits(|limits| limits.stack());
-    let mut budget = ArgBudget::new(stack_limit);
+    let limits = process.with_limits(|limits| limits.mm());
+    let mut budget = ArgBudget::new(limits.stack);
     Ok(ExecRequest {
         path: args::path(path)?,
         argv: strings(argv, &mut budget)?,
         envp: strings(envp, &mut budget)?,
         cwd: process.cwd(),
-        stack_limit,
+        limits,
     })
 }
 
@@ -44,11 +44,14 @@ fn strings(addr: u64, budget: &mut ArgBudget) -> Result<Vec<Vec<u8>>, Errno> {
         if pointer == 0 {
             break;
         }
-        let string = uaccess::read_cstr(pointer, MAX_STRING as usize - 1).map_err(|error| match error {
-            CstrError::Fault => Errno::EFAULT,
-            CstrError::TooLong => Errno::E2BIG,
-        })?;
-        budget.take(string.len() as u64).map_err(|TooBig| Errno::E2BIG)?;
+        let string =
+            uaccess::read_cstr(pointer, MAX_STRING as usize - 1).map_err(|error| match error {
+                CstrError::Fault => Errno::EFAULT,
+                CstrError::TooLong => Errno::E2BIG,
+            })?;
+        budget
+            .take(string.len() as u64)
+            .map_err(|TooBig| Errno::E2BIG)?;
         strings.push(string);
     }
     Ok(strings)

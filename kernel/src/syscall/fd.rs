@@ -4,9 +4,7 @@ use alloc::sync::Arc;
 
 use abi::Errno;
 use abi::file::{CLOSE_RANGE_CLOEXEC, OpenFlags};
-use abi::linux::{
-    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC,
-};
+use abi::linux::{F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC};
 
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;

@@ -102,6 +102,7 @@ fn open_at(dirfd: u64, path: u64, flags: u64) -> SysResult {
     let file = fs::open(args::directory(dirfd, &path)?, &path, flags)?;
     let process = process::current();
     let limit = process.fd_limit();
-    let inserted = process.with_files(|files| files.insert(file, flags.contains(OpenFlags::CLOEXEC), 0, limit));
+    let inserted = process
+        .with_files(|files| files.insert(file, flags.contains(OpenFlags::CLOEXEC), 0, limit));
     Ok(inserted? as u64)
 }

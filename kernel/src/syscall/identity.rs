@@ -3,8 +3,8 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use abi::Errno;
-use abi::process::{ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS};
 use abi::prctl::{PR_GET_NAME, PR_SET_NAME};
+use abi::process::{ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS};
 use addr::USER_END;
 
 use super::{SysResult, args};
@@ -51,7 +51,11 @@ pub fn setpgid(frame: &mut TrapFrame) -> SysResult {
     if group < 0 {
         return Err(Errno::EINVAL);
     }
-    let pid = if pid == 0 { caller } else { u32::try_from(pid).map_err(|_| Errno::ESRCH)? };
+    let pid = if pid == 0 {
+        caller
+    } else {
+        u32::try_from(pid).map_err(|_| Errno::ESRCH)?
+    };
     tree::set_group(caller, pid, if group == 0 { pid } else { group as u32 })?;
     Ok(0)
 }
@@ -70,7 +74,9 @@ pub fn root_id(_: &mut TrapFrame) -> SysResult {
 
 /// `umask(mask)`.
 pub fn umask(frame: &mut TrapFrame) -> SysResult {
-    Ok(process::current().set_umask(frame.args()[0] as u32 & 0o777).into())
+    Ok(process::current()
+        .set_umask(frame.args()[0] as u32 & 0o777)
+        .into())
 }
 
 /// `set_tid_address(addr)`.

@@ -2,8 +2,8 @@
 
 use abi::Errno;
 use abi::linux::{
-    MADV_DODUMP, MADV_DONTDUMP, MADV_DONTNEED, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_RANDOM,
-    MADV_SEQUENTIAL, MADV_WILLNEED, MS_ASYNC, MS_INVALIDATE, MS_SYNC,
+    MADV_DODUMP, MADV_DONTDUMP, MADV_DONTNEED, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_NORMAL,
+    MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MS_ASYNC, MS_INVALIDATE, MS_SYNC,
 };
 use abi::memory::{MapFlags, ProtFlags};
 use addr::PAGE_SIZE;
@@ -36,7 +36,14 @@ pub fn mmap(frame: &mut TrapFrame) -> SysResult {
         None => anonymous(pages, shared),
         Some(file) => of_file(file, prot, shared, pages, offset)?,
     };
-    let request = MapRequest { addr, len, prot, kind: kind(map_flags), flags: flags | extra(map_flags), backing };
+    let request = MapRequest {
+        addr,
+        len,
+        prot,
+        kind: kind(map_flags),
+        flags: flags | extra(map_flags),
+        backing,
+    };
     Ok(mm()?.map(&request)?)
 }
 
@@ -69,11 +76,21 @@ pub fn madvise(frame: &mut TrapFrame) -> SysResult {
     let [addr, len, advice, ..] = frame.args();
     let is_known = matches!(
         advice as u32,
-        MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL | MADV_WILLNEED | MADV_DONTNEED | MADV_HUGEPAGE
-            | MADV_NOHUGEPAGE | MADV_DONTDUMP | MADV_DODUMP
+        MADV_NORMAL
+            | MADV_RANDOM
+            | MADV_SEQUENTIAL
+            | MADV_WILLNEED
+            | MADV_DONTNEED
+            | MADV_HUGEPAGE
+            | MADV_NOHUGEPAGE
+            | MADV_DONTDUMP
+            | MADV_DODUMP
     );
     let end = addr.checked_add(len).ok_or(Errno::EINVAL)?;
-    if !is_known || !addr.is_multiple_of(PAGE_SIZE) || end.checked_next_multiple_of(PAGE_SIZE).is_none() {
+    if !is_known
+        || !addr.is_multiple_of(PAGE_SIZE)
+        || end.checked_next_multiple_of(PAGE_SIZE).is_none()
+    {
         return Err(Errno::EINVAL);
     }
     // The others are hints about reading ahead, large pages and core files: there are none of these.
@@ -88,7 +105,10 @@ pub fn msync(frame: &mut TrapFrame) -> SysResult {
     let [addr, _, flags, ..] = frame.args();
     let flags = flags as u32;
     let contradictory = flags & (MS_SYNC | MS_ASYNC) == MS_SYNC | MS_ASYNC;
-    if flags & !(MS_SYNC | MS_ASYNC | MS_INVALIDATE) != 0 || contradictory || !addr.is_multiple_of(PAGE_SIZE) {
+    if flags & !(MS_SYNC | MS_ASYNC | MS_INVALIDATE) != 0
+        || contradictory
+        || !addr.is_multiple_of(PAGE_SIZE)
+    {
         return Err(Errno::EINVAL);
     }
     Ok(0)
@@ -104,8 +124,13 @@ fn checked_len(len: u64, offset: u64) -> Result<u64, Errno> {
     if len == 0 {
         return Err(Errno::EINVAL);
     }
-    let pages = len.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::ENOMEM)? / PAGE_SIZE;
-    let end = (offset / PAGE_SIZE).checked_add(pages).filter(|end| end.checked_mul(PAGE_SIZE).is_some());
+    let pages = len
+        .checked_next_multiple_of(PAGE_SIZE)
+        .ok_or(Errno::ENOMEM)?
+        / PAGE_SIZE;
+    let end = (offset / PAGE_SIZE)
+        .checked_add(pages)
+        .filter(|end| end.checked_mul(PAGE_SIZE).is_some());
     end.map(|_| pages).ok_or(Errno::EOVERFLOW)
 }
 
@@ -116,14 +141,22 @@ fn is_shared(flags: u64, has_file: bool) -> Result<bool, Errno> {
         MapFlags::SHARED => Ok(true),
         MapFlags::SHARED_VALIDATE if has_file => {
             let known = MapFlags::TYPE | known_flags().bits();
-            if flags & !known == 0 { Ok(true) } else { Err(Errno::EOPNOTSUPP) }
+            if flags & !known == 0 {
+                Ok(true)
+            } else {
+                Err(Errno::EOPNOTSUPP)
+            }
         }
         _ => Err(Errno::EINVAL),
     }
 }
 
 fn known_flags() -> MapFlags {
-    MapFlags::FIXED | MapFlags::FIXED_NOREPLACE | MapFlags::NORESERVE | MapFlags::POPULATE | MapFlags::STACK
+    MapFlags::FIXED
+        | MapFlags::FIXED_NOREPLACE
+        | MapFlags::NORESERVE
+        | MapFlags::POPULATE
+        | MapFlags::STACK
 }
 
 /// Refuses what would change the mapping's meaning and cannot be done.
@@ -149,19 +182,35 @@ fn extra(flags: MapFlags) -> VmFlags {
         (MapFlags::NORESERVE, VmFlags::NORESERVE),
         (MapFlags::LOCKED, VmFlags::LOCKED),
     ];
-    pairs.into_iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, vm_flag)| vm_flag).collect()
+    pairs
+        .into_iter()
+        .filter(|(flag, _)| flags.contains(*flag))
+        .map(|(_, vm_flag)| vm_flag)
+        .collect()
 }
 
 fn anonymous(pages: u64, shared: bool) -> (VmFlags, MapBacking) {
     let may = VmFlags::MAYREAD | VmFlags::MAYWRITE | VmFlags::MAYEXEC;
     match shared {
-        true => (may | VmFlags::SHARED, MapBacking::File { source: SharedAnon::new(pages * PAGE_SIZE), page: 0 }),
+        true => (
+            may | VmFlags::SHARED,
+            MapBacking::File {
+                source: SharedAnon::new(pages * PAGE_SIZE),
+                page: 0,
+            },
+        ),
         false => (may, MapBacking::Anon),
     }
 }
 
 /// Checks what a file may be mapped for (VM-3) and says what the mapping shows.
-fn of_file(file: &OpenFile, prot: Prot, shared: bool, pages: u64, offset: u64) -> Result<(VmFlags, MapBacking), Errno> {
+fn of_file(
+    file: &OpenFile,
+    prot: Prot,
+    shared: bool,
+    pages: u64,
+    offset: u64,
+) -> Result<(VmFlags, MapBacking), Errno> {
     let flags = file.flags();
     if !flags.reads() || shared && prot.contains(Prot::WRITE) && !flags.writes() {
         return Err(Errno::EACCES);
@@ -173,5 +222,11 @@ fn of_file(file: &OpenFile, prot: Prot, shared: bool, pages: u64, offset: u64) -
     let mut may = VmFlags::MAYREAD | VmFlags::MAYEXEC;
     may.set(VmFlags::MAYWRITE, !shared || flags.writes());
     may.set(VmFlags::SHARED, shared);
-    Ok((may, MapBacking::File { source, page: offset / PAGE_SIZE }))
+    Ok((
+        may,
+        MapBacking::File {
+            source,
+            page: offset / PAGE_SIZE,
+        },
+    ))
 }

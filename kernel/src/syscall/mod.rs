@@ -50,7 +50,10 @@ pub fn dispatch(frame: &mut TrapFrame) {
 /// A number that no call has, or one whose call does not exist here (SY-2).
 #[cold]
 fn unknown(number: i32) -> SysResult {
-    let name = usize::try_from(number).ok().and_then(Sysno::new).map_or("?", |call| call.name());
+    let name = usize::try_from(number)
+        .ok()
+        .and_then(Sysno::new)
+        .map_or("?", |call| call.name());
     log::debug!(target: "syscall", "pid {}: {name} ({number}) does not exist here", crate::process::pid_for_log());
     Err(Errno::ENOSYS)
 }

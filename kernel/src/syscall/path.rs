@@ -75,7 +75,10 @@ fn enter(node: &'static Node) -> SysResult {
 }
 
 fn read_link_at(dirfd: u64, path: u64, buf: u64, size: u64) -> SysResult {
-    let size = usize::try_from(size as i32).ok().filter(|size| *size > 0).ok_or(Errno::EINVAL)?;
+    let size = usize::try_from(size as i32)
+        .ok()
+        .filter(|size| *size > 0)
+        .ok_or(Errno::EINVAL)?;
     let node = args::node_at(dirfd, path, Follow::No)?;
     let target = node.link_target().ok_or(Errno::EINVAL)?;
     let len = target.len().min(size);
@@ -85,10 +88,16 @@ fn read_link_at(dirfd: u64, path: u64, buf: u64, size: u64) -> SysResult {
 
 fn access_at(dirfd: u64, path: u64, mode: u64, flags: u64) -> SysResult {
     let (mode, flags) = (mode as u32, flags as u32);
-    if mode & !(R_OK | W_OK | X_OK) != 0 || flags & !(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
+    if mode & !(R_OK | W_OK | X_OK) != 0
+        || flags & !(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0
+    {
         return Err(Errno::EINVAL);
     }
-    let follow = if flags & AT_SYMLINK_NOFOLLOW != 0 { Follow::No } else { Follow::Yes };
+    let follow = if flags & AT_SYMLINK_NOFOLLOW != 0 {
+        Follow::No
+    } else {
+        Follow::Yes
+    };
     let node = args::node_at(dirfd, path, follow)?;
     // Root may read everything, and execute what anybody may.
     let may_execute = node.is_executable() || matches!(node.kind, NodeKind::Directory(_));

@@ -63,11 +63,17 @@ fn poll_until(addr: u64, count: u64, deadline: Option<u64>) -> SysResult {
         .map(|index| Polled::read(addr + index * size_of::<PollFd>() as u64))
         .collect::<Result<Vec<_>, _>>()?;
     // Whether it is time or an event that ends the wait, the entries say.
-    poll::wait(deadline, || polled.iter_mut().fold(false, |any, polled| polled.look() | any))
-        .map_err(interrupted)?;
+    poll::wait(deadline, || {
+        polled
+            .iter_mut()
+            .fold(false, |any, polled| polled.look() | any)
+    })
+    .map_err(interrupted)?;
     let mut ready = 0;
     for (index, polled) in (0..).zip(&polled) {
-        let revents = addr + index * size_of::<PollFd>() as u64 + core::mem::offset_of!(PollFd, revents) as u64;
+        let revents = addr
+            + index * size_of::<PollFd>() as u64
+            + core::mem::offset_of!(PollFd, revents) as u64;
         args::write(revents, &polled.request.revents)?;
         ready += u64::from(polled.request.revents != 0);
     }
@@ -77,7 +83,11 @@ fn poll_until(addr: u64, count: u64, deadline: Option<u64>) -> SysResult {
 impl Polled {
     fn read(addr: u64) -> Result<Self, Errno> {
         let request = args::read::<PollFd>(addr)?;
-        let file = if request.fd < 0 { None } else { process::current().file(request.fd) };
+        let file = if request.fd < 0 {
+            None
+        } else {
+            process::current().file(request.fd)
+        };
         Ok(Self { request, file })
     }
 

@@ -1,7 +1,7 @@
 //! Processes: clone and its relatives, exit, wait.
 
-use abi::process::{CloneFlags, Rusage};
 use abi::linux::{__WALL, __WCLONE, __WNOTHREAD, CSIGNAL, WCONTINUED, WNOHANG, WUNTRACED};
+use abi::process::{CloneFlags, Rusage};
 use abi::time::Timeval;
 use abi::{Errno, Signal};
 use addr::USER_END;
@@ -15,13 +15,31 @@ use crate::process::{self, ExitStatus, wait};
 
 /// `fork()`.
 pub fn fork(frame: &mut TrapFrame) -> SysResult {
-    start_child(frame, CloneRequest { flags: CloneFlags::empty(), stack: 0, parent_tid: 0, child_tid: 0, tls: 0 })
+    start_child(
+        frame,
+        CloneRequest {
+            flags: CloneFlags::empty(),
+            stack: 0,
+            parent_tid: 0,
+            child_tid: 0,
+            tls: 0,
+        },
+    )
 }
 
 /// `vfork()`.
 pub fn vfork(frame: &mut TrapFrame) -> SysResult {
     let flags = CloneFlags::VM | CloneFlags::VFORK;
-    start_child(frame, CloneRequest { flags, stack: 0, parent_tid: 0, child_tid: 0, tls: 0 })
+    start_child(
+        frame,
+        CloneRequest {
+            flags,
+            stack: 0,
+            parent_tid: 0,
+            child_tid: 0,
+            tls: 0,
+        },
+    )
 }
 
 /// `clone(flags, stack, parent_tid, child_tid, tls)`.
@@ -33,7 +51,16 @@ pub fn clone(frame: &mut TrapFrame) -> SysResult {
     if flags.contains(CloneFlags::SETTLS) && tls >= USER_END {
         return Err(Errno::EPERM);
     }
-    start_child(frame, CloneRequest { flags, stack, parent_tid, child_tid, tls })
+    start_child(
+        frame,
+        CloneRequest {
+            flags,
+            stack,
+            parent_tid,
+            child_tid,
+            tls,
+        },
+    )
 }
 
 /// `exit(code)` and `exit_group(code)`: a process has one thread.
@@ -105,7 +132,9 @@ fn check_clone(flags: CloneFlags, signal: u64) -> Result<(), Errno> {
 fn selector(pid: i32) -> Result<Selector, Errno> {
     Ok(match pid {
         -1 => Selector::Any,
-        0 => Selector::Group(tree::family(process::current().pid()).map_or(0, |family| family.group)),
+        0 => {
+            Selector::Group(tree::family(process::current().pid()).map_or(0, |family| family.group))
+        }
         1.. => Selector::Pid(pid as u32),
         i32::MIN => return Err(Errno::ESRCH),
         _ => Selector::Group(pid.unsigned_abs()),

@@ -20,7 +20,9 @@ const SET_SIZE: u64 = size_of::<SigSet>() as u64;
 /// `rt_sigaction(signal, new, old, size of a set)`.
 pub fn rt_sigaction(frame: &mut TrapFrame) -> SysResult {
     let [number, new, old, size, ..] = frame.args();
-    let signal = Signal::new(number).filter(|_| size == SET_SIZE).ok_or(Errno::EINVAL)?;
+    let signal = Signal::new(number)
+        .filter(|_| size == SET_SIZE)
+        .ok_or(Errno::EINVAL)?;
     let new = args::read_optional::<SigAction>(new)?;
     if new.is_some() && signal.is_unmaskable() {
         return Err(Errno::EINVAL);
@@ -57,9 +59,8 @@ pub fn rt_sigpending(frame: &mut TrapFrame) -> SysResult {
     if size > SET_SIZE {
         return Err(Errno::EINVAL);
     }
-    let waiting = process::current().with_signals(|signals| {
-        signals.pending().bits() & signals.blocked().bits()
-    });
+    let waiting = process::current()
+        .with_signals(|signals| signals.pending().bits() & signals.blocked().bits());
     crate::mm::uaccess::copy_to_user(set, &waiting.to_le_bytes()[..size as usize])?;
     Ok(0)
 }
@@ -92,10 +93,13 @@ pub fn kill(frame: &mut TrapFrame) -> SysResult {
         i32::MIN => return Err(Errno::ESRCH),
         _ => Some(pid.unsigned_abs()),
     };
-    send_to_all(match pid {
-        -1 => tree::find_all(|pid, _| pid != tree::INIT && pid != own),
-        _ => tree::find_all(|_, family| Some(family.group) == group),
-    }, signal)
+    send_to_all(
+        match pid {
+            -1 => tree::find_all(|pid, _| pid != tree::INIT && pid != own),
+            _ => tree::find_all(|_, family| Some(family.group) == group),
+        },
+        signal,
+    )
 }
 
 /// `tkill(tid, signal)`.
@@ -118,7 +122,10 @@ pub fn tgkill(frame: &mut TrapFrame) -> SysResult {
 }
 
 fn send_to_thread(tid: u64, number: u64) -> SysResult {
-    let tid = u32::try_from(tid as i32).ok().filter(|tid| *tid > 0).ok_or(Errno::EINVAL)?;
+    let tid = u32::try_from(tid as i32)
+        .ok()
+        .filter(|tid| *tid > 0)
+        .ok_or(Errno::EINVAL)?;
     signal::send_to(tid, signal_or_none(number)?)?;
     Ok(0)
 }
@@ -141,7 +148,11 @@ fn send_to_all(processes: Vec<Arc<Process>>, signal: Option<Signal>) -> SysResul
 fn signal_or_none(number: u64) -> Result<Option<Signal>, Errno> {
     match number as i32 {
         0 => Ok(None),
-        number => u64::try_from(number).ok().and_then(Signal::new).map(Some).ok_or(Errno::EINVAL),
+        number => u64::try_from(number)
+            .ok()
+            .and_then(Signal::new)
+            .map(Some)
+            .ok_or(Errno::EINVAL),
     }
 }
 
@@ -158,7 +169,10 @@ fn checked_stack(new: SigAltStack) -> Result<SigAltStack, Errno> {
     match new.flags & !SS_AUTODISARM {
         SS_DISABLE => Ok(SigAltStack::DISABLED),
         0 | SS_ONSTACK if new.size < u64::from(MINSIGSTKSZ) => Err(Errno::ENOMEM),
-        0 | SS_ONSTACK => Ok(SigAltStack { flags: new.flags & SS_AUTODISARM, ..new }),
+        0 | SS_ONSTACK => Ok(SigAltStack {
+            flags: new.flags & SS_AUTODISARM,
+            ..new
+        }),
         _ => Err(Errno::EINVAL),
     }
 }

@@ -3,7 +3,8 @@
 use abi::Errno;
 use abi::file::{DirentHead, Stat, Statx, StatxTimestamp};
 use abi::linux::{
-    AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, STATX__RESERVED, STATX_BASIC_STATS,
+    AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW,
+    STATX__RESERVED, STATX_BASIC_STATS,
 };
 use zerocopy::IntoBytes;
 
@@ -57,7 +58,10 @@ pub fn statx(frame: &mut TrapFrame) -> SysResult {
     let [dirfd, path, flags, mask, buf, _] = frame.args();
     let (flags, mask) = (flags as u32, mask as u32);
     let known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
-    if flags & !known != 0 || mask & STATX__RESERVED != 0 || flags & AT_STATX_SYNC_TYPE == AT_STATX_SYNC_TYPE {
+    if flags & !known != 0
+        || mask & STATX__RESERVED != 0
+        || flags & AT_STATX_SYNC_TYPE == AT_STATX_SYNC_TYPE
+    {
         return Err(Errno::EINVAL);
     }
     args::write(buf, &extended(&metadata_at(dirfd, path, flags)?))?;
@@ -69,7 +73,11 @@ pub fn getdents64(frame: &mut TrapFrame) -> SysResult {
     let [fd, buf, size, ..] = frame.args();
     let file = args::file(fd)?;
     let node = file.file().node().ok_or(Errno::ENOTDIR)?;
-    let mut records = Records { at: buf, end: buf.saturating_add(size.min(i32::MAX as u64)), fault: false };
+    let mut records = Records {
+        at: buf,
+        end: buf.saturating_add(size.min(i32::MAX as u64)),
+        fault: false,
+    };
     let outcome = file.with_position(|position| {
         let next = directory::entries(node, *position, |entry, next| records.push(entry, next))?;
         let moved = next != *position;
@@ -99,7 +107,12 @@ impl Records {
         if self.end.saturating_sub(self.at) < len as u64 {
             return false;
         }
-        let head = DirentHead { ino: entry.ino, off: next, reclen: len as u16, kind: entry.kind };
+        let head = DirentHead {
+            ino: entry.ino,
+            off: next,
+            reclen: len as u16,
+            kind: entry.kind,
+        };
         let mut record = [0; size_of::<DirentHead>() + 256 + 8];
         record[..head_len].copy_from_slice(head.as_bytes());
         record[head_len..head_len + entry.name.len()].copy_from_slice(entry.name);
@@ -111,14 +124,22 @@ impl Records {
 
 fn metadata_at(dirfd: u64, path: u64, flags: u32) -> Result<Metadata, Errno> {
     let empty_is_allowed = flags & AT_EMPTY_PATH != 0;
-    let name = if path == 0 && empty_is_allowed { Default::default() } else { args::path(path)? };
+    let name = if path == 0 && empty_is_allowed {
+        Default::default()
+    } else {
+        args::path(path)?
+    };
     if name.is_empty() && empty_is_allowed {
         return match dirfd as i32 {
             AT_FDCWD => Ok(process::current().cwd().metadata()),
             _ => Ok(args::file(dirfd)?.file().metadata()),
         };
     }
-    let follow = if flags & AT_SYMLINK_NOFOLLOW != 0 { Follow::No } else { Follow::Yes };
+    let follow = if flags & AT_SYMLINK_NOFOLLOW != 0 {
+        Follow::No
+    } else {
+        Follow::Yes
+    };
     Ok(resolve(args::directory(dirfd, &name)?, &name, follow)?.metadata())
 }
 
@@ -144,7 +165,10 @@ fn store(buf: u64, metadata: &Metadata) -> SysResult {
 }
 
 fn extended(metadata: &Metadata) -> Statx {
-    let time = StatxTimestamp { sec: metadata.mtime as i64, ..StatxTimestamp::default() };
+    let time = StatxTimestamp {
+        sec: metadata.mtime as i64,
+        ..StatxTimestamp::default()
+    };
     Statx {
         mask: STATX_BASIC_STATS,
         blksize: BLOCK_SIZE as u32,

@@ -4,7 +4,8 @@ use abi::Errno;
 use abi::linux::{
     GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM, LINUX_REBOOT_CMD_HALT, LINUX_REBOOT_CMD_POWER_OFF,
     LINUX_REBOOT_CMD_RESTART, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_MAGIC2A,
-    LINUX_REBOOT_MAGIC2B, LINUX_REBOOT_MAGIC2C, RLIMIT_STACK, RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD,
+    LINUX_REBOOT_MAGIC2B, LINUX_REBOOT_MAGIC2C, RUSAGE_CHILDREN, RUSAGE_SELF,
+    RUSAGE_THREAD,
 };
 use abi::process::Rlimit;
 use abi::system::{Sysinfo, Utsname};
@@ -102,7 +103,9 @@ pub fn prlimit64(frame: &mut TrapFrame) -> SysResult {
     match pid as i32 {
         0 => {}
         pid if u32::try_from(pid) == Ok(own) => {}
-        pid if u32::try_from(pid).is_ok_and(|pid| tree::find(pid).is_some()) => return Err(Errno::EPERM),
+        pid if u32::try_from(pid).is_ok_and(|pid| tree::find(pid).is_some()) => {
+            return Err(Errno::EPERM);
+        }
         _ => return Err(Errno::ESRCH),
     }
     let new = args::read_optional::<Rlimit>(new)?;
@@ -141,7 +144,12 @@ pub fn getcpu(frame: &mut TrapFrame) -> SysResult {
 /// `reboot(magic, magic2, command)`.
 pub fn reboot(frame: &mut TrapFrame) -> SysResult {
     let [magic, magic2, command, ..] = frame.args().map(|arg| arg as u32);
-    let second = [LINUX_REBOOT_MAGIC2, LINUX_REBOOT_MAGIC2A, LINUX_REBOOT_MAGIC2B, LINUX_REBOOT_MAGIC2C];
+    let second = [
+        LINUX_REBOOT_MAGIC2,
+        LINUX_REBOOT_MAGIC2A,
+        LINUX_REBOOT_MAGIC2B,
+        LINUX_REBOOT_MAGIC2C,
+    ];
     if magic != LINUX_REBOOT_MAGIC1 || !second.contains(&magic2) {
         return Err(Errno::EINVAL);
     }
@@ -159,15 +167,15 @@ pub fn sync(_: &mut TrapFrame) -> SysResult {
 }
 
 fn own_limit(resource: u64) -> Result<Rlimit, Errno> {
-    process::current().with_limits(|limits| limits.get(resource)).ok_or(Errno::EINVAL)
+    process::current()
+        .with_limits(|limits| limits.get(resource))
+        .ok_or(Errno::EINVAL)
 }
 
 fn set_own_limit(resource: u64, new: Rlimit) -> Result<(), Errno> {
     process::current().with_limits(|limits| limits.set(resource, new))?;
-    if resource == u64::from(RLIMIT_STACK)
-        && let Some(mm) = task::current_mm()
-    {
-        mm.set_stack_limit(new.current);
+    if let Some(mm) = task::current_mm() {
+        mm.set_limits(process::current().with_limits(|limits| limits.mm()));
     }
     Ok(())
 }

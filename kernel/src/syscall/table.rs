@@ -6,7 +6,8 @@
 use abi::Sysno;
 
 use super::{
-    Handler, clock, exec, fd, file, identity, memory, path, poll, process, read_only, signal, stat, system, terminal,
+    Handler, clock, exec, fd, file, identity, memory, path, poll, process, read_only, signal, stat,
+    system, terminal,
 };
 
 /// One more than the highest number in the table.

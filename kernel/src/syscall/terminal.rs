@@ -1,16 +1,21 @@
 //! ioctl: what a terminal is asked; nothing else has any.
 
 use abi::Errno;
+use abi::file::OpenFlags;
 use abi::file::{Termios, Winsize};
 use abi::ioctl::{FIONBIO, TCGETS, TCSETS, TCSETSF, TCSETSW, TIOCGWINSZ};
-use abi::file::OpenFlags;
 
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs::console;
 
 /// The serial terminal's size, which nobody tells us: the classic one.
-const WINDOW: Winsize = Winsize { rows: 25, columns: 80, xpixel: 0, ypixel: 0 };
+const WINDOW: Winsize = Winsize {
+    rows: 25,
+    columns: 80,
+    xpixel: 0,
+    ypixel: 0,
+};
 
 /// `ioctl(fd, request, argument)`.
 pub fn ioctl(frame: &mut TrapFrame) -> SysResult {
@@ -18,7 +23,11 @@ pub fn ioctl(frame: &mut TrapFrame) -> SysResult {
     let file = args::file(fd)?;
     match request as u32 {
         FIONBIO => {
-            let flag = if args::read::<i32>(argument)? != 0 { OpenFlags::NONBLOCK } else { OpenFlags::empty() };
+            let flag = if args::read::<i32>(argument)? != 0 {
+                OpenFlags::NONBLOCK
+            } else {
+                OpenFlags::empty()
+            };
             file.set_flags(file.flags().difference(OpenFlags::NONBLOCK) | flag);
             Ok(0)
         }

@@ -21,14 +21,18 @@ impl Context {
     /// Prepares a fresh stack so that the first switch to it calls `start`.
     pub fn kthread(kstack: &Kstack, start: extern "C" fn(usize) -> !) -> Self {
         // SAFETY: a new kernel stack is mapped, page-aligned and unused.
-        Self(UnsafeCell::new(unsafe { switch::new_kthread(kstack.top(), start, 0) }))
+        Self(UnsafeCell::new(unsafe {
+            switch::new_kthread(kstack.top(), start, 0)
+        }))
     }
 
     /// Prepares a fresh stack so that the first switch to it ends in user mode at `frame`.
     pub fn user(kstack: &Kstack, frame: &TrapFrame) -> Self {
         debug_assert!(frame.from_user(), "a user task starts with a user frame");
         // SAFETY: a new kernel stack is mapped, page-aligned and unused; the frame is a user's.
-        Self(UnsafeCell::new(unsafe { switch::new_user(kstack.top(), frame) }))
+        Self(UnsafeCell::new(unsafe {
+            switch::new_user(kstack.top(), frame)
+        }))
     }
 
     /// Describes the flow of control that runs on `kstack` already, to become a task.
@@ -50,15 +54,4 @@ pub(crate) unsafe fn switch(prev: *const Context, next: *const Context) {
     let next = unsafe { (*next).0.get() };
     // SAFETY: interrupts are off (1), and the contexts stay where they are (2).
     unsafe { switch::switch_to(prev, next) };
-}
-
-/// Turns the running kernel task into a program that starts with `frame`.
-///
-/// Nothing on the caller's stack is dropped: the caller has given everything up.
-pub fn enter_user(kstack: &Kstack, frame: &TrapFrame) -> ! {
-    debug_assert!(frame.from_user(), "a program starts with a user frame");
-    let (top, frame) = (kstack.top(), *frame);
-    // SAFETY: the running task's stack came from `kthread`, which leaves room for the frame at its
-    // top; user memory is in place since exec.
-    unsafe { switch::enter_user(top, &frame) }
 }

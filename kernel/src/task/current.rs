@@ -4,7 +4,10 @@
 //! a reference until the switch away from it is complete.
 //!
 //! Island: turns that pointer into a reference.
-#![expect(unsafe_code, reason = "turns the per-CPU pointer to the running task into a reference")]
+#![expect(
+    unsafe_code,
+    reason = "turns the per-CPU pointer to the running task into a reference"
+)]
 
 use alloc::sync::Arc;
 use core::marker::PhantomData;
@@ -24,8 +27,14 @@ pub struct Current {
 /// Returns the task that runs this code.
 pub fn current() -> Current {
     let task = local::current().cast::<Task>();
-    debug_assert!(!task.is_null(), "tasks exist before anybody asks for the current one");
-    Current { task, _not_send: PhantomData }
+    debug_assert!(
+        !task.is_null(),
+        "tasks exist before anybody asks for the current one"
+    );
+    Current {
+        task,
+        _not_send: PhantomData,
+    }
 }
 
 /// Returns whether there are tasks yet; early boot has none.

@@ -11,7 +11,10 @@ use crate::mm::{OutOfMemory, init_mm};
 use crate::sched;
 
 /// Makes a kernel thread and starts it; it ends when `body` returns.
-pub fn kthread_run(name: &str, body: impl FnOnce() + Send + 'static) -> Result<TaskRef, OutOfMemory> {
+pub fn kthread_run(
+    name: &str,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<TaskRef, OutOfMemory> {
     let task = new(name, Box::new(body))?;
     sched::start(&task);
     Ok(task)
@@ -21,7 +24,16 @@ fn new(name: &str, body: Body) -> Result<TaskRef, OutOfMemory> {
     let kstack = Kstack::new()?;
     let context = Context::kthread(&kstack, start);
     let (name, mm, body) = (cut_name(name), TaskMm::Off, Some(body));
-    let task = Task::from_parts(Parts { name, idle: false, kstack, context, mm, fpu: None, owner: None, body });
+    let task = Task::from_parts(Parts {
+        name,
+        idle: false,
+        kstack,
+        context,
+        mm,
+        fpu: None,
+        owner: None,
+        body,
+    });
     lockcheck::start_holding(task.held(), rank::RUNQ, "run queue");
     Ok(task)
 }
@@ -31,14 +43,25 @@ pub(crate) fn adopt_idle(kstack: Kstack) -> TaskRef {
     let context = Context::running_on(&kstack);
     // An idle task runs from the start on init_mm, with a reference like any borrower (LZ-7).
     let mm = TaskMm::Lazy(init_mm().clone());
-    Task::from_parts(Parts { name: cut_name("idle"), idle: true, kstack, context, mm, fpu: None, owner: None, body: None })
+    Task::from_parts(Parts {
+        name: cut_name("idle"),
+        idle: true,
+        kstack,
+        context,
+        mm,
+        fpu: None,
+        owner: None,
+        body: None,
+    })
 }
 
 /// The first code of every kernel thread, after the switch to it is complete.
 extern "C" fn start(_: usize) -> ! {
     debug_assert!(local::preempt_count() == 0, "a new task holds no lock");
     cpu::irq_enable();
-    let body = current().take_body().expect("a kernel thread is made with a body");
+    let body = current()
+        .take_body()
+        .expect("a kernel thread is made with a body");
     body();
     sched::exit_task()
 }

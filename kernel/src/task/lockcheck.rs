@@ -5,7 +5,10 @@
 //! returns, so it leaves the record as it found it.
 //!
 //! Island: gives out the running task's record without a lock, which the checker cannot use.
-#![expect(unsafe_code, reason = "the rank checker cannot use the locks it checks")]
+#![expect(
+    unsafe_code,
+    reason = "the rank checker cannot use the locks it checks"
+)]
 
 use core::cell::UnsafeCell;
 
@@ -33,7 +36,9 @@ impl HeldCell {
 /// Checks and records that the running task takes a lock.
 pub fn lock_acquired(rank: u8, name: &'static str, order: Order) {
     if current::exists()
-        && let Err(violation) = current().held().with(|held| held.acquire(rank, name, order))
+        && let Err(violation) = current()
+            .held()
+            .with(|held| held.acquire(rank, name, order))
     {
         panic!("{violation}");
     }

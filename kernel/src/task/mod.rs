@@ -18,7 +18,10 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::any::Any;
 use core::fmt;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use arrayvec::ArrayString;
 
@@ -102,7 +105,11 @@ impl Task {
     pub(crate) fn from_parts(parts: Parts) -> TaskRef {
         TASKS_ALIVE.inc();
         Arc::new(Self {
-            tid: if parts.idle { 0 } else { NEXT_TID.fetch_add(1, Relaxed) },
+            tid: if parts.idle {
+                0
+            } else {
+                NEXT_TID.fetch_add(1, Relaxed)
+            },
             idle: parts.idle,
             name: SpinLock::new(parts.name),
             state: AtomicU8::new(BLOCKED),
@@ -232,7 +239,12 @@ impl Task {
 
     /// Counts a page fault that was resolved.
     pub fn count_fault(&self, major: bool) {
-        if major { &self.maj_faults } else { &self.min_faults }.fetch_add(1, Relaxed);
+        if major {
+            &self.maj_faults
+        } else {
+            &self.min_faults
+        }
+        .fetch_add(1, Relaxed);
     }
 
     /// Returns the minor and the major page faults so far (HF-15).
@@ -247,7 +259,8 @@ impl Task {
 
     /// Adds the turn that ends at `now` ns to the CPU time.
     pub(crate) fn end_turn(&self, now: u64) {
-        self.run_ns.fetch_add(now.saturating_sub(self.turn_began.load(Relaxed)), Relaxed);
+        self.run_ns
+            .fetch_add(now.saturating_sub(self.turn_began.load(Relaxed)), Relaxed);
     }
 
     /// Returns how long the present turn has lasted at `now`, in ns.

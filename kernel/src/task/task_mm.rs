@@ -25,17 +25,6 @@ pub enum TaskMm {
     Off,
 }
 
-impl TaskMm {
-    /// Returns the number of the mm stood on, for reports.
-    pub fn active_id(&self) -> Option<u64> {
-        match self {
-            Self::User(mm) => Some(mm.id().as_u64()),
-            Self::Lazy(mm) => Some(mm.id().as_u64()),
-            Self::Off => None,
-        }
-    }
-}
-
 /// Returns the current task's own mm, as one more user of it.
 pub fn current_mm() -> Option<MmUserRef> {
     match &*current().mm_slot().lock() {

@@ -37,7 +37,11 @@ impl NewUser<'_> {
             kstack,
             context,
             mm: TaskMm::User(self.mm),
-            fpu: Some(if self.copy_fpu { copy_of_current() } else { FpuState::new() }),
+            fpu: Some(if self.copy_fpu {
+                copy_of_current()
+            } else {
+                FpuState::new()
+            }),
             owner: Some(self.owner),
             body: None,
         });

@@ -16,10 +16,14 @@ use crate::task::{self, TaskRef};
 pub const TICK_NS: u64 = 4_000_000;
 
 /// Deadlines, earliest first; the second number tells equal ones apart.
-static TIMERS: SpinLock<BTreeMap<(u64, u64), TaskRef>, { rank::TIMER }> = SpinLock::new(BTreeMap::new());
+static TIMERS: SpinLock<BTreeMap<(u64, u64), TaskRef>, { rank::TIMER }> =
+    SpinLock::new(BTreeMap::new());
 static NEXT_TIMER: AtomicU64 = AtomicU64::new(0);
 /// Unix time at boot in ns.
 static BOOT_REALTIME: AtomicU64 = AtomicU64::new(0);
+
+/// When the run is to end itself, in ns since boot.
+static LIMIT: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// A timer that wakes a task; dropping it disarms it.
 #[must_use = "a timer that is dropped never rings"]
@@ -42,6 +46,17 @@ pub fn set_realtime(seconds: u64) {
     BOOT_REALTIME.store((seconds * 1_000_000_000).saturating_sub(now_ns()), Relaxed);
 }
 
+/// Sets the time in seconds after which the machine ends itself, if any.
+pub fn set_limit(seconds: Option<u64>) {
+    let limit = seconds.map_or(u64::MAX, |seconds| seconds.saturating_mul(1_000_000_000));
+    LIMIT.store(limit, Relaxed);
+}
+
+/// Returns whether the time set for this run is over.
+pub fn limit_passed() -> bool {
+    now_ns() >= LIMIT.load(Relaxed)
+}
+
 /// Starts the tick.
 pub fn start() {
     timer::arm(now_ns() + TICK_NS);
@@ -52,7 +67,10 @@ pub fn wake_at(deadline: u64) -> TimerGuard {
     let key = (deadline, NEXT_TIMER.fetch_add(1, Relaxed));
     let mut timers = TIMERS.lock();
     timers.insert(key, task::current_ref());
-    if timers.first_key_value().is_some_and(|(first, _)| *first == key) {
+    if timers
+        .first_key_value()
+        .is_some_and(|(first, _)| *first == key)
+    {
         timer::arm(deadline.min(now_ns() + TICK_NS));
     }
     TimerGuard { key }
@@ -73,7 +91,10 @@ pub fn interrupt() {
         sched::wake(&task);
     }
     sched::tick(now);
-    let next = TIMERS.lock().first_key_value().map_or(u64::MAX, |((deadline, _), _)| *deadline);
+    let next = TIMERS
+        .lock()
+        .first_key_value()
+        .map_or(u64::MAX, |((deadline, _), _)| *deadline);
     timer::arm(next.min(now + TICK_NS));
 }
 

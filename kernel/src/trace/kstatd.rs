@@ -17,7 +17,11 @@ const NS_PER_MS: u64 = 1_000_000;
 
 /// Returns the period in ns; 0 for never.
 pub fn period(cmdline: &CommandLine) -> u64 {
-    cmdline.get("kstatd").and_then(|text| text.parse().ok()).unwrap_or(DEFAULT_MS).saturating_mul(NS_PER_MS)
+    cmdline
+        .get("kstatd")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(DEFAULT_MS)
+        .saturating_mul(NS_PER_MS)
 }
 
 /// The thread's body.
@@ -49,13 +53,22 @@ struct Borrowed {
 fn look() -> Borrowed {
     let task = task::current();
     let slot = task.mm_slot().lock(); // Interrupts are off: no switch comes between the two readings.
-    let TaskMm::Lazy(mm) = &*slot else { unreachable!("a kernel thread that runs has a borrowed mm and no other (I-3)") };
+    let TaskMm::Lazy(mm) = &*slot else {
+        unreachable!("a kernel thread that runs has a borrowed mm and no other (I-3)")
+    };
     let cr3 = mmu::current_root();
     let loaded = cr3 == mm.root();
-    assert!(loaded || cr3 == init_mm_root(), "CR3 is the borrowed mm's or init_mm's, not {cr3:?}");
+    assert!(
+        loaded || cr3 == init_mm_root(),
+        "CR3 is the borrowed mm's or init_mm's, not {cr3:?}"
+    );
     counters::KSTATD_LOOKS.inc();
     counters::KSTATD_BORROWED.add(i64::from(mm.id() != init_mm().id()));
-    Borrowed { active_mm: mm.id().as_u64(), cr3: cr3.start().as_u64(), loaded }
+    Borrowed {
+        active_mm: mm.id().as_u64(),
+        cr3: cr3.start().as_u64(),
+        loaded,
+    }
 }
 
 /// Tells it in a line.
@@ -63,7 +76,11 @@ struct Lodging(Borrowed);
 
 impl core::fmt::Display for Lodging {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Borrowed { active_mm, cr3, loaded } = self.0;
+        let Borrowed {
+            active_mm,
+            cr3,
+            loaded,
+        } = self.0;
         match active_mm {
             0 => write!(f, "no mm of my own; lodging in init_mm, cr3 {cr3:#x}")?,
             id => write!(f, "no mm of my own; lodging in mm {id}, cr3 {cr3:#x}")?,
@@ -73,7 +90,9 @@ impl core::fmt::Display for Lodging {
         }
         let (switches, writes) = (counters::CONTEXT_SWITCHES.get(), counters::CR3_WRITES.get());
         let free = frame::count(frame::Owner::Free);
-        write!(f, "; {switches} switches, {writes} CR3 writes, {free} frames free")
+        write!(
+            f,
+            "; {switches} switches, {writes} CR3 writes, {free} frames free"
+        )
     }
 }
-

@@ -10,5 +10,6 @@ use crate::task::{kthread_run, reaper};
 pub fn start_kthreads(cmdline: &CommandLine) {
     let period = kstatd::period(cmdline);
     kthread_run("reaper", reaper::run).expect("boot has memory for its kernel threads");
-    kthread_run("kstatd", move || kstatd::run(period)).expect("boot has memory for its kernel threads");
+    kthread_run("kstatd", move || kstatd::run(period))
+        .expect("boot has memory for its kernel threads");
 }

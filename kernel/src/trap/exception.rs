@@ -26,7 +26,9 @@ pub fn handle(frame: &mut TrapFrame, cr2: u64) {
         // A debug exception in the kernel is a leftover of the program's own flags.
         idt::DEBUG => {}
         // A non-canonical address in a user copy raises #GP or #SS, not #PF (PF-14).
-        idt::GENERAL_PROTECTION | idt::STACK_SEGMENT => page_fault::fix_up(frame, cr2, "general protection fault"),
+        idt::GENERAL_PROTECTION | idt::STACK_SEGMENT => {
+            page_fault::fix_up(frame, cr2, "general protection fault")
+        }
         vector => report::oops(frame, cr2, idt::exception_name(vector)),
     }
 }

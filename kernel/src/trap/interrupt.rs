@@ -1,5 +1,7 @@
 //! Device interrupts: the timer ticks, the serial port has input, or nobody knows why.
 
+use super::report;
+use crate::arch::trapframe::TrapFrame;
 use crate::arch::{apic, idt, pic, serial};
 use crate::fs::console;
 use crate::mm::counters::SPURIOUS_INTERRUPTS;
@@ -8,12 +10,15 @@ use crate::time;
 /// First vector above the old controllers' sixteen lines.
 const PIC_END: u64 = idt::PIC_BASE + 16;
 
-/// Handles a vector above the exceptions; interrupts are off.
-pub fn handle(vector: u64) {
-    match vector {
+/// Handles an interrupt with a vector above the exceptions; interrupts are off.
+pub fn handle(frame: &TrapFrame) {
+    match frame.vector {
         idt::TIMER => {
             apic::end_of_interrupt();
             time::interrupt();
+            if time::limit_passed() {
+                report::watchdog(frame);
+            }
         }
         idt::COM1_IRQ => {
             while let Some(byte) = serial::COM1.read_byte() {
@@ -22,7 +27,7 @@ pub fn handle(vector: u64) {
             pic::end_of_interrupt(idt::COM1_IRQ);
         }
         // A line of the old controllers that fell silent too early must still be ended there.
-        idt::PIC_BASE..PIC_END if pic::end_of_interrupt(vector) => SPURIOUS_INTERRUPTS.inc(),
+        idt::PIC_BASE..PIC_END if pic::end_of_interrupt(frame.vector) => SPURIOUS_INTERRUPTS.inc(),
         // The APIC's spurious vector and lines nobody asked for get no end-of-interrupt (SDM 3A 11.9).
         _ => SPURIOUS_INTERRUPTS.inc(),
     }

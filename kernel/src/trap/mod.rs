@@ -19,7 +19,7 @@ pub fn dispatch(frame: &mut TrapFrame, cr2: u64) {
     match frame.vector {
         idt::PAGE_FAULT => page_fault::handle(frame, cr2),
         vector if vector < 32 => exception::handle(frame, cr2),
-        vector => interrupt::handle(vector),
+        _ => interrupt::handle(frame),
     }
     cpu::irq_disable();
     if !frame.from_user() {
@@ -29,7 +29,11 @@ pub fn dispatch(frame: &mut TrapFrame, cr2: u64) {
 
 /// Preempts kernel code that was interrupted where it could have been: interrupts on, no lock held.
 fn preempt_kernel(frame: &TrapFrame) {
-    if local::need_resched() && frame.interrupts_on() && local::preempt_count() == 0 && task::current::exists() {
+    if local::need_resched()
+        && frame.interrupts_on()
+        && local::preempt_count() == 0
+        && task::current::exists()
+    {
         sched::preempt();
     }
 }

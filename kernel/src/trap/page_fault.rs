@@ -10,6 +10,7 @@ use pte::Access;
 use super::report;
 use crate::arch::trapframe::{RFLAGS_AC, TrapFrame};
 use crate::arch::{cpu, local, mmu, uaccess};
+use crate::log::trace::{self, Area};
 use crate::mm::counters::{FAULT_SPURIOUS, FAULTS_TOTAL, FIXUPS, SEGV_SENT, SIGBUS_SENT};
 use crate::mm::fault::{Fault, FaultError};
 use crate::mm::{self, init_mm_root, pgtable};
@@ -31,8 +32,14 @@ pub fn handle(frame: &mut TrapFrame, cr2: u64) {
         Class::KernelAddress | Class::KernelSpuriousCandidate | Class::NoContext => {
             bad_area(frame, &context, SegvCode::MapErr);
         }
-        Class::SupervisorFetch => report::oops(frame, cr2, "the kernel jumped into the user half (SMEP)"),
-        Class::SmapViolation => report::oops(frame, cr2, "the kernel touched user memory outside a user copy (SMAP)"),
+        Class::SupervisorFetch => {
+            report::oops(frame, cr2, "the kernel jumped into the user half (SMEP)")
+        }
+        Class::SmapViolation => report::oops(
+            frame,
+            cr2,
+            "the kernel touched user memory outside a user copy (SMAP)",
+        ),
         Class::ReservedBit => report::oops(frame, cr2, "a page table entry has reserved bits set"),
     }
 }
@@ -44,9 +51,21 @@ pub fn handle(frame: &mut TrapFrame, cr2: u64) {
 fn implicit(frame: &mut TrapFrame, cr2: u64) {
     if frame.from_user() && VirtAddr::new(cr2).is_user() {
         SEGV_SENT.inc();
-        return process::kill_by_fault(frame, Signal { signo: 11, code: 128, addr: 0 }, "general protection fault");
+        return process::kill_by_fault(
+            frame,
+            Signal {
+                signo: 11,
+                code: 128,
+                addr: 0,
+            },
+            "general protection fault",
+        );
     }
-    report::oops(frame, cr2, "the CPU failed to read a table of its own for a program (GDT, IDT, TSS)")
+    report::oops(
+        frame,
+        cr2,
+        "the CPU failed to read a table of its own for a program (GDT, IDT, TSS)",
+    )
 }
 
 fn describe(frame: &TrapFrame, cr2: u64) -> Context {
@@ -68,13 +87,29 @@ fn user_address(frame: &mut TrapFrame, context: &Context, access: Access) {
     // I-12, PF-7: a kernel instruction may touch user memory only if the exception table says so;
     // anything else is reported before it can block on a lock.
     if !context.from_user && uaccess::search_exception_table(frame.rip).is_none() {
-        report::oops(frame, context.addr.as_u64(), "the kernel touched user memory outside a user copy");
+        report::oops(
+            frame,
+            context.addr.as_u64(),
+            "the kernel touched user memory outside a user copy",
+        );
     }
     cpu::irq_enable();
     let mm = task::current_mm().expect("the classification says that the task has an mm");
-    let fault = Fault { addr: context.addr, access, present: context.error.contains(ErrorCode::PRESENT) };
+    let fault = Fault {
+        addr: context.addr,
+        access,
+        present: context.error.contains(ErrorCode::PRESENT),
+    };
     let result = mm::fault::handle(&mm, &fault);
     drop(mm);
+    if trace::on(Area::Fault) {
+        trace::event(format_args!(
+            "fault {} {:#x} {access:?} ip {:#x} {result:?}",
+            task::current().tid(),
+            context.addr,
+            frame.rip
+        ));
+    }
     match result {
         Ok(()) => task::current().count_fault(false),
         Err(FaultError::Segv(code)) => bad_area(frame, context, code),
@@ -92,21 +127,45 @@ fn permitted_by_now(context: &Context) -> bool {
 /// SIGSEGV for a program; fix-up or oops for the kernel.
 fn bad_area(frame: &mut TrapFrame, context: &Context, code: SegvCode) {
     if !context.from_user {
-        return fix_up(frame, context.addr.as_u64(), "the kernel touched memory that is not mapped that way");
+        return fix_up(
+            frame,
+            context.addr.as_u64(),
+            "the kernel touched memory that is not mapped that way",
+        );
     }
     SEGV_SENT.inc();
     frame.error = fault::reported_error(context);
     let code = code as i32;
-    process::kill_by_fault(frame, Signal { signo: 11, code, addr: context.addr.as_u64() }, "segfault");
+    process::kill_by_fault(
+        frame,
+        Signal {
+            signo: 11,
+            code,
+            addr: context.addr.as_u64(),
+        },
+        "segfault",
+    );
 }
 
 /// SIGBUS with BUS_ADRERR for a program; fix-up or oops for the kernel.
 fn bus_error(frame: &mut TrapFrame, context: &Context) {
     if !context.from_user {
-        return fix_up(frame, context.addr.as_u64(), "the kernel touched a file page beyond the end");
+        return fix_up(
+            frame,
+            context.addr.as_u64(),
+            "the kernel touched a file page beyond the end",
+        );
     }
     SIGBUS_SENT.inc();
-    process::kill_by_fault(frame, Signal { signo: 7, code: 2, addr: context.addr.as_u64() }, "bus error");
+    process::kill_by_fault(
+        frame,
+        Signal {
+            signo: 7,
+            code: 2,
+            addr: context.addr.as_u64(),
+        },
+        "bus error",
+    );
 }
 
 /// No frame for a program's page: it ends, with a report; the kernel's own copy fails (HF-19).
@@ -115,7 +174,15 @@ fn out_of_memory(frame: &mut TrapFrame, context: &Context) {
     if !context.from_user {
         return fix_up(frame, context.addr.as_u64(), "no memory for a user copy");
     }
-    process::kill_by_fault(frame, Signal { signo: 9, code: 0, addr: context.addr.as_u64() }, "out of memory");
+    process::kill_by_fault(
+        frame,
+        Signal {
+            signo: 9,
+            code: 0,
+            addr: context.addr.as_u64(),
+        },
+        "out of memory",
+    );
 }
 
 /// Continues a kernel instruction at its fix-up, or reports a kernel bug.

@@ -22,6 +22,7 @@ use crate::task::{self, Task, TaskMm};
 mod exit {
     pub(super) const PANIC: u32 = 0x12;
     pub(super) const OOPS: u32 = 0x13;
+    pub(super) const WATCHDOG: u32 = 0x15;
 }
 
 /// How much of a stack is dumped, in words.
@@ -43,6 +44,14 @@ pub fn fatal(frame: &TrapFrame, cr2: u64, what: &str) -> ! {
     error!(target: "panic", "{what}");
     body(frame, cr2);
     end(exit::PANIC)
+}
+
+/// Ends a run that is over its time (`timeout=SECONDS`), telling what it was doing.
+pub fn watchdog(frame: &TrapFrame) -> ! {
+    begin();
+    error!(target: "panic", "the time set by timeout= is over");
+    body(frame, 0);
+    end(exit::WATCHDOG)
 }
 
 /// A double fault: nearly always a kernel stack that ran into its guard page (KS-2).
@@ -89,7 +98,10 @@ fn end(code: u32) -> ! {
 fn overflowed(addr: u64) -> Option<u64> {
     let addr = VirtAddr::new(addr);
     let below = VirtAddr::new(addr.as_u64().wrapping_sub(8));
-    [addr, below].into_iter().filter(|&at| layout::region(at) == "kernel stack guard").find_map(kstack_slot)
+    [addr, below]
+        .into_iter()
+        .filter(|&at| layout::region(at) == "kernel stack guard")
+        .find_map(kstack_slot)
 }
 
 fn overflow(slot: u64) {
@@ -120,11 +132,16 @@ fn registers(frame: &TrapFrame) {
     // Six lines, each with the log's prefix.
     let mut text = arrayvec::ArrayString::<640>::new();
     let _ = write!(text, "{frame:?}");
-    text.lines().for_each(|line| error!(target: "oops", "{line}"));
+    text.lines()
+        .for_each(|line| error!(target: "oops", "{line}"));
+    let (cr0, cr3, cr4) = cpu::control_registers();
+    error!(target: "oops", "cr0 {cr0:x} cr3 {cr3:x} cr4 {cr4:x}");
+    let (cr0, cr3, cr4) = cpu::control_registers();
+    error!(target: "oops", "cr0 {cr0:x} cr3 {cr3:x} cr4 {cr4:x}");
 }
 
 fn fault_lines(frame: &TrapFrame, addr: VirtAddr) {
-    error!(target: "oops", "cr2 {:016x} ({}), cr3 {:x}", addr.as_u64(), layout::region(addr), mmu::current_root().start());
+    error!(target: "oops", "cr2 {:016x} ({})", addr.as_u64(), layout::region(addr));
     if frame.vector == idt::PAGE_FAULT {
         error!(target: "oops", "error {:#x}: {}", frame.error, ErrorCode::from_bits_retain(frame.error));
     }
@@ -151,7 +168,9 @@ impl core::fmt::Display for Bits {
             (PteFlags::ZERO, "zero"),
             (PteFlags::NX, "NX"),
         ];
-        let mut set = LETTERS.iter().filter(|(bit, _)| self.0.flags().contains(*bit));
+        let mut set = LETTERS
+            .iter()
+            .filter(|(bit, _)| self.0.flags().contains(*bit));
         set.try_for_each(|(_, letter)| write!(f, " {letter}"))
     }
 }
@@ -170,7 +189,10 @@ fn task_lines() {
 
 fn mm_line(task: &Task) {
     let loaded = switch::this_cpu();
-    let loaded = (loaded.loaded.as_u64(), if loaded.lazy { ", lazy" } else { "" });
+    let loaded = (
+        loaded.loaded.as_u64(),
+        if loaded.lazy { ", lazy" } else { "" },
+    );
     match task.mm_slot().try_lock().as_deref() {
         Some(TaskMm::User(mm)) => {
             error!(target: "oops", "mm {} (own), CR3 holds mm {}{}", mm.id().as_u64(), loaded.0, loaded.1);
@@ -226,7 +248,8 @@ fn readable(addr: VirtAddr) -> bool {
 
 fn dump(rsp: u64) {
     error!(target: "oops", "stack:");
-    let words = (0..DUMP_WORDS).map_while(|word| read_kernel_word(VirtAddr::new((rsp & !7).wrapping_add(word * 8))));
+    let words = (0..DUMP_WORDS)
+        .map_while(|word| read_kernel_word(VirtAddr::new((rsp & !7).wrapping_add(word * 8))));
     let mut line = arrayvec::ArrayVec::<u64, 4>::new();
     for word in words {
         line.push(word);
@@ -239,8 +262,9 @@ fn dump(rsp: u64) {
 
 fn audit_line() {
     match audit::check_upper_halves() {
-        Ok(pml4s) => error!(target: "oops", "audit: the upper halves of {pml4s} PML4s are identical"),
+        Ok(pml4s) => {
+            error!(target: "oops", "audit: the upper halves of {pml4s} PML4s are identical")
+        }
         Err(error) => error!(target: "oops", "audit: {error}"),
     }
 }
-

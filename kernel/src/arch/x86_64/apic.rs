@@ -15,7 +15,6 @@ use super::idt::{SPURIOUS, TIMER};
 #[derive(Clone, Copy)]
 #[repr(usize)]
 enum Register {
-    Id = 0x20,
     Version = 0x30,
     TaskPriority = 0x80,
     EndOfInterrupt = 0xb0,
@@ -87,11 +86,6 @@ fn set_up() {
 /// Returns whether [`init`] has run.
 pub(super) fn ready() -> bool {
     !REGISTERS.load(Relaxed).is_null()
-}
-
-/// Returns this CPU's APIC number.
-pub fn id() -> u32 {
-    read(Register::Id) >> 24
 }
 
 /// Ends the handling of an interrupt that came from the APIC itself (the spurious one excepted).

@@ -23,7 +23,7 @@ use raw_cpuid::CpuId;
 use sync::Once;
 use x86_64::instructions::interrupts;
 use x86_64::instructions::random::RdRand;
-use x86_64::registers::control::{Cr0, Cr0Flags, Cr2, Cr3, Cr4, Cr4Flags, Efer, EferFlags};
+use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr4, Cr4Flags, Efer, EferFlags};
 use x86_64::registers::model_specific::{FsBase, KernelGsBase, LStar, SFMask, Star};
 use x86_64::registers::rflags::RFlags;
 use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
@@ -264,12 +264,6 @@ pub fn frame_pointer() -> u64 {
     rbp
 }
 
-/// Reads the address of the last page fault.
-#[inline]
-pub fn cr2() -> u64 {
-    Cr2::read_raw()
-}
-
 /// Reads CR0, CR3 and CR4, for an oops.
 pub fn control_registers() -> (u64, u64, u64) {
     let (root, low) = Cr3::read_raw();
@@ -277,22 +271,10 @@ pub fn control_registers() -> (u64, u64, u64) {
     (Cr0::read_raw(), cr3, Cr4::read_raw())
 }
 
-/// Reads the program's FS base.
-#[inline]
-pub fn fs_base() -> u64 {
-    FsBase::read().as_u64()
-}
-
 /// Writes the program's FS base; callers pass addresses below the end of user space.
 #[inline]
 pub fn set_fs_base(base: u64) {
     FsBase::write(x86_64::VirtAddr::new_truncate(base));
-}
-
-/// Reads the program's GS base, which waits in KERNEL_GS_BASE while the kernel runs.
-#[inline]
-pub fn user_gs_base() -> u64 {
-    KernelGsBase::read().as_u64()
 }
 
 /// Writes the program's GS base.

@@ -36,12 +36,8 @@ pub const OVERFLOW: u64 = 4;
 pub const BOUND_RANGE: u64 = 5;
 /// An instruction that does not exist.
 pub const INVALID_OPCODE: u64 = 6;
-/// The FPU is off.
-pub const DEVICE_NOT_AVAILABLE: u64 = 7;
 /// A fault while another was delivered: here nearly always a kernel stack that ran out.
 pub const DOUBLE_FAULT: u64 = 8;
-/// A task register that makes no sense.
-pub const INVALID_TSS: u64 = 10;
 /// A segment marked absent.
 pub const SEGMENT_NOT_PRESENT: u64 = 11;
 /// A fault of the stack segment, for example a non-canonical RSP.

@@ -69,19 +69,9 @@ impl CpuHead {
         }
     }
 
-    /// Returns the CPU's number.
-    pub fn cpu_id(&self) -> u32 {
-        self.cpu_id
-    }
-
     /// Asks this CPU to run its scheduler at the next chance; any CPU may call it.
     pub fn set_need_resched(&self) {
         self.need_resched.store(true, Relaxed);
-    }
-
-    /// Returns the top of the kernel stack the next entry from user mode will use.
-    pub fn kstack_top(&self) -> VirtAddr {
-        VirtAddr::new(self.kstack_top.load(Relaxed))
     }
 
     /// Says where this CPU's TSS keeps RSP0.
@@ -185,12 +175,6 @@ pub fn preempt_enable_no_resched() {
     unsafe {
         asm!("dec dword ptr gs:[{count}]", count = const offset_of!(CpuHead, preempt_count), options(nostack));
     }
-}
-
-/// Sets the preemption count; for the scheduler, when it changes tasks.
-#[inline]
-pub fn set_preempt_count(count: u32) {
-    head().preempt_count.store(count, Relaxed);
 }
 
 /// Returns whether the scheduler should run at the next chance.

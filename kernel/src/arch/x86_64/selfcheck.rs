@@ -84,11 +84,6 @@ pub fn undefined_instruction() -> ! {
     unsafe { asm!("ud2", options(noreturn)) }
 }
 
-/// Executes INT3; the handler returns to the next instruction.
-pub fn breakpoint() {
-    x86_64::instructions::interrupts::int3();
-}
-
 /// Recurses until the kernel stack has run out: double fault.
 ///
 /// Each level uses more than it needs but less than the guard page, so that none jumps over it.

@@ -7,8 +7,7 @@
 //!
 //! ```text
 //!  stack_top ->  +------------------+
-//!                | TrapFrame        |  a user task's registers; a kernel task leaves the room free, so that
-//!                |                  |  enter_user can fill it when the task becomes a program
+//!                | TrapFrame        |  a user task's registers; a kernel task leaves the room free
 //!                +------------------+
 //!                | 0, 0             |  where a backtrace ends (kernel tasks only)
 //!                | start address    |  kthread_start or user_start
@@ -60,25 +59,6 @@ impl SwitchContext {
     /// Only [`switch_to`] may use it, as `prev`, before anything else does.
     pub const fn running_on(stack_top: VirtAddr) -> Self {
         Self { rsp: 0, stack_top }
-    }
-
-    /// Returns the top of the task's kernel stack.
-    pub fn stack_top(&self) -> VirtAddr {
-        self.stack_top
-    }
-
-    /// Returns where the task's stack pointer was when it was last switched away from.
-    pub fn saved_rsp(&self) -> VirtAddr {
-        VirtAddr::new(self.rsp)
-    }
-
-    /// Returns where a backtrace of the task begins: the frame pointer it was switched away with.
-    ///
-    /// # Safety
-    /// The task is not running, and its stack is mapped.
-    pub unsafe fn saved_rbp(&self) -> u64 {
-        // SAFETY: a task that is not running has its `Saved` at `rsp`.
-        unsafe { (*core::ptr::with_exposed_provenance::<Saved>(self.rsp as usize)).rbp }
     }
 }
 
@@ -207,33 +187,6 @@ unsafe extern "C" fn user_start() {
         leave = sym upcall::leave,
         return_to_user = sym entry::return_to_user,
     )
-}
-
-/// Turns the running kernel task into a program: leaves the kernel through `frame`, for good.
-///
-/// # Safety
-/// 1. `stack_top` is the top of the running task's kernel stack, whose first 176 bytes are free
-///    (they are on a stack from [`new_kthread`]).
-/// 2. `frame` is a user frame, does not lie in these bytes, and user memory is in place.
-/// 3. Nothing on the stack still waits to be dropped.
-pub unsafe fn enter_user(stack_top: VirtAddr, frame: &TrapFrame) -> ! {
-    let place = stack_top.as_u64() - size_of::<TrapFrame>() as u64;
-    // SAFETY: the bytes are free (1).
-    unsafe { core::ptr::with_exposed_provenance_mut::<TrapFrame>(place as usize).write(*frame) };
-    // SAFETY: RSP points to a user frame at the stack's top; everything below is given up (3).
-    unsafe {
-        asm!(
-            "mov rsp, {place}",
-            "xor ebp, ebp",
-            "mov rdi, rsp",
-            "call {leave}",
-            "jmp {return_to_user}",
-            place = in(reg) place,
-            leave = sym upcall::leave,
-            return_to_user = sym entry::return_to_user,
-            options(noreturn),
-        )
-    }
 }
 
 /// Loads the page tables at `root`, moves to the stack that ends at `top`, and calls `function`: how boot leaves

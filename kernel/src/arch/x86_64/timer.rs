@@ -128,12 +128,6 @@ pub fn arm(deadline_ns: u64) {
     apic::start_timer(ticks as u32 + 1);
 }
 
-/// Takes the wish for a timer interrupt back; one that is already on its way still arrives.
-#[inline]
-pub fn disarm() {
-    apic::start_timer(0);
-}
-
 /// Measures both clocks and starts time; takes about 20 ms.
 ///
 /// # Errors

@@ -56,12 +56,6 @@ pub const SYSCALL_VECTOR: u64 = 0x100;
 pub const RFLAGS_TF: u64 = 1 << 8;
 /// Interrupt flag.
 pub const RFLAGS_IF: u64 = 1 << 9;
-/// Direction flag: string instructions run downwards.
-pub const RFLAGS_DF: u64 = 1 << 10;
-/// Both I/O privilege level bits.
-pub const RFLAGS_IOPL: u64 = 3 << 12;
-/// Nested task: makes IRET fault in 64-bit mode.
-pub const RFLAGS_NT: u64 = 1 << 14;
 /// Resume flag: no instruction breakpoint on the next instruction.
 pub const RFLAGS_RF: u64 = 1 << 16;
 /// Alignment check; in the kernel, with SMAP: user memory may be touched.
@@ -150,12 +144,6 @@ impl TrapFrame {
     #[inline]
     pub fn interrupts_on(&self) -> bool {
         self.rflags & RFLAGS_IF != 0
-    }
-
-    /// Returns whether this frame was made by a SYSCALL instruction.
-    #[inline]
-    pub fn is_syscall(&self) -> bool {
-        self.vector == SYSCALL_VECTOR
     }
 
     /// Returns the system call's number: the original `rax` as a signed 32-bit number (SY-2).

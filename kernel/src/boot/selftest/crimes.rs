@@ -17,14 +17,22 @@ pub(super) fn nx() {
 
 /// Executes a page of the user half, which is mapped and executable.
 pub(super) fn smep() {
-    drop(task::exec_mm(mm_with_word(USER, 0xc3, Prot::READ | Prot::WRITE | Prot::EXEC)));
+    drop(task::exec_mm(mm_with_word(
+        USER,
+        0xc3,
+        Prot::READ | Prot::WRITE | Prot::EXEC,
+    )));
     selfcheck::execute_user(VirtAddr::new(USER));
     panic!("SMEP did not trap");
 }
 
 /// Reads a page of the user half outside of a user copy.
 pub(super) fn smap() {
-    drop(task::exec_mm(mm_with_word(USER, 1, Prot::READ | Prot::WRITE)));
+    drop(task::exec_mm(mm_with_word(
+        USER,
+        1,
+        Prot::READ | Prot::WRITE,
+    )));
     let byte = selfcheck::read_user(VirtAddr::new(USER));
     panic!("SMAP did not trap: read {byte}");
 }
@@ -33,6 +41,29 @@ pub(super) fn smap() {
 pub(super) fn wp() {
     selfcheck::write_rodata();
     panic!("WP did not trap");
+}
+
+/// Writes to the kernel's own code.
+pub(super) fn wp_text() {
+    selfcheck::write_text();
+    panic!("WP did not trap");
+}
+
+/// Reads an address that no page table can translate.
+pub(super) fn non_canonical() {
+    let byte = selfcheck::read_non_canonical();
+    panic!("a non-canonical address was read: {byte}");
+}
+
+/// Divides by zero.
+pub(super) fn divide() {
+    selfcheck::divide_by_zero();
+    panic!("a division by zero did not trap");
+}
+
+/// Executes an instruction that does not exist.
+pub(super) fn undefined() {
+    selfcheck::undefined_instruction();
 }
 
 /// Recurses until the kernel stack is used up.

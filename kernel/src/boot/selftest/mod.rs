@@ -18,7 +18,7 @@ use crate::task::kthread_run;
 type Test = (&'static str, fn());
 
 /// Every test with its name.
-const TESTS: [Test; 12] = [
+const TESTS: [Test; 16] = [
     ("khalf", address_spaces::khalf),
     ("lazy", address_spaces::lazy),
     ("zombie", address_spaces::zombie),
@@ -27,6 +27,10 @@ const TESTS: [Test; 12] = [
     ("smep", crimes::smep),
     ("smap", crimes::smap),
     ("wp", crimes::wp),
+    ("wp_text", crimes::wp_text),
+    ("non_canonical", crimes::non_canonical),
+    ("divide", crimes::divide),
+    ("undefined", crimes::undefined),
     ("kstack_overflow", crimes::kstack_overflow),
     ("oops", crimes::oops),
     ("panic", crimes::panic),
@@ -35,11 +39,17 @@ const TESTS: [Test; 12] = [
 
 /// Starts the test that the command line names; returns whether it names one.
 pub fn start(cmdline: &CommandLine) -> bool {
-    let Some(name) = cmdline.get("test") else { return false };
+    let Some(name) = cmdline.get("test") else {
+        return false;
+    };
     let Some(&(name, test)) = TESTS.iter().find(|(known, _)| *known == name) else {
         let mut known = alloc::string::String::new();
-        TESTS.iter().for_each(|(name, _)| known += &alloc::format!(" {name}"));
-        super::refuse(format_args!("there is no test={name:.40}; there are:{known}"));
+        TESTS
+            .iter()
+            .for_each(|(name, _)| known += &alloc::format!(" {name}"));
+        super::refuse(format_args!(
+            "there is no test={name:.40}; there are:{known}"
+        ));
     };
     info!(target: "test", "{name} begins");
     kthread_run(name, move || {
