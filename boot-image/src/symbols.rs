@@ -1,7 +1,7 @@
 //! Names the addresses in a kernel log: the kernel prints numbers, the symbols stay on the host.
 //!
 //! Two forms are known, wherever they stand in a line: a backtrace's `#3 0xffffffff80012345`, which is
-//! a return address (so the call before it is what is named), and `rip 0xffffffff80012345`, which is the
+//! a return address (so the call before it is what is named), and `rip ffffffff80012345`, which is the
 //! instruction itself. The name is appended to the line. Bytes are passed on as they come, so
 //! that a prompt without a line end is seen at once.
 
@@ -77,19 +77,23 @@ impl Symboliser {
 }
 
 /// `function at file:line`, and for inlined code each function it was inlined into.
+///
+/// The line tables know a function by its last name only; the one that the code really lies in has a
+/// symbol with its whole path.
 fn describe(loader: &Loader, address: u64) -> Option<String> {
     let mut frames = loader.find_frames(address).ok()?;
     let mut parts = Vec::new();
-    while let Ok(Some(frame)) = frames.next() {
-        let function = frame.function?;
-        let name = function.demangle().ok()?.into_owned();
+    let mut next = frames.next().ok()?;
+    while let Some(frame) = next {
+        next = frames.next().ok()?;
+        let inlined = frame.function.filter(|_| next.is_some());
+        let name = inlined
+            .and_then(|function| Some(function.demangle().ok()?.into_owned()))
+            .or_else(|| symbol(loader, address))?;
         let place = frame
             .location
             .and_then(|at| Some(format!("{}:{}", short(at.file?), at.line?)));
-        parts.push(match place {
-            Some(place) => format!("{name} at {place}"),
-            None => name,
-        });
+        parts.push(place.map_or(name.clone(), |place| format!("{name} at {place}")));
     }
     (!parts.is_empty()).then(|| parts.join(", inlined into "))
 }
@@ -140,7 +144,8 @@ fn find(line: &str) -> Option<Found> {
 }
 
 fn kernel_address(word: &str) -> Option<u64> {
-    let digits = word.trim_end_matches([',', ';', ')']).strip_prefix("0x")?;
+    let word = word.trim_end_matches([',', ';', ')']);
+    let digits = word.strip_prefix("0x").unwrap_or(word);
     let address = u64::from_str_radix(digits, 16).ok()?;
     (address > 0xffff_ffff_8000_0000).then_some(address)
 }
@@ -163,7 +168,7 @@ mod tests {
 
     #[test]
     fn an_instruction_pointer_is_taken_as_it_is() {
-        let found = find("[    0.1] cpu0 oops: rip 0xffffffff80000010 rsp 0xffffc90000001000");
+        let found = find("[    0.1] cpu0 oops: rip ffffffff80000010 cs 0010 rflags 00000282");
         assert_eq!(
             found,
             Some(Found {
