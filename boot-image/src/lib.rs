@@ -9,7 +9,7 @@
 //! - [`launch`]: which image, initramfs and command line a run gets; [`static_elf`]: is the reader's own
 //!   program one that can run.
 //! - [`qemu`]: the machine as a QEMU command; [`vm`]: its process, bounded in time; [`tether`]: nothing
-//!   outlives us; [`mod@exit`]: how it ended; [`symbols`]: names for a backtrace.
+//!   outlives us; [`terminal`]: the keyboard is the guest's; [`mod@exit`]: how it ended; [`symbols`]: names for a backtrace.
 //! - Helpers: [`project`] (where things lie), [`fresh`], [`lock`], [`scratch`], [`ovmf`],
 //!   [`accel`], [`plain`] (a log without a terminal's control codes), [`tell`].
 
@@ -33,6 +33,7 @@ pub mod scratch;
 pub mod static_elf;
 pub mod symbols;
 pub mod tell;
+pub mod terminal;
 pub mod tether;
 pub mod vm;
 

@@ -13,7 +13,10 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 
 /// Starts the command so that it does not outlive the thread that calls this.
+///
+/// It gets a process group of its own: Ctrl-C on the terminal is this process's to handle.
 pub fn spawn(command: &mut Command) -> io::Result<Child> {
+    command.process_group(0);
     // SAFETY: between fork and exec only async-signal-safe calls are allowed; prctl is a plain
     // system call and the conversion of its error allocates nothing.
     unsafe { command.pre_exec(|| prctl::set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from)) };

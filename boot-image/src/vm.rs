@@ -1,7 +1,7 @@
 //! Runs a machine's process: passes its output on as it comes, ends it when its time is up, and
 //! leaves no QEMU behind on any way out, being killed included.
 
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::Exit;
-use crate::tether;
+use crate::{Exit, terminal, tether};
 
 /// What the guest reads from its console.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,27 +130,36 @@ fn read_all(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
 fn feed(mut pipe: ChildStdin, input: Input) {
     thread::spawn(move || match input {
         Input::Bytes(bytes) => pipe.write_all(&bytes),
-        Input::Stdin if may_read_terminal() => copy(&mut io::stdin().lock(), &mut pipe),
-        Input::Stdin | Input::None => Ok(()),
+        Input::Stdin if terminal::is_ours() => copy(&mut io::stdin().lock(), &mut pipe).map(|_| ()),
+        Input::Stdin => copy_file(&mut io::stdin().lock(), &mut pipe),
+        Input::None => Ok(()),
     });
 }
 
-/// Copies without waiting for full buffers, so that a typed line arrives at once.
-fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
-    let mut buffer = [0; 1024];
-    loop {
-        match from.read(&mut buffer)? {
-            0 => return Ok(()),
-            count => to.write_all(&buffer[..count])?,
-        }
+/// What ends a terminal's input, in the guest as elsewhere.
+const END_OF_INPUT: u8 = 4;
+
+/// Copies a file or pipe and tells the guest where it ended, as a terminal does: once at the start of
+/// a line, twice behind an unfinished one.
+fn copy_file(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    match copy(from, to)? {
+        None | Some(b'\n') => to.write_all(&[END_OF_INPUT]),
+        Some(_) => to.write_all(&[END_OF_INPUT, END_OF_INPUT]),
     }
 }
 
-/// A background job that reads its terminal is stopped by the system: then the guest gets no input.
-fn may_read_terminal() -> bool {
-    let stdin = io::stdin();
-    !stdin.is_terminal()
-        || nix::unistd::tcgetpgrp(&stdin).is_ok_and(|group| group == nix::unistd::getpgrp())
+/// Copies without waiting for full buffers, so that a typed line arrives at once; returns the last byte.
+fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<Option<u8>> {
+    let mut buffer = [0; 1024];
+    let mut last = None;
+    loop {
+        let count = from.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(last);
+        }
+        to.write_all(&buffer[..count])?;
+        last = Some(buffer[count - 1]);
+    }
 }
 
 #[cfg(test)]
@@ -220,5 +228,14 @@ mod tests {
         );
         assert_eq!((run.exit, log.as_str()), (Exit::Qemu(1), ""));
         assert_eq!(run.qemu_says, "no such option\n");
+    }
+
+    #[test]
+    fn the_end_of_a_file_reaches_the_guest_as_from_a_terminal() {
+        for (text, expected) in [("", "\x04"), ("a\n", "a\n\x04"), ("a", "a\x04\x04")] {
+            let mut typed = Vec::new();
+            copy_file(&mut text.as_bytes(), &mut typed).unwrap();
+            assert_eq!(typed, expected.as_bytes());
+        }
     }
 }

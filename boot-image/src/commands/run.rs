@@ -12,7 +12,7 @@ use crate::plain::Plain;
 use crate::scratch::Scratch;
 use crate::symbols::Symboliser;
 use crate::vm::{self, Input, Run};
-use crate::{Exit, build, launch, static_elf, tell};
+use crate::{Exit, build, launch, static_elf, tell, terminal};
 
 /// Runs one machine and returns its exit code in this program's terms.
 pub(super) fn run(args: &RunArgs) -> Result<u8> {
@@ -28,9 +28,11 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
             built.kernel.display()
         ));
     }
+    let terminal = terminal::hand_over()?;
     let limit = Duration::from_secs(args.seconds());
     let run = vm::run(command, Input::Stdin, limit, &mut |bytes| log.write(bytes))?;
     log.end();
+    drop(terminal);
     tell_end(&run, args);
     Ok(run.exit.process_code())
 }
