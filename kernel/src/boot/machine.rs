@@ -12,7 +12,8 @@ use crate::mm::kstack::Kstack;
 use crate::mm::layout::{CPU_ENTRY, CPU_ENTRY_STRIDE, MMIO};
 use crate::mm::pgtable::{kernel_data, kernel_device, map_kernel};
 use crate::percpu;
-use crate::task::{TaskRef, kthread};
+use crate::sched::kthread;
+use crate::task::TaskRef;
 use crate::time;
 
 /// Pages of an IST stack: 8 KiB, with an unmapped page below each.

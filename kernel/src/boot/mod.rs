@@ -17,11 +17,11 @@ pub mod tables;
 
 use bootinfo::CommandLine;
 
-use crate::{fs, process, task};
+use crate::{fs, process, sched};
 
 /// Brings the root file system and PID 1 up, in a kernel thread: both may sleep, the idle task may not.
 pub fn start_userland(cmdline: CommandLine, initramfs: &'static [u8]) {
-    let started = task::kthread_run("userland", move || {
+    let started = sched::kthread_run("userland", move || {
         if initramfs.is_empty() {
             log::error!(target: "boot", "there is no initramfs: nothing to run");
             process::power::end(process::power::Ending::NoInit);

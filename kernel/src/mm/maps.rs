@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use addr::PAGE_SIZE;
+use addr::{PAGE_SIZE, Page};
 use vma::{VmFlags, Vma};
 
 use super::Mm;
@@ -16,6 +16,23 @@ impl Mm {
             .vmas
             .iter()
             .try_for_each(|vma| line(vma, out))
+    }
+}
+
+/// One mapping's line, for reports that cannot allocate.
+pub type VmaText = arrayvec::ArrayString<160>;
+
+impl Mm {
+    /// Describes the mapping that contains `page`; `None` if there is none, or mmap_lock is taken.
+    pub fn describe_vma(&self, page: Page) -> Option<VmaText> {
+        let map = self.map.try_read()?;
+        let mut text = VmaText::new();
+        // A name that does not fit is cut: better than no line.
+        let _ = line(map.vmas.find(page)?, &mut text);
+        while text.ends_with('\n') {
+            text.pop();
+        }
+        Some(text)
     }
 }
 

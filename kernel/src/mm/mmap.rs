@@ -168,6 +168,19 @@ impl Mm {
         Ok(mapped == range.len())
     }
 
+    /// Returns whether all of the `len` bytes from `addr` on are mapped.
+    pub fn is_mapped(&self, addr: u64, len: u64) -> bool {
+        let Some(range) = user_pages(addr, len) else {
+            return false;
+        };
+        let map = self.map.read();
+        let parts = map
+            .vmas
+            .overlapping(range)
+            .filter_map(|vma| vma.range.intersection(&range));
+        parts.map(|part| part.len()).sum::<u64>() == range.len()
+    }
+
     /// Puts the empty heap at `addr`, a page boundary.
     pub fn set_brk_start(&self, addr: u64) {
         let mut map = self.map.write();

@@ -106,9 +106,9 @@ counters! {
     FAULT_SPURIOUS = "fault_spurious";
     /// Faults whose page table entry had changed before they could apply what they had decided.
     FAULT_REDECIDED = "fault_redecided";
-    /// Faults answered with SIGSEGV.
+    /// Faults and other exceptions answered with SIGSEGV.
     SEGV_SENT = "segv_sent";
-    /// Faults answered with SIGBUS.
+    /// Faults and other exceptions answered with SIGBUS.
     SIGBUS_SENT = "sigbus_sent";
     /// Kernel-mode faults resolved through the exception table.
     FIXUPS = "fixups";

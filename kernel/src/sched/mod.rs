@@ -12,7 +12,9 @@
 //! on a stack, so that nothing is lost when a dead task's stack is never returned to.
 //!
 //! - [`switching`]: the four rows of the table. [`runqueue`]: the per-CPU state.
+//! - [`kthread`]: tasks that lodge: how they are made and started.
 
+pub mod kthread;
 pub mod runqueue;
 pub mod switching;
 
@@ -24,6 +26,7 @@ use crate::mm::counters::CONTEXT_SWITCHES;
 use crate::task::{self, BLOCKED, DEAD, RUNNABLE, TaskRef, current};
 use runqueue::{Rq, this_rq};
 
+pub use kthread::kthread_run;
 pub use switching::first_switch;
 
 /// Makes `idle` the running task of this CPU; from here on there is a current task.

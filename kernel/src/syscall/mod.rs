@@ -26,6 +26,7 @@ pub mod terminal;
 use abi::{Errno, Sysno};
 
 use crate::arch::trapframe::TrapFrame;
+use crate::log::trace::{self, Area};
 use crate::mm::counters::SYSCALLS;
 
 /// What a call returns: a number for RAX, or an error.
@@ -41,10 +42,18 @@ pub fn dispatch(frame: &mut TrapFrame) {
         Some(handler) => handler(frame),
         None => unknown(frame.syscall_number()),
     };
-    frame.set_return(match result {
+    let value = match result {
         Ok(value) => value.cast_signed(),
         Err(errno) => errno.to_result(),
-    });
+    };
+    frame.set_return(value);
+    if trace::on(Area::Syscall) {
+        let number = frame.syscall_number();
+        trace::event(format_args!(
+            "syscall {} {number} = {value}",
+            crate::process::pid_for_log()
+        ));
+    }
 }
 
 /// A number that no call has, or one whose call does not exist here (SY-2).

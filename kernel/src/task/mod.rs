@@ -3,12 +3,11 @@
 //! Read in this order:
 //! - [`task_mm`]: own mm, borrowed mm, or none; how exec and exit change it.
 //! - [`current`]: the task that runs here. [`context`]: where a task that does not run left off.
-//! - [`kthread`] and [`user`]: how tasks are made.
+//! - [`user`]: how a user task is made; kernel threads are made in [`crate::sched::kthread`].
 //! - [`reaper`]: how they go, on somebody else's stack.
 
 pub mod context;
 pub mod current;
-pub mod kthread;
 pub mod lockcheck;
 pub mod reaper;
 pub mod task_mm;
@@ -32,7 +31,6 @@ use crate::mm::kstack::Kstack;
 
 pub use context::Context;
 pub use current::{Current, current, current_ref};
-pub use kthread::kthread_run;
 pub use lockcheck::{lock_acquired, lock_released};
 pub use task_mm::{TaskMm, current_mm, exec_mm, exit_mm};
 pub use user::NewUser;

@@ -4,7 +4,8 @@ pub mod kstatd;
 
 use bootinfo::CommandLine;
 
-use crate::task::{kthread_run, reaper};
+use crate::sched::kthread_run;
+use crate::task::reaper;
 
 /// Starts the kernel threads that every Lodger has.
 pub fn start_kthreads(cmdline: &CommandLine) {

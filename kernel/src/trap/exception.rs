@@ -3,6 +3,7 @@
 use super::{page_fault, report};
 use crate::arch::idt;
 use crate::arch::trapframe::TrapFrame;
+use crate::mm::counters::{SEGV_SENT, SIGBUS_SENT};
 use crate::process::{self, Signal};
 
 const SIGILL: i32 = 4;
@@ -21,6 +22,11 @@ pub fn handle(frame: &mut TrapFrame, cr2: u64) {
         idt::MACHINE_CHECK => report::fatal(frame, cr2, "machine check"),
         vector if frame.from_user() => {
             let (signal, what) = signal_for(vector, frame.rip);
+            match signal.signo {
+                SIGSEGV => SEGV_SENT.inc(),
+                SIGBUS => SIGBUS_SENT.inc(),
+                _ => {}
+            }
             process::kill_by_fault(frame, signal, what);
         }
         // A debug exception in the kernel is a leftover of the program's own flags.

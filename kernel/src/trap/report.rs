@@ -15,6 +15,7 @@ use crate::arch::trapframe::TrapFrame;
 use crate::arch::uaccess::read_kernel_word;
 use crate::arch::{backtrace, cpu, idt, mmu};
 use crate::mm::layout::{self, kstack_slot};
+use crate::mm::maps::VmaText;
 use crate::mm::{audit, init_mm_root, pgtable, switch};
 use crate::task::{self, Task, TaskMm};
 
@@ -136,8 +137,6 @@ fn registers(frame: &TrapFrame) {
         .for_each(|line| error!(target: "oops", "{line}"));
     let (cr0, cr3, cr4) = cpu::control_registers();
     error!(target: "oops", "cr0 {cr0:x} cr3 {cr3:x} cr4 {cr4:x}");
-    let (cr0, cr3, cr4) = cpu::control_registers();
-    error!(target: "oops", "cr0 {cr0:x} cr3 {cr3:x} cr4 {cr4:x}");
 }
 
 fn fault_lines(frame: &TrapFrame, addr: VirtAddr) {
@@ -145,8 +144,23 @@ fn fault_lines(frame: &TrapFrame, addr: VirtAddr) {
     if frame.vector == idt::PAGE_FAULT {
         error!(target: "oops", "error {:#x}: {}", frame.error, ErrorCode::from_bits_retain(frame.error));
     }
+    if let Some((mm, vma)) = vma_of(addr) {
+        error!(target: "oops", "vma: {vma} in mm {mm}");
+    }
     for (level, entry) in pgtable::walk(mmu::current_root(), addr) {
         error!(target: "oops", "walk: level {level} entry {:016x}{}", entry.raw(), Bits(entry));
+    }
+}
+
+/// Describes the current task's mapping at a user address, unless somebody holds what that takes.
+fn vma_of(addr: VirtAddr) -> Option<(u64, VmaText)> {
+    if !task::current::exists() || !addr.is_user() {
+        return None;
+    }
+    let task = task::current();
+    match task.mm_slot().try_lock().as_deref() {
+        Some(TaskMm::User(mm)) => Some((mm.id().as_u64(), mm.describe_vma(addr.page())?)),
+        _ => None,
     }
 }
 

@@ -1,8 +1,8 @@
-#![expect(unsafe_code, reason = "memory-mapped registers of the local APIC")]
 //! This CPU's local APIC: who may interrupt it, and its timer's registers.
 //!
 //! Only the memory-mapped form (xAPIC) is used: it exists everywhere Lodger runs. The old controllers
 //! stay connected through LINT0, in the mode that asks them for the vector.
+#![expect(unsafe_code, reason = "memory-mapped registers of the local APIC")]
 
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 

@@ -1,4 +1,3 @@
-#![expect(unsafe_code, reason = "control registers and model-specific registers")]
 //! What the CPU can do, and the bits that make it obey us.
 //!
 //! [`features`] asks CPUID once. [`init`] sets every control bit the kernel relies on, on each CPU,
@@ -14,6 +13,7 @@
 //! | CR4 | OSFXSR, OSXMMEXCPT, OSXSAVE | programs may use SSE, and AVX exactly if we save it |
 //! | EFER | NXE, SCE | no-execute pages; the SYSCALL instruction |
 //! | CR4 | not FSGSBASE | only then the sign of GSBASE tells kernel from user (SY-9) |
+#![expect(unsafe_code, reason = "control registers and model-specific registers")]
 
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -1,4 +1,3 @@
-#![expect(unsafe_code, reason = "the kernel's entry and exit code is assembly")]
 //! Three ways in, two ways out.
 //!
 //! ```text
@@ -47,6 +46,7 @@
 //! - CR2 is read before anything that could fault (PF-1) and handed on as an argument.
 //! - RBP is 0 at the first call above user mode, so a backtrace ends there; above kernel mode a
 //!   small frame links to the interrupted function.
+#![expect(unsafe_code, reason = "the kernel's entry and exit code is assembly")]
 
 use core::arch::global_asm;
 use core::mem::offset_of;

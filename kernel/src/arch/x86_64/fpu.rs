@@ -1,4 +1,3 @@
-#![expect(unsafe_code, reason = "saving and loading the FPU's registers")]
 //! The x87, SSE and AVX registers, which belong to user programs alone.
 //!
 //! The kernel is compiled without them, so a system call or an interrupt leaves them as they are. Only a
@@ -21,6 +20,7 @@
 //!
 //! # Invariants
 //! - Every area was made by [`FpuState::new`] or saved by the CPU, so loading it cannot fault.
+#![expect(unsafe_code, reason = "saving and loading the FPU's registers")]
 
 use core::arch::asm;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};

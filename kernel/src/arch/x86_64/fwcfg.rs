@@ -1,9 +1,9 @@
-#![expect(unsafe_code, reason = "transfers that write physical memory")]
 //! QEMU's fw_cfg device: named files the emulator's user hands to the machine.
 //!
 //! The kernel command line comes this way, without a new disk image, and so can anything large: a
 //! transfer by DMA takes one exit from the emulator where port reads take one for each byte.
 //! Every loop is bounded by what the device says, and that by [`MOST_FILES`].
+#![expect(unsafe_code, reason = "transfers that write physical memory")]
 
 use addr::{PhysAddr, VirtAddr};
 

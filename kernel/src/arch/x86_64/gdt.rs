@@ -1,7 +1,3 @@
-#![expect(
-    unsafe_code,
-    reason = "loading the descriptor tables and the task register"
-)]
 //! Segments, the TSS, and the stacks the CPU changes to by itself.
 //!
 //! 64-bit mode ignores base and limit; what is left of a segment is its privilege level. The order
@@ -24,6 +20,10 @@
 //! protection are *not* among them: their handlers may sleep or fault again (SY-8).
 //!
 //! Boot uses a table in the kernel image; each CPU then moves to its own, in its entry area.
+#![expect(
+    unsafe_code,
+    reason = "loading the descriptor tables and the task register"
+)]
 
 use core::mem::offset_of;
 

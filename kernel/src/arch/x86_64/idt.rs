@@ -1,4 +1,3 @@
-#![expect(unsafe_code, reason = "loading the interrupt descriptor table")]
 //! Which vector starts at which stub, on which stack, for whom.
 //!
 //! All 256 gates are interrupt gates (interrupts go off on entry) to the stubs of `entry`, so that
@@ -12,6 +11,7 @@
 //! | 0x20–0x2f | the old interrupt controllers' lines, all masked but the serial port's |
 //! | 0xf0 | this CPU's timer |
 //! | 0xff | the local APIC's spurious interrupt |
+#![expect(unsafe_code, reason = "loading the interrupt descriptor table")]
 
 use lazy_static::lazy_static;
 use x86_64::PrivilegeLevel;

@@ -1,7 +1,3 @@
-#![expect(
-    unsafe_code,
-    reason = "single instructions that read the running CPU's own data through GS"
-)]
 //! What a CPU reaches through GS: its current task, its kernel stack, its counts.
 //!
 //! In the kernel GSBASE holds the address of the running CPU's [`CpuHead`]; in user mode it holds
@@ -15,6 +11,10 @@
 //! - From [`install_boot_head`] on, GSBASE points to a `CpuHead` that is never freed.
 //! - All fields are atomics with relaxed order: they are the CPU's own, and only `need_resched` is
 //!   written from elsewhere.
+#![expect(
+    unsafe_code,
+    reason = "single instructions that read the running CPU's own data through GS"
+)]
 
 use core::arch::asm;
 use core::mem::offset_of;

@@ -1,8 +1,8 @@
-#![expect(unsafe_code, reason = "writing CR3")]
 //! CR3 and the TLB of this CPU.
 //!
 //! PCIDs are off: writing CR3 drops every translation except those marked global, which are the
 //! kernel's. What other CPUs still remember is `mm::tlb`'s business.
+#![expect(unsafe_code, reason = "writing CR3")]
 
 use addr::{Frame, PhysAddr, VirtAddr};
 use x86_64::instructions::tlb;

@@ -1,10 +1,10 @@
-#![expect(unsafe_code, reason = "IN and OUT instructions")]
 //! Every I/O port the kernel uses, in one table.
 //!
 //! A [`Port`] can only be made in this file, so the table says all that the kernel can do to the
 //! machine through ports. None of the devices below writes memory when its ports are accessed, so
 //! reading and writing them is safe in Rust's sense; the one exception, fw_cfg's DMA address, is an
 //! [`UnsafePort`].
+#![expect(unsafe_code, reason = "IN and OUT instructions")]
 
 use core::marker::PhantomData;
 

@@ -1,9 +1,9 @@
-#![expect(unsafe_code, reason = "deliberate violations of every protection")]
 //! Deliberate crimes, to see each punished.
 //!
 //! The kernel's test hooks call these, one per boot, and expect an oops that names the crime. Each is chosen
 //! so that nothing bad happens if the protection is missing: the function then simply returns, which
 //! is the failure to report.
+#![expect(unsafe_code, reason = "deliberate violations of every protection")]
 
 use core::arch::asm;
 use core::hint::black_box;

@@ -1,9 +1,9 @@
-#![expect(unsafe_code, reason = "a driver for fixed I/O ports")]
 //! The two serial ports: the first is log and console, the second carries bulk trace.
 //!
 //! There are no locks here, so a panic can always write; whoever wants whole lines holds the console
 //! lock. A port that is absent or stuck is found out once and from then on ignored: output is lost,
 //! time is not.
+#![expect(unsafe_code, reason = "a driver for fixed I/O ports")]
 
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};

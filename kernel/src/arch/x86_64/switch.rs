@@ -1,4 +1,3 @@
-#![expect(unsafe_code, reason = "changing stacks")]
 //! From one kernel stack to another, and how a new task starts.
 //!
 //! A task that is not running is a stack pointer: below it lie the six registers a called function
@@ -24,6 +23,7 @@
 //! - RFLAGS is not switched: AC and DF are always clear in kernel code that can get here.
 //! - RSP0 and the SYSCALL stack follow the task (SY-10): a [`SwitchContext`] knows its stack's top, and
 //!   `switch_to` sets both before it leaves.
+#![expect(unsafe_code, reason = "changing stacks")]
 
 use core::arch::{asm, naked_asm};
 

@@ -1,4 +1,3 @@
-#![expect(unsafe_code, reason = "the only instructions that touch user memory")]
 //! The only instructions that may touch user memory, and what happens if they fault.
 //!
 //! Each is listed in the exception table (`.ex_table`, pairs of addresses: the instruction, and where to go
@@ -17,6 +16,7 @@
 //! # Invariants
 //! - `.ex_table` holds only addresses of this file.
 //! - A fix-up finds in RCX how many units the REP instruction has left.
+#![expect(unsafe_code, reason = "the only instructions that touch user memory")]
 
 use core::arch::naked_asm;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};

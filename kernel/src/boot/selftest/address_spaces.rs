@@ -16,8 +16,8 @@ use crate::mm::counters::{
 };
 use crate::mm::frame::{self, Owner};
 use crate::mm::{MapBacking, MapKind, MapRequest, Mm, MmUserRef, audit};
-use crate::sched;
-use crate::task::{self, TaskMm, kthread_run};
+use crate::sched::{self, kthread_run};
+use crate::task::{self, TaskMm};
 
 /// An mm with one writable mapping at `addr`, whose first word is `word`.
 pub(super) fn mm_with_word(addr: u64, word: u64, prot: Prot) -> MmUserRef {

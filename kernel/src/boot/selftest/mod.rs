@@ -13,7 +13,7 @@ use bootinfo::CommandLine;
 use log::info;
 
 use super::power;
-use crate::task::kthread_run;
+use crate::sched::kthread_run;
 
 type Test = (&'static str, fn());
 

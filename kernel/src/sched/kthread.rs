@@ -2,13 +2,11 @@
 
 use alloc::boxed::Box;
 
-use super::lockcheck;
-use super::{Body, Context, Parts, Task, TaskMm, TaskRef, current, cut_name};
 use crate::arch::{cpu, local};
 use crate::locks::rank;
 use crate::mm::kstack::Kstack;
 use crate::mm::{OutOfMemory, init_mm};
-use crate::sched;
+use crate::task::{Body, Context, Parts, Task, TaskMm, TaskRef, current, cut_name, lockcheck};
 
 /// Makes a kernel thread and starts it; it ends when `body` returns.
 pub fn kthread_run(
@@ -16,7 +14,7 @@ pub fn kthread_run(
     body: impl FnOnce() + Send + 'static,
 ) -> Result<TaskRef, OutOfMemory> {
     let task = new(name, Box::new(body))?;
-    sched::start(&task);
+    super::start(&task);
     Ok(task)
 }
 
@@ -63,5 +61,5 @@ extern "C" fn start(_: usize) -> ! {
         .take_body()
         .expect("a kernel thread is made with a body");
     body();
-    sched::exit_task()
+    super::exit_task()
 }
