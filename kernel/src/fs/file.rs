@@ -109,6 +109,11 @@ pub trait File: Send + Sync {
     fn len(&self) -> u64 {
         self.metadata().size
     }
+
+    /// Returns where a move from `position` leads.
+    fn seek(&self, position: u64, offset: i64, whence: Whence) -> Result<u64, SeekError> {
+        regular::seek(position, self.len(), offset, whence)
+    }
 }
 
 /// Where a new position is counted from.
@@ -217,7 +222,7 @@ impl OpenFile {
             return Err(SeekError::NotSeekable);
         }
         let mut position = self.position.lock();
-        *position = regular::seek(*position, self.file.len(), offset, whence)?;
+        *position = self.file.seek(*position, offset, whence)?;
         Ok(*position)
     }
 

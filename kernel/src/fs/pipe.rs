@@ -105,6 +105,8 @@ impl Pipe {
     }
 
     /// Copies what there is to the program; returns false where there was nothing.
+    ///
+    /// A piece that cannot be copied whole stays in the pipe (PF-15).
     fn read_some(&self, to: &mut UserBuf<'_>) -> Result<bool, IoError> {
         let mut ring = self.ring.lock();
         if ring.len() == 0 {
@@ -112,13 +114,15 @@ impl Pipe {
         }
         let mut outcome = Ok(true);
         while outcome.is_ok() && ring.len() > 0 && to.left() > 0 {
-            let before = to.done();
-            let piece = min(ring.front().len(), to.left());
-            outcome = to
-                .put(&ring.front()[..piece])
-                .map(|()| true)
-                .map_err(IoError::from);
-            ring.consume(to.done() - before);
+            let start = to.clone();
+            let len = min(min(ring.front().len(), ATOMIC_SIZE), to.left());
+            match to.put(&ring.front()[..len]) {
+                Ok(()) => ring.consume(len),
+                Err(error) => {
+                    *to = start;
+                    outcome = Err(error.into());
+                }
+            }
         }
         self.changed(ring, &self.writers);
         outcome

@@ -8,7 +8,7 @@ use core::ops::Range;
 
 use abi::auxvec;
 use addr::{PAGE_SIZE, PageRange, USER_END, VirtAddr};
-use exec::args::TooBig;
+use exec::args::{Strings, TooBig};
 use exec::shebang::{self, BadShebang};
 use exec::stack::{InitialStack, StackArgs};
 use exec::{ExecError, Kind, LoadPlan, Segment};
@@ -40,9 +40,9 @@ pub struct ExecRequest {
     /// The program's path.
     pub path: Vec<u8>,
     /// Arguments.
-    pub argv: Vec<Vec<u8>>,
+    pub argv: Strings,
     /// Environment.
-    pub envp: Vec<Vec<u8>>,
+    pub envp: Strings,
     /// Where a relative path begins.
     pub cwd: &'static Node,
     /// What the new address space may hold.
@@ -146,14 +146,12 @@ fn find_program(request: &mut ExecRequest) -> Result<Found, ExecveError> {
         };
         let line = line.map_err(ExecveError::Script)?;
         let interpreter = line.interpreter.to_vec();
-        let head = [
-            Some(interpreter.clone()),
-            line.argument.map(<[u8]>::to_vec),
-            Some(path),
-        ];
-        request
-            .argv
-            .splice(..request.argv.len().min(1), head.into_iter().flatten());
+        let head = [Some(&*interpreter), line.argument, Some(&*path)];
+        let argv = head
+            .into_iter()
+            .flatten()
+            .chain(request.argv.iter().skip(1));
+        request.argv = Strings::of(argv)?;
         path = interpreter;
     }
     Err(ExecveError::TooManyScripts)

@@ -2,10 +2,10 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use abi::file::OpenFlags;
 use bootinfo::CommandLine;
+use exec::args::Strings;
 
 use super::exec::base_name;
 use super::image::{self, ExecRequest, ExecveError, Image};
@@ -32,7 +32,7 @@ pub fn start_init(cmdline: &CommandLine) {
     let argv = [path]
         .into_iter()
         .chain(cmdline.init_args.iter().map(String::as_str));
-    match load(path, argv.map(bytes).collect()) {
+    match load(path, argv) {
         Ok(image) => match start(image, path) {
             Ok(()) => log::info!(target: "process", "init is {path}"),
             Err(OutOfMemory) => refuse(path, "out of memory"),
@@ -41,11 +41,11 @@ pub fn start_init(cmdline: &CommandLine) {
     }
 }
 
-fn load(path: &str, argv: Vec<Vec<u8>>) -> Result<Image, ExecveError> {
+fn load<'a>(path: &str, argv: impl Iterator<Item = &'a str>) -> Result<Image, ExecveError> {
     image::load(ExecRequest {
-        path: bytes(path),
-        argv,
-        envp: ENVIRONMENT.map(bytes).to_vec(),
+        path: path.into(),
+        argv: Strings::of(argv.map(str::as_bytes))?,
+        envp: Strings::of(ENVIRONMENT.map(str::as_bytes))?,
         cwd: fs::root(),
         limits: MmLimits::DEFAULT,
     })
@@ -106,8 +106,4 @@ fn words(error: ExecveError) -> &'static str {
         ExecveError::Map(_) => "it does not fit into the address space",
         ExecveError::OutOfMemory => "out of memory",
     }
-}
-
-fn bytes(text: &str) -> Vec<u8> {
-    Vec::from(text)
 }

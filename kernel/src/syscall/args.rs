@@ -30,6 +30,9 @@ pub fn path(addr: u64) -> Result<Vec<u8>, Errno> {
 
 /// Returns the directory that a relative path of an `…at` call begins in.
 pub fn directory(fd: u64, path: &[u8]) -> Result<&'static Node, Errno> {
+    if path.is_empty() {
+        return Err(Errno::ENOENT);
+    }
     if fd as i32 == AT_FDCWD || path.starts_with(b"/") {
         return Ok(process::current().cwd());
     }

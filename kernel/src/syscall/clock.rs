@@ -111,12 +111,13 @@ pub fn futex(frame: &mut TrapFrame) -> SysResult {
     if !addr.is_multiple_of(4) {
         return Err(Errno::EINVAL);
     }
-    let bits = match operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME) {
-        FUTEX_WAIT | FUTEX_WAKE => futex::ANY,
-        _ if bits as u32 == 0 => return Err(Errno::EINVAL),
-        _ => bits as u32,
+    let command = operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
+    let bits = match command {
+        FUTEX_WAIT_BITSET | FUTEX_WAKE_BITSET if bits as u32 == 0 => return Err(Errno::EINVAL),
+        FUTEX_WAIT_BITSET | FUTEX_WAKE_BITSET => bits as u32,
+        _ => futex::ANY,
     };
-    match operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME) {
+    match command {
         FUTEX_WAIT | FUTEX_WAIT_BITSET => {
             futex::wait(key, value as u32, bits, futex_deadline(operation, timeout)?)?;
             Ok(0)

@@ -1,9 +1,7 @@
 //! execve: the path, the arguments, the environment.
 
-use alloc::vec::Vec;
-
 use abi::Errno;
-use exec::args::{ArgBudget, MAX_STRING, TooBig};
+use exec::args::{ArgBudget, MAX_STRING, Strings, TooBig};
 
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
@@ -34,8 +32,8 @@ fn request(path: u64, argv: u64, envp: u64) -> Result<ExecRequest, Errno> {
 }
 
 /// Reads a null-terminated list of strings; no list is an empty one (EX-4).
-fn strings(addr: u64, budget: &mut ArgBudget) -> Result<Vec<Vec<u8>>, Errno> {
-    let mut strings = Vec::new();
+fn strings(addr: u64, budget: &mut ArgBudget) -> Result<Strings, Errno> {
+    let mut strings = Strings::new();
     if addr == 0 {
         return Ok(strings);
     }
@@ -52,7 +50,7 @@ fn strings(addr: u64, budget: &mut ArgBudget) -> Result<Vec<Vec<u8>>, Errno> {
         budget
             .take(string.len() as u64)
             .map_err(|TooBig| Errno::E2BIG)?;
-        strings.push(string);
+        strings.push(&string).map_err(|TooBig| Errno::ENOMEM)?;
     }
     Ok(strings)
 }

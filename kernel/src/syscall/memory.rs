@@ -93,16 +93,20 @@ pub fn madvise(frame: &mut TrapFrame) -> SysResult {
     {
         return Err(Errno::EINVAL);
     }
-    // The others are hints about reading ahead, large pages and core files: there are none of these.
-    if len > 0 && advice as u32 == MADV_DONTNEED && !mm()?.discard(addr, len)? {
-        return Err(Errno::ENOMEM);
+    if len == 0 {
+        return Ok(0);
     }
-    Ok(0)
+    // The others are hints about reading ahead, large pages and core files: there are none of these.
+    let is_mapped = match advice as u32 {
+        MADV_DONTNEED => mm()?.discard(addr, len)?,
+        _ => mm()?.is_mapped(addr, len),
+    };
+    if is_mapped { Ok(0) } else { Err(Errno::ENOMEM) }
 }
 
 /// `msync(addr, len, flags)`: no mapping can have changed a file.
 pub fn msync(frame: &mut TrapFrame) -> SysResult {
-    let [addr, _, flags, ..] = frame.args();
+    let [addr, len, flags, ..] = frame.args();
     let flags = flags as u32;
     let contradictory = flags & (MS_SYNC | MS_ASYNC) == MS_SYNC | MS_ASYNC;
     if flags & !(MS_SYNC | MS_ASYNC | MS_INVALIDATE) != 0
@@ -111,7 +115,11 @@ pub fn msync(frame: &mut TrapFrame) -> SysResult {
     {
         return Err(Errno::EINVAL);
     }
-    Ok(0)
+    if len == 0 || mm()?.is_mapped(addr, len) {
+        Ok(0)
+    } else {
+        Err(Errno::ENOMEM)
+    }
 }
 
 /// The address space of the program that called.
@@ -140,23 +148,13 @@ fn is_shared(flags: u64, has_file: bool) -> Result<bool, Errno> {
         MapFlags::PRIVATE => Ok(false),
         MapFlags::SHARED => Ok(true),
         MapFlags::SHARED_VALIDATE if has_file => {
-            let known = MapFlags::TYPE | known_flags().bits();
-            if flags & !known == 0 {
-                Ok(true)
-            } else {
-                Err(Errno::EOPNOTSUPP)
+            match flags & !(MapFlags::TYPE | MapFlags::LEGACY) {
+                0 => Ok(true),
+                _ => Err(Errno::EOPNOTSUPP),
             }
         }
         _ => Err(Errno::EINVAL),
     }
-}
-
-fn known_flags() -> MapFlags {
-    MapFlags::FIXED
-        | MapFlags::FIXED_NOREPLACE
-        | MapFlags::NORESERVE
-        | MapFlags::POPULATE
-        | MapFlags::STACK
 }
 
 /// Refuses what would change the mapping's meaning and cannot be done.

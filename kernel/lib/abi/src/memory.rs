@@ -58,6 +58,21 @@ impl MapFlags {
     pub const SHARED: u64 = raw::MAP_SHARED as u64;
     /// Private type.
     pub const PRIVATE: u64 = raw::MAP_PRIVATE as u64;
+    /// The flags that were there before a type that checks them was.
+    pub const LEGACY: u64 = (raw::MAP_FIXED
+        | raw::MAP_ANONYMOUS
+        | raw::MAP_32BIT
+        | raw::MAP_GROWSDOWN
+        | raw::MAP_DENYWRITE
+        | raw::MAP_EXECUTABLE
+        | raw::MAP_LOCKED
+        | raw::MAP_NORESERVE
+        | raw::MAP_POPULATE
+        | raw::MAP_NONBLOCK
+        | raw::MAP_STACK
+        | raw::MAP_HUGETLB
+        | raw::MAP_FIXED_NOREPLACE
+        | raw::MAP_HUGE_MASK << raw::MAP_HUGE_SHIFT) as u64;
     /// Shared type that checks its flags.
     pub const SHARED_VALIDATE: u64 = raw::MAP_SHARED_VALIDATE as u64;
 }

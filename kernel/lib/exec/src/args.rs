@@ -1,4 +1,6 @@
-//! How much a program may be told: the limits on arguments and environment (EX-4).
+//! What a program is told, and how much it may be told (EX-4).
+
+use alloc::vec::Vec;
 
 /// The longest single string, with its NUL.
 pub const MAX_STRING: u64 = 128 * 1024;
@@ -35,5 +37,64 @@ impl ArgBudget {
             .ok_or(TooBig)?;
         self.left = self.left.checked_sub(with_nul + POINTER).ok_or(TooBig)?;
         Ok(())
+    }
+}
+
+/// A list of strings, each with its NUL, in one piece of memory.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Strings {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+impl Strings {
+    /// Makes an empty list.
+    pub const fn new() -> Self {
+        Self {
+            bytes: Vec::new(),
+            count: 0,
+        }
+    }
+
+    /// Adds a string, which holds no NUL; fails only for want of memory.
+    pub fn push(&mut self, string: &[u8]) -> Result<(), TooBig> {
+        self.bytes
+            .try_reserve(string.len() + 1)
+            .map_err(|_| TooBig)?;
+        self.bytes.extend_from_slice(string);
+        self.bytes.push(0);
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Makes a list of `strings`.
+    pub fn of<'a>(strings: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, TooBig> {
+        let mut list = Self::new();
+        for string in strings {
+            list.push(string)?;
+        }
+        Ok(list)
+    }
+
+    /// Returns how many strings there are.
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Says whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Returns all strings, each followed by its NUL.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Visits the strings without their NULs.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes
+            .split_inclusive(|byte| *byte == 0)
+            .map(|string| &string[..string.len() - 1])
     }
 }

@@ -8,7 +8,7 @@
 
 use alloc::vec::Vec;
 
-use crate::args::TooBig;
+use crate::args::{Strings, TooBig};
 
 /// `AT_RANDOM`: filled in with the address of the random bytes.
 pub const AT_RANDOM: u64 = 25;
@@ -26,9 +26,9 @@ const END_MARK: u64 = 8;
 #[derive(Clone, Debug)]
 pub struct StackArgs<'a> {
     /// Arguments; an empty list becomes one empty string, as Linux has it since 5.18.
-    pub argv: &'a [Vec<u8>],
+    pub argv: &'a Strings,
     /// Environment.
-    pub envp: &'a [Vec<u8>],
+    pub envp: &'a Strings,
     /// Path the program was started by.
     pub execfn: &'a [u8],
     /// Auxiliary vector without its end; values of the three keys above are filled in.
@@ -68,7 +68,7 @@ struct Layout {
 
 /// Lays out the stack, or finds that it does not fit below `top`.
 pub fn build(args: &StackArgs<'_>) -> Result<InitialStack, TooBig> {
-    let empty = [Vec::new()];
+    let empty = Strings::of([&b""[..]])?;
     let argv = if args.argv.is_empty() {
         &empty
     } else {
@@ -90,12 +90,12 @@ pub fn build(args: &StackArgs<'_>) -> Result<InitialStack, TooBig> {
 
 impl Layout {
     /// Places the parts from the top down; `None` if they do not fit.
-    fn new(args: &StackArgs<'_>, argv: &[Vec<u8>]) -> Option<Self> {
+    fn new(args: &StackArgs<'_>, argv: &Strings) -> Option<Self> {
         let execfn = args
             .top
             .checked_sub(END_MARK + args.execfn.len() as u64 + 1)?;
-        let envp = execfn.checked_sub(strings_len(args.envp))?;
-        let argv_start = envp.checked_sub(strings_len(argv))?;
+        let envp = execfn.checked_sub(args.envp.bytes().len() as u64)?;
+        let argv_start = envp.checked_sub(argv.bytes().len() as u64)?;
         let platform = down(argv_start.checked_sub(args.platform.len() as u64 + 1)?);
         let random = platform.checked_sub(args.random.len() as u64)?;
         let words = 1 + (argv.len() + 1) + (args.envp.len() + 1) + 2 * (args.auxv.len() + 1);
@@ -119,7 +119,7 @@ impl Layout {
     }
 }
 
-fn write_vectors(writer: &mut Writer, args: &StackArgs<'_>, argv: &[Vec<u8>], layout: &Layout) {
+fn write_vectors(writer: &mut Writer, args: &StackArgs<'_>, argv: &Strings, layout: &Layout) {
     writer.word(argv.len() as u64);
     writer.pointers(layout.argv, argv);
     writer.pointers(layout.envp, args.envp);
@@ -131,14 +131,13 @@ fn write_vectors(writer: &mut Writer, args: &StackArgs<'_>, argv: &[Vec<u8>], la
     writer.word(0);
 }
 
-fn write_strings(writer: &mut Writer, args: &StackArgs<'_>, argv: &[Vec<u8>], layout: &Layout) {
+fn write_strings(writer: &mut Writer, args: &StackArgs<'_>, argv: &Strings, layout: &Layout) {
     writer.pad_to(layout.random);
     writer.bytes.extend_from_slice(&args.random);
     writer.string(args.platform);
     writer.pad_to(layout.argv);
-    for string in argv.iter().chain(args.envp) {
-        writer.string(string);
-    }
+    writer.bytes.extend_from_slice(argv.bytes());
+    writer.bytes.extend_from_slice(args.envp.bytes());
     writer.string(args.execfn);
 }
 
@@ -167,9 +166,9 @@ impl Writer {
     }
 
     /// Writes the addresses of consecutive strings that begin at `start`, and a null.
-    fn pointers(&mut self, start: u64, strings: &[Vec<u8>]) {
+    fn pointers(&mut self, start: u64, strings: &Strings) {
         let mut at = start;
-        for string in strings {
+        for string in strings.iter() {
             self.word(at);
             at += string.len() as u64 + 1;
         }
@@ -179,10 +178,6 @@ impl Writer {
     fn pad_to(&mut self, address: u64) {
         self.bytes.resize((address - self.start) as usize, 0);
     }
-}
-
-fn strings_len(strings: &[Vec<u8>]) -> u64 {
-    strings.iter().map(|string| string.len() as u64 + 1).sum()
 }
 
 const fn down(address: u64) -> u64 {

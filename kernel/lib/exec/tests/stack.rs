@@ -2,18 +2,18 @@
 
 use std::collections::HashMap;
 
-use exec::args::{ArgBudget, MAX_STRING, TooBig};
+use exec::args::{ArgBudget, MAX_STRING, Strings, TooBig};
 use exec::stack::{AT_EXECFN, AT_PLATFORM, AT_RANDOM, InitialStack, StackArgs, build};
 use proptest::prelude::*;
 
 const TOP: u64 = 0x7fff_ffff_e000;
 const AT_PAGESZ: u64 = 6;
 
-fn strings(texts: &[&str]) -> Vec<Vec<u8>> {
-    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+fn strings(texts: &[&str]) -> Strings {
+    Strings::of(texts.iter().map(|text| text.as_bytes())).unwrap()
 }
 
-fn args<'a>(argv: &'a [Vec<u8>], envp: &'a [Vec<u8>]) -> StackArgs<'a> {
+fn args<'a>(argv: &'a Strings, envp: &'a Strings) -> StackArgs<'a> {
     StackArgs {
         argv,
         envp,
@@ -65,7 +65,7 @@ impl Reader<'_> {
     }
 }
 
-fn check(argv: &[Vec<u8>], envp: &[Vec<u8>]) {
+fn check(argv: &Strings, envp: &Strings) {
     let stack = build(&args(argv, envp)).unwrap();
     let reader = Reader(&stack);
     assert_eq!(stack.sp % 16, 0);
@@ -74,15 +74,19 @@ fn check(argv: &[Vec<u8>], envp: &[Vec<u8>]) {
     assert_eq!(reader.word(stack.sp), found_argv.len() as u64, "argc");
     let (found_envp, at) = reader.list(at);
     let auxv = reader.auxv(at);
+    let expected = argv.iter().map(<[u8]>::to_vec).collect::<Vec<_>>();
     assert_eq!(
         found_argv,
-        if argv.is_empty() {
+        if expected.is_empty() {
             vec![vec![]]
         } else {
-            argv.to_vec()
+            expected
         }
     );
-    assert_eq!(found_envp, envp);
+    assert_eq!(
+        found_envp,
+        envp.iter().map(<[u8]>::to_vec).collect::<Vec<_>>()
+    );
     assert_eq!(auxv[&AT_PAGESZ], 4096);
     assert_eq!(reader.string(auxv[&AT_EXECFN]), b"/bin/sh");
     assert_eq!(reader.string(auxv[&AT_PLATFORM]), b"x86_64");
@@ -121,7 +125,7 @@ fn es_2_the_stack_ends_in_execfn_and_eight_zero_bytes() {
 
 #[test]
 fn ex_4_an_empty_argv_becomes_one_empty_string() {
-    check(&[], &[]);
+    check(&Strings::new(), &Strings::new());
 }
 
 #[test]
@@ -131,7 +135,7 @@ fn a_stack_that_does_not_fit_is_refused() {
         assert_eq!(
             build(&StackArgs {
                 top,
-                ..args(&argv, &[])
+                ..args(&argv, &Strings::new())
             }),
             Err(TooBig)
         );
@@ -166,6 +170,7 @@ proptest! {
         argv in prop::collection::vec(prop::collection::vec(1_u8.., 0..40), 0..20),
         envp in prop::collection::vec(prop::collection::vec(1_u8.., 0..40), 0..20),
     ) {
-        check(&argv, &envp);
+        let list = |strings: &Vec<Vec<u8>>| Strings::of(strings.iter().map(Vec::as_slice)).unwrap();
+        check(&list(&argv), &list(&envp));
     }
 }
