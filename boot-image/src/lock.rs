@@ -24,7 +24,7 @@ pub fn exclusive(name: &str) -> Result<Held> {
     Ok(Held(file))
 }
 
-/// Waits until fewer than [`MACHINES`] test machines run, in all processes together.
+/// Waits until fewer than two test machines run, in all processes together.
 pub fn machine_slot() -> Result<Held> {
     let slots = (0..MACHINES)
         .map(|slot| format!("machine-{slot}"))
