@@ -63,6 +63,14 @@ impl PageSource for FileData {
         &self.path
     }
 
+    fn cached(&self, index: u64) -> Option<Frame> {
+        let slot = self.frames.get(usize::try_from(index).ok()?)?;
+        match slot.load(Acquire) {
+            ABSENT => None,
+            number => Some(Frame::new(number)),
+        }
+    }
+
     fn page(&self, index: u64) -> Result<Frame, SourceError> {
         let slot = usize::try_from(index)
             .ok()

@@ -21,6 +21,11 @@ pub trait PageSource: Send + Sync {
     ///
     /// The source keeps the frame alive as long as it lives itself.
     fn page(&self, index: u64) -> Result<Frame, SourceError>;
+
+    /// Returns the frame that holds page `index` if it is in memory already; never sleeps.
+    fn cached(&self, _index: u64) -> Option<Frame> {
+        None
+    }
 }
 
 /// Why a source has no page to give.

@@ -25,7 +25,7 @@ use super::counters::{
 use super::frame::{self, Owner};
 use super::mm_struct::AddressSpace;
 use super::pgtable::Slot;
-use super::{Mm, OutOfMemory, physmap, tlb, zero_frame};
+use super::{Mm, OutOfMemory, fault_around, physmap, tlb, zero_frame};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// An access to a user address that the MMU refused.
@@ -119,6 +119,9 @@ pub(super) fn populate(
         let prepared = Prepared::new(action, vma, page, seen)?;
         if apply(mm, vma, page, seen, action, prepared)? {
             kind(action).inc();
+            if matches!(action, FaultAction::MapFile { .. }) {
+                fault_around::map_around(mm, vma, page);
+            }
             return Ok(());
         }
         FAULT_REDECIDED.inc();
@@ -297,7 +300,7 @@ fn same(a: Pte, b: Pte) -> bool {
 }
 
 /// A PTE for `frame` with the VMA's protection (HF-20); W only if `writable` says that it may be.
-fn leaf(frame: Frame, vma: &UserVma, kind: PteFlags, writable: bool) -> Pte {
+pub(super) fn leaf(frame: Frame, vma: &UserVma, kind: PteFlags, writable: bool) -> Pte {
     let mut flags = kind | PteFlags::PRESENT | PteFlags::USER | PteFlags::ACCESSED;
     if writable && vma.flags.contains(VmFlags::WRITE) {
         flags |= PteFlags::WRITE | PteFlags::DIRTY;

@@ -9,13 +9,14 @@
 //! 3. [`pgtable`]: four levels of tables. [`tlb`], [`gather`]: what must happen before a frame is
 //!    free again. [`switch`]: which tables a CPU stands on.
 //! 4. [`mm_struct`]: the address space and its two counts. [`backing`]: what a VMA shows.
-//!    [`mmap`], [`fork`], [`fault`]: how it changes. [`uaccess`], [`remote`]: how the kernel
+//!    [`mmap`], [`fork`], [`fault`] and [`fault_around`]: how it changes. [`uaccess`], [`remote`]: how the kernel
 //!    reads and writes it. [`maps`]: how it is shown.
 //! 5. [`audit`]: what must never be false, checked.
 
 pub mod audit;
 pub mod backing;
 pub mod fault;
+pub mod fault_around;
 pub mod fork;
 pub mod frame;
 pub mod gather;

@@ -92,6 +92,8 @@ counters! {
     FAULT_ZERO_UPGRADE = "fault_zero_upgrade";
     /// File pages mapped.
     FAULT_FILE = "fault_file";
+    /// File pages mapped beside the one that was asked for.
+    FAULT_AROUND = "fault_around";
     /// Private file pages copied at the first write.
     FAULT_FILE_COW = "fault_file_cow";
     /// Write faults on shared file pages.

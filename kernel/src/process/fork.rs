@@ -80,12 +80,16 @@ impl Process {
         if flags.contains(CloneFlags::VM) && !flags.contains(CloneFlags::VFORK) {
             signals.alt_stack = SigAltStack::DISABLED;
         }
+        // One lock after the other: the locks of a process have one rank and never nest.
         let files = self.with_files(|files| files.clone());
+        let place = *self.place.lock();
+        let limits = self.limits.lock().clone();
+        let program = self.program();
         Self {
             files: SpinLock::new(files),
-            place: SpinLock::new(*self.place.lock()),
-            limits: SpinLock::new(self.limits.lock().clone()),
-            program: SpinLock::new(self.program()),
+            place: SpinLock::new(place),
+            limits: SpinLock::new(limits),
+            program: SpinLock::new(program),
             vfork: SpinLock::new(vfork),
             clear_child_tid: AtomicU64::new(clears),
             ..Self::empty(tree::new_pid(), signals)
