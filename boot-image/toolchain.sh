@@ -41,8 +41,18 @@ use_stamp() {
     [ -f "$stamp" ] && [ "$stamp" -nt "$root/boot-image/toolchain.sh" ] || return 1
     local toolchain_bin='' toolchain_name=''
     . "$stamp"
-    [ -x "$toolchain_bin/rustc" ] && have qemu-system-x86_64 && have gcc || return 1
+    [ -x "$toolchain_bin/rustc" ] && is_known_to_rustup && have qemu-system-x86_64 && have gcc || return 1
     activate
+}
+
+# A name that somebody has taken out of rustup since is of no use.
+is_known_to_rustup() {
+    local folder
+    [ -n "$toolchain_name" ] || return 0
+    for folder in "${RUSTUP_HOME:-$HOME/.rustup}/toolchains/$toolchain_name"*; do
+        [ -e "$folder" ] && return
+    done
+    return 1
 }
 
 # Makes `toolchain_name` (rustup) or `toolchain_bin` (no rustup) the one in use.
