@@ -3,6 +3,7 @@
 //! With all rules in place no state hurts the machine and all books agree; with any one of them
 //! left out some state hurts it. A failing test prints the shortest way there.
 
+mod flush;
 mod invariants;
 mod search;
 mod state;
