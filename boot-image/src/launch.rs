@@ -18,6 +18,7 @@ use crate::{image, project, static_elf};
 
 /// Makes the machine that `./x run` with these options boots.
 pub fn machine(args: &RunArgs, built: &Built, scratch: &Scratch) -> Result<Machine> {
+    let is_given = !args.append.is_empty() || args.program.is_some();
     let mut cmdline = args.append.join(OsStr::new(" "));
     let mut initramfs = args.initramfs.as_deref().map(read).transpose()?;
     if let Some(path) = &args.program {
@@ -30,7 +31,7 @@ pub fn machine(args: &RunArgs, built: &Built, scratch: &Scratch) -> Result<Machi
         firmware: args.firmware(),
         disk,
         initramfs,
-        cmdline: cmdline.into_vec(),
+        cmdline: is_given.then(|| cmdline.into_vec()),
         memory: args.memory.clone(),
         smp: args.smp,
         accel: if args.icount {

@@ -30,8 +30,8 @@ pub struct Machine {
     pub disk: PathBuf,
     /// The initramfs, unless the disk carries it.
     pub initramfs: Option<PathBuf>,
-    /// The kernel command line.
-    pub cmdline: Vec<u8>,
+    /// The kernel command line; without one the kernel takes the initramfs' own.
+    pub cmdline: Option<Vec<u8>>,
     /// Memory, as QEMU writes it: `128M`, `4G`.
     pub memory: String,
     /// The number of processors.
@@ -60,10 +60,9 @@ impl Machine {
         if self.firmware == Firmware::Uefi {
             qemu.args(flash(scratch)?);
         }
-        qemu.args(fw_cfg(
-            CMDLINE_FILE,
-            &scratch.write("cmdline", &self.cmdline)?,
-        ));
+        if let Some(cmdline) = &self.cmdline {
+            qemu.args(fw_cfg(CMDLINE_FILE, &scratch.write("cmdline", cmdline)?));
+        }
         if let Some(initramfs) = &self.initramfs {
             qemu.args(fw_cfg(INITRAMFS_FILE, initramfs));
         }
@@ -180,7 +179,7 @@ mod tests {
             firmware: Firmware::Bios,
             disk: "/a,b.img".into(),
             initramfs: None,
-            cmdline: b"loglevel=5 \xff".to_vec(),
+            cmdline: Some(b"loglevel=5 \xff".to_vec()),
             memory: "64M".into(),
             smp: 2,
             accel: Accel::Tcg,
