@@ -109,7 +109,7 @@ table! {
     mknod => read_only::make, "EROFS";
     prctl => identity::prctl, "PR_SET_NAME, PR_GET_NAME; else EINVAL";
     arch_prctl => identity::arch_prctl, "FS and GS base; else EINVAL";
-    setrlimit => system::setrlimit, "RLIMIT_STACK and RLIMIT_NOFILE are enforced; limits that could not be: EINVAL";
+    setrlimit => system::setrlimit, "RLIMIT_STACK, AS, DATA and NOFILE are enforced; limits that could not be: EINVAL";
     sync => system::sync, "";
     reboot => system::reboot, "power-off, halt, restart: all end the machine";
     gettid => identity::getpid, "";
