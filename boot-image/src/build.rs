@@ -20,6 +20,8 @@ pub struct Built {
     pub programs: Vec<Program>,
     /// The ordinary initramfs.
     pub initramfs: PathBuf,
+    /// The kernel's profile, which tells the images apart.
+    pub profile: &'static str,
 }
 
 /// Builds the kernel, the programs and the initramfs; what is up to date costs a fraction of a second.
@@ -27,7 +29,7 @@ pub struct Built {
 /// One process at a time does this; others wait and then find everything done.
 pub fn build() -> Result<Built> {
     let _turn = lock::exclusive("build")?;
-    let kernel = cargo::build_kernel()?;
+    let kernel = cargo::build_kernel(cargo::RELEASE)?;
     let stripped = image::strip_kernel(&kernel)?;
     let programs = programs::build()?;
     let initramfs = project::images().join("initramfs.cpio");
@@ -37,6 +39,7 @@ pub fn build() -> Result<Built> {
         stripped,
         programs,
         initramfs,
+        profile: cargo::RELEASE,
     })
 }
 
@@ -48,9 +51,30 @@ pub fn initramfs_bytes(programs: &[Program], cmdline: &[u8]) -> Result<Vec<u8>> 
 }
 
 impl Built {
+    /// Builds the kernel with every check it has, to go with the same programs.
+    pub fn checked(&self) -> Result<Self> {
+        let _turn = lock::exclusive("build")?;
+        let kernel = cargo::build_kernel(cargo::CHECKED)?;
+        Ok(Self {
+            stripped: image::strip_kernel(&kernel)?,
+            kernel,
+            profile: cargo::CHECKED,
+            ..self.clone()
+        })
+    }
+
+    /// The path of one of this kernel's images.
+    fn image_path(&self, kind: &str, firmware: Firmware) -> PathBuf {
+        let profile = match self.profile {
+            cargo::RELEASE => String::new(),
+            other => format!("-{other}"),
+        };
+        project::images().join(format!("lodger{kind}{profile}-{}.img", firmware.word()))
+    }
+
     /// Returns the slim image for this firmware, written if need be.
     pub fn slim_image(&self, firmware: Firmware) -> Result<PathBuf> {
-        let path = project::images().join(format!("lodger-slim-{}.img", firmware.word()));
+        let path = self.image_path("-slim", firmware);
         let _turn = lock::exclusive("build")?;
         image::write(firmware, &self.stripped, None, &path)?;
         Ok(path)
@@ -58,7 +82,7 @@ impl Built {
 
     /// Returns the packed image for this firmware, written if need be.
     pub fn packed_image(&self, firmware: Firmware) -> Result<PathBuf> {
-        let path = project::images().join(format!("lodger-{}.img", firmware.word()));
+        let path = self.image_path("-packed", firmware);
         let _turn = lock::exclusive("build")?;
         image::write(firmware, &self.stripped, Some(&self.initramfs), &path)?;
         Ok(path)

@@ -29,28 +29,35 @@ pub fn command(subcommand: &str) -> Command {
     cargo
 }
 
-/// Returns where the kernel lies once it is built, with its symbols.
-pub fn kernel_path() -> PathBuf {
+/// The kernel that people run.
+pub const RELEASE: &str = "release";
+/// The kernel with every check it has (`--checked`).
+pub const CHECKED: &str = "checked";
+
+/// Returns where the kernel lies once it is built with this profile, with its symbols.
+pub fn kernel_path(profile: &str) -> PathBuf {
     project::kernel_target()
         .join(project::KERNEL_TARGET)
-        .join("release/kernel")
+        .join(profile)
+        .join("kernel")
 }
 
-/// Builds the kernel in release and returns the ELF with its symbols.
-pub fn build_kernel() -> Result<PathBuf> {
+/// Builds the kernel with this profile and returns the ELF with its symbols.
+pub fn build_kernel(profile: &str) -> Result<PathBuf> {
     let mut cargo = command("build");
     cargo
         .args([
             "-p",
             "kernel",
-            "--release",
+            "--profile",
+            profile,
             "--target",
             project::KERNEL_TARGET,
             "--target-dir",
         ])
         .arg(project::kernel_target());
     run(cargo, "the kernel")?;
-    Ok(kernel_path())
+    Ok(kernel_path(profile))
 }
 
 /// Builds the Rust programs of `tests/user` as static, stripped Linux executables and returns the

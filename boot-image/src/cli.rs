@@ -86,7 +86,7 @@ pub struct RunArgs {
     /// Count instructions instead of time, so that a run repeats exactly (implies tcg)
     #[arg(long, conflicts_with = "accel")]
     pub icount: bool,
-    /// Kernel command line; given twice, both count
+    /// Kernel command line, instead of the initramfs' own; given twice, both count
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub append: Vec<OsString>,
     /// Boot with another initramfs, a newc cpio archive
@@ -107,6 +107,9 @@ pub struct RunArgs {
     /// Boot the self-contained image, whose ramdisk is the initramfs, as real hardware would
     #[arg(long)]
     pub packed: bool,
+    /// Run the kernel with every check it has (lock ranks, sleeping, poisoned frames); slower
+    #[arg(long)]
+    pub checked: bool,
     /// One more argument for QEMU; may be repeated
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     pub qemu_arg: Vec<OsString>,

@@ -13,6 +13,15 @@ pub fn built() -> &'static Built {
     })
 }
 
+/// Builds the kernel with every check it has as well.
+pub fn checked() -> &'static Built {
+    static CHECKED: OnceLock<Built> = OnceLock::new();
+    CHECKED.get_or_init(|| {
+        let checked = built().checked();
+        checked.unwrap_or_else(|error| panic!("the build failed: {error:#}"))
+    })
+}
+
 /// Returns where one of the project's programs lies on the host.
 pub fn program(name: &str) -> PathBuf {
     let found = built().programs.iter().find(|program| program.name == name);

@@ -87,6 +87,12 @@ impl Vm {
         self
     }
 
+    /// Runs the kernel with every check it has.
+    pub fn checked(mut self) -> Self {
+        self.args.checked = true;
+        self
+    }
+
     /// Sets the number of processors.
     pub fn smp(mut self, processors: u32) -> Self {
         self.args.smp = processors;
@@ -144,7 +150,11 @@ impl Vm {
 
     /// Waits for a free slot, runs the machine to its end and returns what it left.
     pub fn boot(self) -> Outcome {
-        let built = project::built();
+        let built = if self.args.checked {
+            project::checked()
+        } else {
+            project::built()
+        };
         let _slot = lock::machine_slot().expect("the target folder can hold a lock");
         let scratch = Scratch::new().expect("the target folder is writable");
         let machine = launch::machine(&self.args, built, &scratch)
@@ -207,10 +217,11 @@ impl Vm {
         line
     }
 
-    fn flags(&self) -> [(bool, &'static str); 3] {
+    fn flags(&self) -> [(bool, &'static str); 4] {
         [
             (self.args.uefi, " --uefi"),
             (self.args.packed, " --packed"),
+            (self.args.checked, " --checked"),
             (self.args.icount, " --icount"),
         ]
     }

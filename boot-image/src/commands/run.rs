@@ -19,6 +19,11 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
     // A wrong file is said at once, not after a build.
     args.program.as_deref().map(static_elf::check).transpose()?;
     let built = build::build()?;
+    let built = if args.checked {
+        built.checked()?
+    } else {
+        built
+    };
     let scratch = Scratch::new()?;
     let command = launch::machine(args, &built, &scratch)?.command(&scratch)?;
     let mut log = Log::new(args, Symboliser::new(built.kernel.clone()))?;

@@ -10,7 +10,10 @@ use crate::symbols::Symboliser;
 
 /// Copies standard input to standard output and puts names in.
 pub(super) fn symbolise(args: &SymboliseArgs) -> Result<()> {
-    let kernel = args.kernel.clone().unwrap_or_else(cargo::kernel_path);
+    let kernel = args
+        .kernel
+        .clone()
+        .unwrap_or_else(|| cargo::kernel_path(cargo::RELEASE));
     ensure!(
         kernel.exists(),
         "{} is missing: ./x build makes it",
