@@ -64,7 +64,10 @@ fn the_protections_of_the_cpu_are_on() {
 #[test]
 fn a_missing_init_is_named() {
     let outcome = ends("init=/bin/nobody", Exit::Fail);
-    line_with(&outcome, &["/bin/nobody", "ENOENT"]);
+    line_with(
+        &outcome,
+        &["ERROR", "/bin/nobody cannot be started", "no such file"],
+    );
 }
 
 #[test]
@@ -73,7 +76,10 @@ fn an_initramfs_without_init_is_a_clear_message() {
         .initramfs(|entries| entries.retain(|entry| entry.name != "init"))
         .boot();
     outcome.expect(Exit::Fail);
-    line_with(&outcome, &["/init", "ENOENT"]);
+    line_with(
+        &outcome,
+        &["ERROR", "/init cannot be started", "no such file"],
+    );
 }
 
 #[test]
@@ -128,7 +134,7 @@ fn thirty_two_mib_of_memory_suffice_for_a_program() {
 #[test]
 fn too_little_memory_is_said_in_words() {
     for size in ["24M", "16M"] {
-        let outcome = Vm::new().memory(size).cmdline(HELLO).boot();
+        let outcome = Vm::new().memory(size).timeout(10).cmdline(HELLO).boot();
         match outcome.exit {
             Exit::Pass => assert!(outcome.log.contains(SAID)),
             // With this little the firmware or the bootloader may be the one that gives up.
@@ -204,7 +210,7 @@ fn an_unknown_test_lists_those_there_are() {
 
 #[test]
 fn a_kernel_that_hangs_is_ended_by_the_clock() {
-    let outcome = Vm::new().cmdline("test=watchdog").timeout(15).boot();
+    let outcome = Vm::new().cmdline("test=watchdog").timeout(10).boot();
     line_with(&outcome, &["test: ", "watchdog begins"]);
     assert!(
         matches!(outcome.exit, Exit::Timeout | Exit::Watchdog),

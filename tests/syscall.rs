@@ -6,7 +6,7 @@ use stories::topic;
 
 #[test]
 fn sy_2_small_calls_answer_as_linux_does() {
-    let outcome = topic("calls", 15);
+    let outcome = topic("calls", 13);
     assert!(outcome.counter("syscalls") > 1000);
 }
 
