@@ -1,6 +1,9 @@
 //! Bugs that were, each with the test that would have shown it.
 
+mod stories;
+
 use harness::Vm;
+use stories::line_with;
 
 /// fork once evaluated the copies of three locked fields in one expression, so that their guards, all of one
 /// rank, overlapped. The rank checker, which only the checked kernel has, names such a pair.
@@ -10,4 +13,16 @@ fn every_probe_holds_under_the_kernel_with_every_check_it_has() {
     outcome.expect_pass();
     outcome.line_containing(" ok, 0 failed");
     outcome.assert_no("lock order");
+}
+
+/// A task that a tick preempted between marking itself as blocked and queueing up where a waker would look was taken
+/// off the CPU for good: process 1 hung in its first wait4, once in some hundred boots on a busy machine.
+#[test]
+fn a_task_preempted_on_its_way_to_sleep_comes_back() {
+    let outcome = Vm::new()
+        .cmdline("test=preempted_sleeper")
+        .timeout(20)
+        .boot();
+    outcome.expect_pass();
+    line_with(&outcome, &["test: ", "preempted_sleeper ok turns="]);
 }

@@ -75,12 +75,24 @@ pub fn cancel_sleep() {
 /// A runnable task queues up behind the others; a blocked or dead one does not.
 pub fn schedule() {
     assert_may_sleep();
-    switch_away();
+    switch_away(Why::OwnWill);
 }
 
 /// Preempts the current task between two instructions of kernel or user code; interrupts are off.
+///
+/// The task queues up even if it is marked as blocked: it was on its way to sleep, perhaps not yet
+/// where a waker would find it, and must get there.
 pub fn preempt() {
-    switch_away();
+    switch_away(Why::Preempted);
+}
+
+/// Why a task leaves the CPU.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// It called [`schedule`], or ends.
+    OwnWill,
+    /// An interrupt took the CPU away.
+    Preempted,
 }
 
 /// Lets other tasks run first.
@@ -88,11 +100,11 @@ pub fn yield_now() {
     schedule();
 }
 
-fn switch_away() {
+fn switch_away(why: Why) {
     let mut rq = this_rq().lock();
     local::clear_need_resched();
     let now = timer::now_ns();
-    let next = pick_next(&mut rq, now);
+    let next = pick_next(&mut rq, why);
     if current().is(&next) {
         current().begin_turn(now);
         return;
@@ -103,9 +115,14 @@ fn switch_away() {
     switching::context_switch(rq, next);
 }
 
-fn pick_next(rq: &mut Rq, _now: u64) -> TaskRef {
+fn pick_next(rq: &mut Rq, why: Why) -> TaskRef {
     let prev = rq.current.clone().expect("some task is running");
-    if prev.state() == RUNNABLE && !prev.is_idle() {
+    let goes_on = match prev.state() {
+        RUNNABLE => true,
+        BLOCKED => why == Why::Preempted,
+        _ => false,
+    };
+    if goes_on && !prev.is_idle() {
         prev.queued().store(true, Relaxed);
         rq.queue.push(prev);
     } else {
@@ -146,7 +163,7 @@ pub fn exit_task() -> ! {
         assert!(!task.has_mm(), "a task gives its mm up before it ends");
         task.set_state(DEAD);
     }
-    switch_away();
+    switch_away(Why::OwnWill);
     unreachable!("a dead task is never switched to")
 }
 

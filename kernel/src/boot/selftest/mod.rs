@@ -4,10 +4,12 @@
 //! that states what did not hold, or commits a crime that must end in a report.
 //!
 //! - [`address_spaces`]: upper halves, lazy switching, the zombie mm.
+//! - [`preemption`]: a task preempted on its way to sleep.
 //! - [`crimes`]: NX, SMEP, SMAP, WP, stack overflow, panic, oops.
 
 mod address_spaces;
 mod crimes;
+mod preemption;
 
 use bootinfo::CommandLine;
 use log::info;
@@ -18,11 +20,12 @@ use crate::sched::kthread_run;
 type Test = (&'static str, fn());
 
 /// Every test with its name.
-const TESTS: [Test; 16] = [
+const TESTS: [Test; 17] = [
     ("khalf", address_spaces::khalf),
     ("lazy", address_spaces::lazy),
     ("zombie", address_spaces::zombie),
     ("lifetime", address_spaces::lifetime),
+    ("preempted_sleeper", preemption::preempted_sleeper),
     ("nx", crimes::nx),
     ("smep", crimes::smep),
     ("smap", crimes::smap),
