@@ -12,6 +12,7 @@ use super::node::{Metadata, Node, NodeKind};
 use super::path::{Follow, PathError, resolve};
 use super::procfs::OpenText;
 use super::regular::Regular;
+use crate::mm::OutOfMemory;
 
 /// Why a file was not opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +31,8 @@ pub enum OpenError {
     ReadOnly,
     /// The device is not there.
     NoDevice,
+    /// No memory.
+    OutOfMemory,
 }
 
 /// Opens `path`, seen from the directory `base`.
@@ -67,7 +70,7 @@ fn open_node(node: &'static Node, flags: OpenFlags) -> Result<Arc<OpenFile>, Ope
         NodeKind::Device(Device::Tty) => return Err(OpenError::NoDevice),
         NodeKind::Device(Device::Console) => OpenFile::new(Console::new(node), flags),
         NodeKind::Device(device) => OpenFile::new(Memory::new(node, *device), flags),
-        NodeKind::Text(text) => OpenFile::new(OpenText::new(node, *text), flags),
+        NodeKind::Text(text) => OpenFile::new(OpenText::new(node, *text)?, flags),
         NodeKind::Regular(data) => OpenFile::new(Regular::new(node, data.clone()), flags),
         NodeKind::Symlink(_) | NodeKind::Dynamic(_) => return Err(OpenError::IsLink),
     })
@@ -81,6 +84,12 @@ fn check_change(node: &Node, flags: OpenFlags) -> Result<(), OpenError> {
         NodeKind::Symlink(_) | NodeKind::Dynamic(_) => Err(OpenError::IsLink),
         _ if changes && node.is_read_only() => Err(OpenError::ReadOnly),
         _ => Ok(()),
+    }
+}
+
+impl From<OutOfMemory> for OpenError {
+    fn from(OutOfMemory: OutOfMemory) -> Self {
+        Self::OutOfMemory
     }
 }
 

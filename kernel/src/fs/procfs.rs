@@ -15,7 +15,7 @@ use super::regular::rest;
 use super::user_buf::UserBuf;
 use crate::locks::Once;
 use crate::mm::frame::{self, Owner};
-use crate::mm::{audit, uaccess};
+use crate::mm::{OutOfMemory, audit, uaccess};
 use crate::task;
 
 /// What `/proc/self` shows of the asking process besides its address space.
@@ -102,7 +102,7 @@ impl Text {
         !matches!(self, Self::Lodger | Self::MemInfo | Self::Uptime)
     }
 
-    fn write(self, out: &mut String) -> fmt::Result {
+    fn write(self, out: &mut Page) -> fmt::Result {
         match self {
             Self::Lodger => audit::write_counters(out),
             Self::MemInfo => mem_info(out),
@@ -140,16 +140,56 @@ impl Link {
 /// An open text: what it said when it was opened.
 pub struct OpenText {
     node: &'static Node,
-    text: String,
+    text: Page,
 }
 
 impl OpenText {
-    /// Makes the text.
-    pub fn new(node: &'static Node, text: Text) -> Self {
-        let mut string = String::new();
-        // Writing to a string fails only where a source gives up: then the text ends there.
-        let _ = text.write(&mut string);
-        Self { node, text: string }
+    /// Makes the text; fails where there is no memory for it.
+    pub fn new(node: &'static Node, text: Text) -> Result<Self, OutOfMemory> {
+        let mut page = Page(Vec::new());
+        text.write(&mut page).map_err(|fmt::Error| OutOfMemory)?;
+        Ok(Self { node, text: page })
+    }
+}
+
+/// Bytes in one piece of a text: what the heap has a size class for.
+const PIECE: usize = 2048;
+
+/// Text in pieces of [`PIECE`] bytes. A program decides how long its `maps` are: the text grows as
+/// long as there is memory, and never needs much of it in one place.
+struct Page(Vec<Vec<u8>>);
+
+impl Page {
+    fn len(&self) -> u64 {
+        self.0.iter().map(|piece| piece.len() as u64).sum()
+    }
+
+    /// Returns the last piece, with room for at least one byte.
+    fn last(&mut self) -> Result<&mut Vec<u8>, OutOfMemory> {
+        if self.0.last().is_none_or(|piece| piece.len() == PIECE) {
+            if !frame::can_spare(1) {
+                return Err(OutOfMemory);
+            }
+            let mut piece = Vec::new();
+            piece.try_reserve_exact(PIECE).map_err(|_| OutOfMemory)?;
+            self.0.try_reserve(1).map_err(|_| OutOfMemory)?;
+            self.0.push(piece);
+        }
+        let last = self.0.len() - 1;
+        Ok(&mut self.0[last])
+    }
+}
+
+impl Write for Page {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            let piece = self.last().map_err(|OutOfMemory| fmt::Error)?;
+            let (now, later) = rest.split_at(rest.len().min(PIECE - piece.len()));
+            piece.extend_from_slice(now);
+            rest = later;
+        }
+        Ok(())
     }
 }
 
@@ -167,16 +207,20 @@ impl File for OpenText {
     }
 
     fn read(&self, at: u64, to: &mut UserBuf<'_>, _: bool) -> Result<(), IoError> {
-        to.put(rest(self.text.as_bytes(), at))?;
+        let mut skip = at;
+        for piece in &self.text.0 {
+            to.put(rest(piece, skip))?;
+            skip = skip.saturating_sub(piece.len() as u64);
+        }
         Ok(())
     }
 
     fn len(&self) -> u64 {
-        self.text.len() as u64
+        self.text.len()
     }
 }
 
-fn mem_info(out: &mut String) -> fmt::Result {
+fn mem_info(out: &mut Page) -> fmt::Result {
     let kib = |frames: u64| frames * PAGE_SIZE / 1024;
     writeln!(out, "MemTotal:       {:8} kB", kib(frame::total()))?;
     writeln!(
@@ -206,16 +250,16 @@ fn mem_info(out: &mut String) -> fmt::Result {
     )
 }
 
-fn uptime(out: &mut String) -> fmt::Result {
+fn uptime(out: &mut Page) -> fmt::Result {
     let hundredths = crate::time::now_ns() / 10_000_000;
     writeln!(out, "{}.{:02} 0.00", hundredths / 100, hundredths % 100)
 }
 
-fn maps(out: &mut String) -> fmt::Result {
+fn maps(out: &mut Page) -> fmt::Result {
     task::current_mm().map_or(Ok(()), |mm| mm.describe_maps(out))
 }
 
-fn mm(out: &mut String) -> fmt::Result {
+fn mm(out: &mut Page) -> fmt::Result {
     let Some(mm) = task::current_mm() else {
         return Ok(());
     };
@@ -226,14 +270,16 @@ fn mm(out: &mut String) -> fmt::Result {
 }
 
 /// Reads the arguments where the program keeps them; it may have changed them.
-fn command_line(out: &mut String) -> fmt::Result {
+fn command_line(out: &mut Page) -> fmt::Result {
     let range = VIEW.get().map_or(0..0, |view| view.arguments());
     let mut piece = [0; 128];
     let mut at = range.start;
     while at < range.end {
         let piece = &mut piece[..(range.end - at).min(128) as usize];
-        uaccess::copy_from_user(piece, at).map_err(|_| fmt::Error)?;
-        out.push_str(&String::from_utf8_lossy(piece));
+        if uaccess::copy_from_user(piece, at).is_err() {
+            break; // the program has unmapped them
+        }
+        out.write_str(&String::from_utf8_lossy(piece))?;
         at += piece.len() as u64;
     }
     Ok(())

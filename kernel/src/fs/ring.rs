@@ -2,6 +2,10 @@
 
 use alloc::vec::Vec;
 
+use addr::PAGE_SIZE;
+
+use crate::mm::frame;
+
 /// What a new ring has room for.
 const FIRST_SIZE: usize = 4096;
 
@@ -71,6 +75,9 @@ impl Ring {
             return Ok(());
         }
         let size = needed.next_power_of_two().clamp(FIRST_SIZE, self.limit);
+        if !frame::can_spare((size as u64).div_ceil(PAGE_SIZE)) {
+            return Err(NoMemory);
+        }
         let mut cells = Vec::new();
         cells.try_reserve_exact(size).map_err(|_| NoMemory)?;
         let (front, len) = (self.front(), self.len);

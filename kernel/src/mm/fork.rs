@@ -19,6 +19,9 @@ use super::{Mm, MmUserRef, OutOfMemory, frame};
 /// PTEs copied between two turns of taking the page-table locks.
 const BATCH: usize = 128;
 
+/// Mappings whose records fit into a frame, roughly; a copy of the set must not run out half-way.
+const VMAS_PER_FRAME: u64 = 32;
+
 type Copied = ArrayVec<(Page, Pte), BATCH>;
 
 impl Mm {
@@ -28,6 +31,9 @@ impl Mm {
     pub fn fork(&self) -> Result<MmUserRef, OutOfMemory> {
         let child = Mm::new()?;
         let map = self.map.write();
+        if !frame::can_spare(map.vmas.len() as u64 / VMAS_PER_FRAME) {
+            return Err(OutOfMemory);
+        }
         let mut gather = Gather::new(self);
         let result = map
             .vmas

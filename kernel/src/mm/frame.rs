@@ -151,6 +151,13 @@ pub fn alloc_order(owner: Owner, order: usize) -> Option<Frame> {
     Some(first)
 }
 
+/// Returns whether the heap could take `frames` more without touching what is kept back for it.
+///
+/// To be asked before a program makes the kernel allocate where a failure cannot be undone.
+pub fn can_spare(frames: u64) -> bool {
+    count(Owner::Free) >= reserve(Owner::Anon) + frames
+}
+
 /// How many frames `owner` must leave free: programs leave some for the kernel structures that keep
 /// them, and those leave some for the heap, whose users cannot all be refused.
 fn reserve(owner: Owner) -> u64 {

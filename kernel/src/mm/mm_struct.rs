@@ -200,7 +200,8 @@ impl Mm {
     ///
     /// First takes this CPU off the tables (LZ-17), then unhooks, flushes and frees (I-6).
     fn exit_mmap(&self) {
-        let vmas = self.map.write().vmas.clear();
+        // The set as it is: a list of tens of thousands of mappings would need memory to free memory.
+        let vmas = core::mem::take(&mut self.map.write().vmas);
         switch::leave_mm(self);
         let everything = PageRange::new(Page::new(0), Page::containing(VirtAddr::new(USER_END)));
         self.zap_pages(everything);

@@ -15,6 +15,8 @@ use super::gather::Gather;
 use super::mm_struct::{AddressSpace, is_data};
 use super::{Mm, frame};
 
+/// Mappings taken out of the set at a time.
+const UNMAP_BATCH: usize = 64;
 /// The most mappings one address space may have.
 pub const MAX_MAP_COUNT: usize = 65530;
 
@@ -84,7 +86,8 @@ impl Mm {
     pub fn map(&self, request: &MapRequest) -> Result<u64, MapError> {
         let pages = checked_pages(request.len)?;
         let mut map = self.map.write();
-        if map.vmas.len() >= MAX_MAP_COUNT || exceeds_memory(request, pages) {
+        if map.vmas.len() >= MAX_MAP_COUNT || exceeds_memory(request, pages) || !frame::can_spare(1)
+        {
             return Err(MapError::NoMemory);
         }
         let range = place(&map, request, pages)?;
@@ -92,10 +95,7 @@ impl Mm {
         if !map.allows(pages, is_data(flags)) {
             return Err(MapError::NoMemory);
         }
-        let replaced = map.vmas.unmap(range);
-        if !replaced.is_empty() {
-            self.zap_pages(range);
-        }
+        self.unhook(&mut map, range);
         let vma = Vma {
             range,
             flags,
@@ -104,8 +104,6 @@ impl Mm {
         map.vmas
             .insert(vma)
             .expect("a range that was just cleared is free");
-        drop(map);
-        drop(replaced);
         Ok(range.start.start().as_u64())
     }
 
@@ -119,13 +117,23 @@ impl Mm {
         if map.vmas.len() + map.vmas.splits_needed(range) > MAX_MAP_COUNT {
             return Err(UnmapError::TooMany);
         }
-        let removed = map.vmas.unmap(range);
-        if !removed.is_empty() {
-            self.zap_pages(range);
-        }
-        drop(map);
-        drop(removed);
+        self.unhook(&mut map, range);
         Ok(())
+    }
+
+    /// Takes every mapping and every page out of `range`; a few mappings at a time, since listing
+    /// tens of thousands of them would need memory to free memory.
+    fn unhook(&self, map: &mut AddressSpace, range: PageRange) {
+        let mut rest = range;
+        while !rest.is_empty() {
+            let next = map.vmas.overlapping(rest).nth(UNMAP_BATCH);
+            let part = PageRange::new(rest.start, next.map_or(rest.end, |vma| vma.range.start));
+            let removed = map.vmas.unmap(part);
+            if !removed.is_empty() {
+                self.zap_pages(part);
+            }
+            rest = PageRange::new(part.end, rest.end);
+        }
     }
 
     /// Changes the protection of `len` bytes from `addr` on, as far as they are mapped (VM-10).
@@ -138,7 +146,8 @@ impl Mm {
         }
         let range = user_pages(addr, len).ok_or(ProtectError::NoMemory)?;
         let mut map = self.map.write();
-        if map.vmas.len() + map.vmas.splits_needed(range) > MAX_MAP_COUNT {
+        let splits = map.vmas.splits_needed(range);
+        if map.vmas.len() + splits > MAX_MAP_COUNT || splits > 0 && !frame::can_spare(1) {
             return Err(ProtectError::NoMemory);
         }
         let outcome = map.vmas.protect(range, prot);

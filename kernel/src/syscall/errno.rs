@@ -58,6 +58,7 @@ errnos!(OpenError {
     OpenError::IsLink => Self::ELOOP,
     OpenError::ReadOnly => Self::EROFS,
     OpenError::NoDevice => Self::ENXIO,
+    OpenError::OutOfMemory => Self::ENOMEM,
 });
 
 errnos!(IoError {

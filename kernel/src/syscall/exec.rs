@@ -1,10 +1,12 @@
 //! execve: the path, the arguments, the environment.
 
 use abi::Errno;
+use addr::PAGE_SIZE;
 use exec::args::{ArgBudget, MAX_STRING, Strings, TooBig};
 
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
+use crate::mm::frame;
 use crate::mm::uaccess::{self, CstrError};
 use crate::process::image::ExecRequest;
 use crate::process::{self, exec as program};
@@ -50,6 +52,10 @@ fn strings(addr: u64, budget: &mut ArgBudget) -> Result<Strings, Errno> {
         budget
             .take(string.len() as u64)
             .map_err(|TooBig| Errno::E2BIG)?;
+        let size = strings.bytes().len() as u64;
+        if !frame::can_spare(2 * size / PAGE_SIZE) {
+            return Err(Errno::ENOMEM);
+        }
         strings.push(&string).map_err(|TooBig| Errno::ENOMEM)?;
     }
     Ok(strings)
