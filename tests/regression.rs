@@ -26,3 +26,12 @@ fn a_task_preempted_on_its_way_to_sleep_comes_back() {
     outcome.expect_pass();
     line_with(&outcome, &["test: ", "preempted_sleeper ok turns="]);
 }
+
+/// Leaving, unmapping, forking or showing tens of thousands of mappings once listed them all in one allocation: on a
+/// small machine that failed, and a failed allocation ends the kernel.
+#[test]
+fn sixty_thousand_mappings_do_not_starve_a_small_kernel() {
+    let outcome = Vm::new().init("probe", &["mappings"]).memory("36M").boot();
+    outcome.expect_pass();
+    outcome.line_containing("mappings: made ");
+}

@@ -56,8 +56,11 @@ fn main() {
         ["args", ..] => exec::print_arguments(),
         ["execs", paths @ ..] => exec::execute_each(paths),
         ["storm", count @ ..] => storm::run(count.first().and_then(|count| count.parse().ok())),
+        ["exhaust"] => storm::exhaust_memory(),
+        ["crowd", count] => storm::crowd(count.parse().unwrap_or(100)),
         ["lodgers"] => lodgers::run(),
         ["fill"] => storm::fill_memory(),
+        ["mappings"] => storm::many_mappings(),
         ["naps", count] => sched::nap(count.parse().unwrap_or(100)),
         ["all"] => run(TOPICS, None),
         [topic, case @ ..] => match TOPICS.iter().find(|known| known.name == *topic) {
@@ -78,7 +81,7 @@ fn run(topics: &[&Topic], only: Option<&str>) -> i32 {
 
 fn list() -> i32 {
     println!(
-        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | naps N | lodgers | args … | null"
+        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | mappings | naps N | lodgers | args … | null"
     );
     for topic in TOPICS {
         println!("  {:10} {}", topic.name, topic.about);

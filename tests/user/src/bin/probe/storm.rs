@@ -3,8 +3,9 @@
 use std::ffi::CString;
 
 use user::child::{self, Ended};
-use user::lodger::Counters;
+use user::lodger::{self, Counters};
 use user::map::{self, Map};
+use user::mem::PAGE;
 use user::sys;
 
 /// The counters that must be back where they were when every child has gone.
@@ -99,6 +100,27 @@ pub(crate) fn fill_memory() -> i32 {
     i32::from(done != 100)
 }
 
+/// Makes about as many mappings as a process may have, shows them, forks with them and takes them away: on a small
+/// machine each step may be refused for want of memory, and none may end the kernel.
+pub(crate) fn many_mappings() -> i32 {
+    const PAIRS: u64 = 32_000;
+    let Ok(map) = Map::with(2 * PAIRS, map::NONE, map::ANON | libc::MAP_NORESERVE, -1) else {
+        return 1;
+    };
+    let mut made = 0;
+    while made < PAIRS && sys::mprotect(map.page(2 * made), PAGE, map::R).is_ok() {
+        made += 1;
+    }
+    let shown = std::fs::read("/proc/self/maps").map_or(0, |text| text.len());
+    let forked = match child::run(|| 0) {
+        Ok(Ended::Exited(0)) => "forked",
+        _ => "was refused to fork",
+    };
+    let unmapped = sys::munmap(map.start, map.bytes()).is_ok();
+    println!("mappings: made {made}, saw {shown} bytes of maps, {forked}");
+    i32::from(made < 1000 || !unmapped)
+}
+
 /// Reads how many pages are free, but no more than 16 MiB worth: on a large machine the point is made sooner.
 fn free_pages() -> u64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
@@ -107,4 +129,66 @@ fn free_pages() -> u64 {
         .and_then(|line| line.split_whitespace().nth(1))
         .and_then(|kib| kib.parse::<u64>().ok());
     (kib.unwrap_or(8192) / 4).min(4096)
+}
+
+/// Takes memory in a child until there is no more. Only the child may suffer; what it had must come back.
+///
+/// A machine that does other things as well is spared: without Lodger's counters nothing happens.
+pub(crate) fn exhaust_memory() -> i32 {
+    if !lodger::here() {
+        println!("exhaust: not on this kernel");
+        return 0;
+    }
+    let mut counters = [Counters::new(), Counters::new()];
+    let touch = |pages: u64| {
+        child::run(move || {
+            let Ok(map) = Map::with(pages, map::RW, map::ANON | libc::MAP_NORESERVE, -1) else {
+                return 1;
+            };
+            map.fill(1);
+            0
+        })
+    };
+    let warm = touch(16);
+    counters[0].take();
+    let ends: Vec<_> = (0..3).map(|_| touch(1 << 20)).collect();
+    settle();
+    counters[1].take();
+    println!("exhaust: {ends:?}");
+    let killed = ends
+        .iter()
+        .all(|end| *end == Ok(Ended::Killed(libc::SIGKILL)));
+    let same_anon = counters[0].get("frames_anon") == counters[1].get("frames_anon");
+    println!("exhaust: only the greedy were killed: {killed}, their memory is back: {same_anon}");
+    i32::from(warm != Ok(Ended::Exited(0)) || !killed || !same_anon)
+}
+
+/// Starts up to `count` children that all wait; says how many there were at once, and lets them go.
+pub(crate) fn crowd(count: usize) -> i32 {
+    let Ok([reader, writer]) = sys::pipe() else {
+        return 1;
+    };
+    let wait_for_the_end = || {
+        let _ = sys::close(writer);
+        let mut byte = [0_u8];
+        sys::read(reader, sys::at(&mut byte), 1).map_or(1, |count| count as i32)
+    };
+    let mut pids = Vec::with_capacity(count);
+    let mut refused = None;
+    while pids.len() < count && refused.is_none() {
+        match child::start(wait_for_the_end) {
+            Ok(pid) => pids.push(pid),
+            Err(errno) => refused = Some(errno),
+        }
+    }
+    let _ = sys::close(writer);
+    let left = pids
+        .iter()
+        .filter(|pid| child::wait(**pid) == Ok(Ended::Exited(0)))
+        .count();
+    println!(
+        "crowd: {} at once, {left} left as they should, refused: {refused:?}",
+        pids.len()
+    );
+    i32::from(pids.len() < 50 || left != pids.len())
 }
