@@ -47,6 +47,25 @@ fn memory_is_free_when_the_parent_learns_of_the_end() {
     passes("init=/bin/probe -- fill").line_containing("fill: 100 of 100");
 }
 
+/// HF-19: out of memory is the end of who asks for more, not of the machine.
+#[test]
+fn a_greedy_program_is_ended_and_its_memory_comes_back() {
+    let outcome = Vm::new().memory("64M").init("probe", &["exhaust"]).boot();
+    outcome.expect_pass();
+    outcome.line_containing("only the greedy were killed: true, their memory is back: true");
+    outcome.line_containing("out of memory");
+}
+
+#[test]
+fn three_hundred_processes_wait_at_once_in_64_mib() {
+    let outcome = Vm::new()
+        .memory("64M")
+        .init("probe", &["crowd", "300"])
+        .boot();
+    outcome.expect_pass();
+    outcome.line_containing("crowd: 300 at once, 300 left as they should, refused: None");
+}
+
 #[test]
 fn es_1_a_program_finds_the_registers_and_stack_linux_gives() {
     holds("startup", &[], 30);
