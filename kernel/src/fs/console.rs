@@ -6,9 +6,9 @@
 use core::cmp::min;
 
 use abi::file::Termios;
+use tty::{Echo, Line, Piece};
 
 use super::file::{File, IoError, Readiness};
-use super::line::{Echo, Line};
 use super::node::{Metadata, Node};
 use super::poll;
 use super::user_buf::UserBuf;
@@ -78,13 +78,12 @@ impl File for Console {
             return Ok(());
         }
         wait_for_input(nonblocking)?;
-        let mut piece = [0; PIECE];
+        let mut bytes = [0; PIECE];
         loop {
             let wanted = min(PIECE, to.left());
-            let len = LINE.lock().read(&mut piece[..wanted]);
-            to.put(&piece[..len])?;
-            // A shorter piece, or one that ends in a newline, ends the line.
-            if len < PIECE || piece[len - 1] == b'\n' || to.left() == 0 {
+            let Piece { len, ends } = LINE.lock().read(&mut bytes[..wanted]);
+            to.put(&bytes[..len])?;
+            if ends || to.left() == 0 {
                 return Ok(());
             }
         }

@@ -3,10 +3,10 @@
 //! Read in this order:
 //! 1. [`node`], [`tree`]: what exists, and how it is built from the archive. The tree never changes
 //!    once boot has built it, so a node is a `&'static Node` and needs no lock and no count.
-//! 2. [`path`]: from a name to a node. [`open`]: from a node to an open file.
-//! 3. [`file`]: what every open file can do, and its position. [`user_buf`]: where bytes come from
+//! 2. [`path`]: from a name to a node. [`open`](mod@open): from a node to an open file.
+//! 3. [`file`](mod@file): what every open file can do, and its position. [`user_buf`]: where bytes come from
 //!    and go to.
-//! 4. The kinds: [`regular`] (and its page cache), [`directory`], [`console`] over [`line`],
+//! 4. The kinds: [`regular`] (and its page cache), [`directory`], [`console`] over the pure crate `tty`,
 //!    [`pipe`] over [`ring`], [`dev`], [`procfs`].
 //! 5. [`fdtable`]: a process's descriptors. [`poll`]: waiting for several files at once.
 
@@ -15,7 +15,6 @@ pub mod dev;
 pub mod directory;
 pub mod fdtable;
 pub mod file;
-pub mod line;
 pub mod node;
 pub mod open;
 pub mod path;

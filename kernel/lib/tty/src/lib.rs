@@ -3,6 +3,13 @@
 //! Bytes collect in the line being edited; its end moves it to the ready queue, from which reads
 //! take at most one line each. Without `ICANON` every byte is ready at once. Everything has a fixed
 //! size: input comes in an interrupt and allocates nothing; what does not fit is dropped.
+//!
+//! # Invariants
+//! The line being edited always fits into the ready queue, with the byte or mark that ends it.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod ready;
 
 use abi::file::Termios;
 use abi::linux::{
@@ -11,15 +18,18 @@ use abi::linux::{
 };
 use arrayvec::ArrayVec;
 
+use ready::{Cell, Ready};
+
 /// Longest line, and most bytes that wait to be read.
-const CAPACITY: usize = 4096;
-/// Stands in the ready queue for an end of file.
-const END_OF_FILE: u16 = 0x100;
+pub const CAPACITY: usize = 4096;
 
 /// The settings that are kept and obeyed; others stay off.
 const INPUT_FLAGS: u32 = ICRNL | INLCR | IGNCR;
 const OUTPUT_FLAGS: u32 = OPOST | ONLCR;
 const LOCAL_FLAGS: u32 = ICANON | ECHO | ECHOE | ECHOK;
+
+/// What a terminal's backspace key may send besides the byte in its settings.
+const BACKSPACE: u8 = 8;
 
 /// What to show for a byte of input.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +42,15 @@ pub enum Echo {
     Erase(usize),
 }
 
+/// What a read got.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Piece {
+    /// How many bytes.
+    pub len: usize,
+    /// Whether there is no more for this read, whatever room it has left.
+    pub ends: bool,
+}
+
 /// The state of a terminal.
 pub struct Line {
     termios: Termios,
@@ -39,29 +58,19 @@ pub struct Line {
     ready: Ready,
 }
 
-/// Bytes and ends of file that wait to be read, in a ring.
-struct Ready {
-    cells: [u16; CAPACITY],
-    head: usize,
-    len: usize,
-}
-
 impl Line {
     /// Starts with an empty line, editing and echo on.
+    #[expect(clippy::new_without_default, reason = "a default could not be const")]
     pub const fn new() -> Self {
         Self {
             termios: initial_termios(),
             editing: ArrayVec::new_const(),
-            ready: Ready {
-                cells: [0; CAPACITY],
-                head: 0,
-                len: 0,
-            },
+            ready: Ready::new(),
         }
     }
 
     /// Returns the settings.
-    pub fn termios(&self) -> Termios {
+    pub const fn termios(&self) -> Termios {
         self.termios
     }
 
@@ -81,11 +90,11 @@ impl Line {
     /// Forgets all input that was not read.
     pub fn flush_input(&mut self) {
         self.editing.clear();
-        self.ready.len = 0;
+        self.ready.clear();
     }
 
-    /// Returns whether newlines are written as carriage return and newline.
-    pub fn maps_newlines(&self) -> bool {
+    /// Says whether newlines are written as carriage return and newline.
+    pub const fn maps_newlines(&self) -> bool {
         self.termios.oflag & (OPOST | ONLCR) == OPOST | ONLCR
     }
 
@@ -96,39 +105,48 @@ impl Line {
         };
         let echo = match self.is_canonical() {
             true => self.edit(byte),
-            false => self
-                .ready
-                .push(byte.into())
-                .then_some(byte)
-                .map_or(Echo::Nothing, Echo::Byte),
+            false if self.ready.push(Cell::Byte(byte)) => Echo::Byte(byte),
+            false => Echo::Nothing,
         };
         if self.termios.lflag & ECHO == 0 {
-            Echo::Nothing
-        } else {
-            echo
+            return Echo::Nothing;
         }
+        echo
     }
 
-    /// Returns whether a read would not wait.
+    /// Says whether a read would not wait.
     pub fn is_readable(&self) -> bool {
-        self.ready.len > 0 || !self.is_canonical() && self.termios.cc[VMIN as usize] == 0
+        let never_waits = !self.is_canonical() && self.termios.cc[VMIN as usize] == 0;
+        !self.ready.is_empty() || never_waits
     }
 
-    /// Takes at most one line's bytes; fewer than asked for mean that the line ended.
-    pub fn read(&mut self, to: &mut [u8]) -> usize {
-        for (at, place) in to.iter_mut().enumerate() {
-            match self.ready.pop() {
-                None | Some(END_OF_FILE) => return at,
-                Some(byte) => *place = byte as u8,
-            }
-            if self.is_canonical() && *place == b'\n' {
-                return at + 1;
+    /// Takes at most one line's bytes.
+    pub fn read(&mut self, to: &mut [u8]) -> Piece {
+        for (len, slot) in to.iter_mut().enumerate() {
+            let Some(Cell::Byte(byte)) = self.ready.pop() else {
+                return Piece { len, ends: true };
+            };
+            *slot = byte;
+            if self.is_canonical() && byte == b'\n' {
+                let len = len + 1;
+                return Piece { len, ends: true };
             }
         }
-        to.len()
+        let len = to.len();
+        let ends = len > 0 && self.take_end();
+        Piece { len, ends }
     }
 
-    fn is_canonical(&self) -> bool {
+    /// Takes the mark right behind bytes that were read: it ended their line, not the file.
+    fn take_end(&mut self) -> bool {
+        let ends = self.ready.peek() == Some(Cell::End);
+        if ends {
+            self.ready.pop();
+        }
+        ends
+    }
+
+    const fn is_canonical(&self) -> bool {
         self.termios.lflag & ICANON != 0
     }
 
@@ -143,11 +161,12 @@ impl Line {
     }
 
     fn edit(&mut self, byte: u8) -> Echo {
+        // A control character set to 0 is switched off.
         let is = |index| self.termios.cc[index as usize] == byte && byte != 0;
         if is(VEOF) {
             self.end_of_file();
             Echo::Nothing
-        } else if is(VERASE) || byte == b'\x08' {
+        } else if is(VERASE) || byte == BACKSPACE {
             Echo::Erase(self.editing.pop().is_some().into())
         } else if is(VKILL) {
             let len = self.editing.len();
@@ -159,11 +178,12 @@ impl Line {
     }
 
     fn append(&mut self, byte: u8) -> Echo {
-        // The last place is kept for the newline, or a full line could never end.
-        let room = CAPACITY - self.ready.len - usize::from(byte != b'\n');
-        if self.editing.len() >= room || self.editing.try_push(byte).is_err() {
+        // The last place is kept for the end, or a full line could never end.
+        let kept = usize::from(byte != b'\n');
+        if self.editing.len() + kept >= self.ready.room() {
             return Echo::Nothing;
         }
+        self.editing.push(byte);
         if byte == b'\n' {
             self.finish_line();
         }
@@ -171,37 +191,16 @@ impl Line {
     }
 
     fn end_of_file(&mut self) {
-        if self.editing.is_empty() {
-            self.ready.push(END_OF_FILE);
+        if self.editing.len() < self.ready.room() {
+            self.finish_line();
+            self.ready.push(Cell::End);
         }
-        self.finish_line();
     }
 
     fn finish_line(&mut self) {
         for byte in self.editing.drain(..) {
-            self.ready.push(byte.into());
+            self.ready.push(Cell::Byte(byte));
         }
-    }
-}
-
-impl Ready {
-    /// Returns whether there was room.
-    fn push(&mut self, cell: u16) -> bool {
-        if self.len == CAPACITY {
-            return false;
-        }
-        self.cells[(self.head + self.len) % CAPACITY] = cell;
-        self.len += 1;
-        true
-    }
-
-    fn pop(&mut self) -> Option<u16> {
-        (self.len > 0).then(|| {
-            let cell = self.cells[self.head];
-            self.head = (self.head + 1) % CAPACITY;
-            self.len -= 1;
-            cell
-        })
     }
 }
 
