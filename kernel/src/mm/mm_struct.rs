@@ -9,7 +9,7 @@
 //! | operation | here |
 //! |---|---|
 //! | mmget / mmput | clone / drop of `MmUserRef` |
-//! | mmgrab / mmdrop | [`Mm::grab`] or clone / drop of `MmRef` |
+//! | mmgrab / mmdrop | [`MmUserRef::grab`] or clone / drop of `MmRef` |
 //! | mmget_not_zero | [`Mm::try_user`] |
 
 use alloc::collections::BTreeMap;

@@ -11,7 +11,7 @@
 //! 4. [`mm_struct`]: the address space and its two counts. [`backing`]: what a VMA shows.
 //!    [`mmap`], [`fork`], [`fault`] and [`fault_around`]: how it changes. [`uaccess`], [`remote`]: how the kernel
 //!    reads and writes it. [`maps`]: how it is shown.
-//! 5. [`audit`]: what must never be false, checked.
+//! 5. [`audit`](mod@audit): what must never be false, checked.
 
 pub mod audit;
 pub mod backing;

@@ -58,15 +58,15 @@ pub fn is_loaded(mm: &Mm) -> bool {
 /// Puts this CPU onto `next` for a task that has it as its own mm. Interrupts are off.
 pub fn switch_mm(next: &Mm) {
     debug_assert!(!cpu::irqs_enabled(), "switch_mm runs with interrupts off");
-    let state = STATE.this();
+    let before = this_cpu();
+    if before.loaded == next.id() {
+        // Before the generation is read: whoever raises it from here on no longer passes this CPU by.
+        STATE.this().lazy.swap(false, SeqCst);
+    }
     let generation = next.generation();
-    match lazytlb::plan_load(&this_cpu(), next.id(), generation) {
+    match lazytlb::plan_load(&before, next.id(), generation) {
         Load::Keep => return,
-        Load::LeaveLazy => {
-            CR3_SKIPPED_LAZY.inc();
-            state.lazy.store(false, SeqCst);
-            return;
-        }
+        Load::LeaveLazy => return CR3_SKIPPED_LAZY.inc(),
         Load::Reload => CR3_CATCH_UP.inc(),
         Load::Switch => {}
     }

@@ -46,7 +46,7 @@ impl Context {
 /// # Safety
 /// 1. Interrupts are off and the run-queue lock is held, to be released by whoever runs next.
 /// 2. `prev` belongs to the running task and `next` to one that does not run; the run queue's
-///    references keep both alive until [`crate::sched::finish_switch`] has run.
+///    references keep both alive until the tail of the switch has run.
 pub(crate) unsafe fn switch(prev: *const Context, next: *const Context) {
     // SAFETY: the pointers are those of live tasks (2).
     let prev = unsafe { (*prev).0.get() };

@@ -2,7 +2,7 @@
 //!
 //! Read in this order:
 //! - [`task_mm`]: own mm, borrowed mm, or none; how exec and exit change it.
-//! - [`current`]: the task that runs here. [`context`]: where a task that does not run left off.
+//! - [`current`](mod@current): the task that runs here. [`context`]: where a task that does not run left off.
 //! - [`user`]: how a user task is made; kernel threads are made in [`crate::sched::kthread`].
 //! - [`reaper`]: how they go, on somebody else's stack.
 

@@ -1,7 +1,7 @@
 //! The sleeping reader-writer semaphore, fair to both sides.
 //!
-//! - [`turns`]: who may go in, as counters;
-//! - [`guards`] (unsafe): the value, and the guards that give access to it;
+//! - `turns`: who may go in, as counters;
+//! - `guards` (unsafe): the value, and the guards that give access to it;
 //! - this file: sleeping until it is one's turn.
 //!
 //! Readers go in together; a writer goes alone. A reader waits for at most one writer, and a
