@@ -186,6 +186,11 @@ impl Mm {
         self.tlb_gen.load(Acquire)
     }
 
+    /// Returns how many frames are mapped.
+    pub fn rss_pages(&self) -> u64 {
+        self.rss.load(Relaxed).max(0) as u64
+    }
+
     /// Becomes one more user, unless user memory is gone already (MM-3).
     pub fn try_user(&self) -> Option<MmUserRef> {
         self.users.get()?.upgrade().map(MmUserRef)

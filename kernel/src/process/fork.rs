@@ -17,9 +17,13 @@ use super::{Process, current, tree};
 use crate::arch::trapframe::TrapFrame;
 use crate::locks::{SpinLock, WaitQueue};
 use crate::mm::counters::FORKS;
-use crate::mm::{MmUserRef, OutOfMemory, uaccess};
+use crate::mm::{MmUserRef, OutOfMemory, frame, uaccess};
 use crate::sched;
 use crate::task::{self, NewUser, TaskRef};
+
+/// Frames that must be free for a new process: what it and its parent touch first. Without them it is
+/// better refused than ended.
+const ROOM: u64 = 64;
 
 /// What the new process is to be like.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +50,9 @@ pub struct VforkDone {
 ///
 /// `frame` holds the registers that the child starts with, but for its result, which is 0.
 pub fn fork(frame: &TrapFrame, request: &CloneRequest) -> Result<u32, OutOfMemory> {
+    if !frame::can_spare(ROOM) {
+        return Err(OutOfMemory);
+    }
     let mm = child_mm(request.flags)?;
     let vfork = request
         .flags

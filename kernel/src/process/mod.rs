@@ -5,7 +5,7 @@
 //! 2. [`image`]: a new address space for a program. [`exec`], [`fork`], [`exit`], [`wait`]: the life
 //!    of a process. [`init`]: the first one.
 //! 3. [`signal`]: dispositions, masks, and how one process ends another. [`fault`]: how a program
-//!    ends itself.
+//!    ends itself. [`oom`]: who ends when there is no memory.
 //! 4. [`futex`]: sleeping on a word of memory. [`limits`], [`usage`], [`view`] (what `/proc/self` shows), [`power`] (how it all ends).
 //!
 //! A process has one task in this kernel. Its own fields are each under a lock of their own; no two
@@ -19,6 +19,7 @@ pub mod futex;
 pub mod image;
 pub mod init;
 pub mod limits;
+pub mod oom;
 pub mod power;
 pub mod signal;
 pub mod tree;

@@ -14,6 +14,7 @@ use crate::log::trace::{self, Area};
 use crate::mm::counters::{FAULT_SPURIOUS, FAULTS_TOTAL, FIXUPS, SEGV_SENT, SIGBUS_SENT};
 use crate::mm::fault::{Fault, FaultError};
 use crate::mm::{self, init_mm_root, pgtable};
+use crate::process::oom::Verdict;
 use crate::process::{self, Signal};
 use crate::task;
 
@@ -173,6 +174,9 @@ fn out_of_memory(frame: &mut TrapFrame, context: &Context) {
     log::warn!(target: "mm", "out of memory: {} frames free", mm::frame::count(mm::frame::Owner::Free));
     if !context.from_user {
         return fix_up(frame, context.addr.as_u64(), "no memory for a user copy");
+    }
+    if process::oom::make_room() == Verdict::TryAgain {
+        return; // to the instruction that faulted
     }
     process::kill_by_fault(
         frame,
