@@ -2,6 +2,7 @@
 
 mod stories;
 
+use harness::Vm;
 use stories::topic;
 
 #[test]
@@ -23,4 +24,14 @@ fn processes_blocked_at_different_depths_return_their_own_values() {
         outcome.counter("forks") >= 100,
         "many processes were blocked"
     );
+}
+
+/// PF-14: whatever a program passes, the kernel may refuse or end the program, and goes on.
+#[test]
+fn random_calls_leave_the_machine_whole() {
+    let outcome = Vm::new().init("probe", &["fuzz", "150"]).boot();
+    outcome.expect_pass();
+    outcome.line_containing("fuzz: the machine goes on: true, nothing stays behind: true");
+    assert!(outcome.counter("syscalls") > 20_000, "the calls were made");
+    assert!(outcome.counter("fixups") > 100, "and many had bad pointers");
 }

@@ -13,6 +13,7 @@ mod exec;
 mod family;
 mod faults;
 mod files;
+mod fuzz;
 mod lodgers;
 mod maps;
 mod pipes;
@@ -56,6 +57,7 @@ fn main() {
         ["args", ..] => exec::print_arguments(),
         ["execs", paths @ ..] => exec::execute_each(paths),
         ["storm", count @ ..] => storm::run(count.first().and_then(|count| count.parse().ok())),
+        ["fuzz", rounds] => fuzz::run(rounds.parse().unwrap_or(100)),
         ["exhaust"] => storm::exhaust_memory(),
         ["crowd", count] => storm::crowd(count.parse().unwrap_or(100)),
         ["lodgers"] => lodgers::run(),
@@ -81,7 +83,7 @@ fn run(topics: &[&Topic], only: Option<&str>) -> i32 {
 
 fn list() -> i32 {
     println!(
-        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | mappings | naps N | lodgers | args … | null"
+        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | exhaust | crowd N | fuzz N | mappings | naps N | lodgers | args … | null"
     );
     for topic in TOPICS {
         println!("  {:10} {}", topic.name, topic.about);

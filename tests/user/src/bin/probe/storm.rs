@@ -35,7 +35,7 @@ pub(crate) fn run(count: Option<u32>) -> i32 {
     let held = in_a_child(count);
     counters[1].take();
     println!("storm: {count} children, and all did fork, exec and exit: {held}");
-    let balanced = balance(&counters[0], &counters[1]);
+    let balanced = balance(BALANCED, &counters[0], &counters[1]);
     i32::from(!(warm && held && balanced))
 }
 
@@ -67,9 +67,10 @@ fn settle() {
     let _ = sys::sleep_ms(100);
 }
 
-fn balance(before: &Counters, after: &Counters) -> bool {
+/// Compares some counters, tells both values, and complains of those that differ.
+pub(crate) fn balance(names: &[&str], before: &Counters, after: &Counters) -> bool {
     let mut balanced = true;
-    for name in BALANCED {
+    for name in names {
         if let Some((old, new)) = before.get(name).zip(after.get(name)) {
             println!("# {name} {old} {new}");
             if old != new {
