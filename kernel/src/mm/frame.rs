@@ -143,7 +143,7 @@ pub fn alloc_order(owner: Owner, order: usize) -> Option<Frame> {
         return None;
     }
     let first = Frame::new(buddy.alloc(&mut Table, order)?.into());
-    drop(buddy);
+    // Owners change under the allocator's lock, so that `check` never sees one without the other.
     for frame in first.number()..first.number() + (1 << order) {
         info(Frame::new(frame)).set_owner(owner);
     }
@@ -183,6 +183,7 @@ pub fn free(frame: Frame) {
 
 /// Gives back a block as it came from [`alloc_order`].
 pub fn free_order(frame: Frame, order: usize) {
+    let mut buddy = BUDDY.lock();
     for each in frame.number()..frame.number() + (1 << order) {
         let info = info(Frame::new(each));
         let owner = info.owner();
@@ -195,7 +196,7 @@ pub fn free_order(frame: Frame, order: usize) {
         }
         info.set_owner(Owner::Free);
     }
-    BUDDY.lock().free(&mut Table, frame.number() as u32, order);
+    buddy.free(&mut Table, frame.number() as u32, order);
 }
 
 /// Fills a freed frame with a pattern that makes any later use through a stale pointer obvious.
@@ -241,7 +242,7 @@ pub fn total() -> u64 {
     table_len() - count(Owner::Firmware)
 }
 
-/// Checks that the allocator's lists agree with the table and its counts (for audits).
+/// Checks that the allocator's lists agree with the table, and that the owners add up to it (for audits).
 pub fn check() -> Result<(), &'static str> {
     let buddy = BUDDY.lock();
     buddy.check(&Table)?;
@@ -249,6 +250,10 @@ pub fn check() -> Result<(), &'static str> {
         return Err(
             "the buddy allocator and the frame table count different numbers of free frames",
         );
+    }
+    let owned: u64 = OWNERS.iter().map(|&(owner, _)| count(owner)).sum();
+    if owned != table_len() {
+        return Err("the frames' owners do not add up to the frame table");
     }
     Ok(())
 }
