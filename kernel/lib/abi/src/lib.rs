@@ -6,7 +6,7 @@
 //! memory as bytes without unsafe code. `tests/layout.rs` compares each structure with
 //! Linux's.
 //!
-//! Reading order: [`errno`], [`signal`], [`file`], [`time`], [`process`], [`memory`], [`system`].
+//! Reading order: [`errno`], [`signal`], [`file`](mod@file), [`time`], [`process`], [`memory`], [`system`].
 #![no_std]
 #![forbid(unsafe_code)]
 
