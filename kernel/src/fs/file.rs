@@ -53,6 +53,8 @@ pub enum IoError {
     NotSeekable,
     /// Not possible with this file.
     Invalid,
+    /// A message is longer than any may be.
+    TooLong,
     /// No memory.
     OutOfMemory,
 }
@@ -102,6 +104,11 @@ pub trait File: Send + Sync {
 
     /// Returns whether it is a terminal.
     fn is_terminal(&self) -> bool {
+        false
+    }
+
+    /// Returns whether it is a socket.
+    fn is_socket(&self) -> bool {
         false
     }
 

@@ -7,7 +7,7 @@
 //! 3. [`file`](mod@file): what every open file can do, and its position. [`user_buf`]: where bytes come from
 //!    and go to.
 //! 4. The kinds: [`regular`] (and its page cache), [`directory`], [`console`] over the pure crate `tty`,
-//!    [`pipe`] over [`ring`], [`dev`], [`procfs`].
+//!    [`pipe`] over [`ring`], [`socketpair`], [`dev`], [`procfs`].
 //! 5. [`fdtable`]: a process's descriptors. [`poll`]: waiting for several files at once.
 
 pub mod console;
@@ -23,6 +23,7 @@ pub mod poll;
 pub mod procfs;
 pub mod regular;
 pub mod ring;
+pub mod socketpair;
 pub mod tree;
 pub mod user_buf;
 

@@ -44,13 +44,20 @@ struct Pipe {
 }
 
 /// The end that is read.
-struct ReadEnd(Arc<Pipe>);
+pub(super) struct ReadEnd(Arc<Pipe>);
 
 /// The end that is written.
-struct WriteEnd(Arc<Pipe>);
+pub(super) struct WriteEnd(Arc<Pipe>);
 
 /// Makes a pipe; returns the end to read and the end to write.
 pub fn pipe(flags: OpenFlags) -> (Arc<OpenFile>, Arc<OpenFile>) {
+    let (read, write) = ends();
+    let write = OpenFile::new(write, flags | OpenFlags::WRONLY);
+    (OpenFile::new(read, flags), write)
+}
+
+/// Makes a pipe's two ends, not opened yet.
+pub(super) fn ends() -> (ReadEnd, WriteEnd) {
     let pipe = Arc::new(Pipe {
         number: NEXT_NUMBER.fetch_add(1, Relaxed),
         ring: Mutex::new(Ring::new(CAPACITY)),
@@ -60,9 +67,7 @@ pub fn pipe(flags: OpenFlags) -> (Arc<OpenFile>, Arc<OpenFile>) {
         readers: WaitQueue::new(),
         writers: WaitQueue::new(),
     });
-    let read = OpenFile::new(ReadEnd(pipe.clone()), flags);
-    let write = OpenFile::new(WriteEnd(pipe), flags | OpenFlags::WRONLY);
-    (read, write)
+    (ReadEnd(pipe.clone()), WriteEnd(pipe))
 }
 
 impl Pipe {

@@ -71,6 +71,7 @@ errnos!(IoError {
     IoError::BrokenPipe => Self::EPIPE,
     IoError::NotSeekable => Self::ESPIPE,
     IoError::Invalid => Self::EINVAL,
+    IoError::TooLong => Self::EMSGSIZE,
     IoError::OutOfMemory => Self::ENOMEM,
 });
 

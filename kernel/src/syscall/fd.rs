@@ -105,14 +105,22 @@ pub fn pipe2(frame: &mut TrapFrame) -> SysResult {
 }
 
 fn make_pipe(addr: u64, flags: OpenFlags) -> SysResult {
-    let (read_end, write_end) = pipe::pipe(flags);
+    insert_pair(addr, pipe::pipe(flags), flags)
+}
+
+/// Gives two files descriptors and stores those at `addr`; all of it or nothing.
+pub(super) fn insert_pair(
+    addr: u64,
+    (first, second): (Arc<OpenFile>, Arc<OpenFile>),
+    flags: OpenFlags,
+) -> SysResult {
     let close_on_exec = flags.contains(OpenFlags::CLOEXEC);
-    let read_fd = insert(read_end, close_on_exec, 0)?;
-    let outcome = insert(write_end, close_on_exec, 0).and_then(|write_fd| {
-        let stored = args::write(addr, &[read_fd as i32, write_fd as i32]);
-        stored.inspect_err(|_| forget(write_fd))
+    let first_fd = insert(first, close_on_exec, 0)?;
+    let outcome = insert(second, close_on_exec, 0).and_then(|second_fd| {
+        let stored = args::write(addr, &[first_fd as i32, second_fd as i32]);
+        stored.inspect_err(|_| forget(second_fd))
     });
-    outcome.inspect_err(|_| forget(read_fd))?;
+    outcome.inspect_err(|_| forget(first_fd))?;
     Ok(0)
 }
 

@@ -18,6 +18,7 @@ pub mod poll;
 pub mod process;
 pub mod read_only;
 pub mod signal;
+pub mod socket;
 pub mod stat;
 pub mod system;
 pub mod table;

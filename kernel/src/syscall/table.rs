@@ -6,8 +6,8 @@
 use abi::Sysno;
 
 use super::{
-    Handler, clock, exec, fd, file, identity, memory, path, poll, process, read_only, signal, stat,
-    system, terminal,
+    Handler, clock, exec, fd, file, identity, memory, path, poll, process, read_only, signal,
+    socket, stat, system, terminal,
 };
 
 /// One more than the highest number in the table.
@@ -59,6 +59,9 @@ table! {
     dup2 => fd::dup2, "";
     nanosleep => clock::nanosleep, "";
     getpid => identity::getpid, "";
+    sendto => socket::sendto, "flags: MSG_NOSIGNAL; else EOPNOTSUPP";
+    recvfrom => socket::recvfrom, "no flags: EOPNOTSUPP";
+    socketpair => socket::socketpair, "AF_UNIX, SOCK_STREAM and SOCK_SEQPACKET; there are no other sockets";
     clone => process::clone, "processes only: CLONE_THREAD is ENOSYS; CLONE_FS, FILES, SIGHAND, PARENT and namespaces: EINVAL";
     fork => process::fork, "";
     vfork => process::vfork, "";

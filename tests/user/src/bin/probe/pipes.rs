@@ -17,6 +17,8 @@ pub(crate) const TOPIC: Topic = Topic {
         ("writev_gathers", writev_gathers),
         ("dup_and_close", dup_and_close),
         ("poll_tells_what_is_ready", poll_tells_what_is_ready),
+        ("packets_stay_apart", packets_stay_apart),
+        ("streams_run_both_ways", streams_run_both_ways),
     ],
 };
 
@@ -228,4 +230,38 @@ fn poll_tells_what_is_ready() -> Verdict {
         poll(0),
         (Ok(2), [0x11, 0x20]),
     )
+}
+
+/// A pair of connected sockets of this type.
+fn sockets(kind: i32) -> sys::Result<[i32; 2]> {
+    let mut ends = [0_i32; 2];
+    let (domain, kind) = (libc::AF_UNIX as u64, kind as u64);
+    sys::call(libc::SYS_socketpair, [domain, kind, 0, sys::at(&mut ends)])?;
+    Ok(ends)
+}
+
+/// Rust's `Command` learns this way whether its child could exec.
+fn packets_stay_apart() -> Verdict {
+    let [a, b] = must("socketpair", sockets(libc::SOCK_SEQPACKET))?;
+    let mut text = *b"onetwo";
+    same("a packet", sys::write(a, sys::at(&mut text[..3]), 3), Ok(3))?;
+    same("another", sys::write(a, sys::at(&mut text[3..]), 3), Ok(3))?;
+    let mut back = [0_u8; 8];
+    let mut read = |room| sys::read(b, sys::at(&mut back), room);
+    same("the first, cut", read(2), Ok(2))?;
+    same("the second, whole", read(8), Ok(3))?;
+    same("its bytes", &back[..3], b"two")?;
+    must("close", sys::close(a))?;
+    same("the end", sys::read(b, sys::at(&mut back), 8), Ok(0))
+}
+
+fn streams_run_both_ways() -> Verdict {
+    let [a, b] = must("socketpair", sockets(libc::SOCK_STREAM))?;
+    let mut byte = [7_u8];
+    same("there", sys::write(a, sys::at(&mut byte), 1), Ok(1))?;
+    same("and back", sys::write(b, sys::at(&mut byte), 1), Ok(1))?;
+    same("arrives", sys::read(a, sys::at(&mut byte), 1), Ok(1))?;
+    same("arrives", sys::read(b, sys::at(&mut byte), 1), Ok(1))?;
+    must("close", sys::close(b))?;
+    same("the end", sys::read(a, sys::at(&mut byte), 1), Ok(0))
 }
