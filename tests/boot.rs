@@ -28,6 +28,30 @@ fn the_packed_image_needs_nothing_beside_it() {
 }
 
 #[test]
+fn a_second_processor_is_left_alone() {
+    let outcome = Vm::new().smp(2).cmdline(HELLO).boot();
+    outcome.expect_pass().line_containing(SAID);
+}
+
+/// This machine has 2 GiB below the hole for devices; the third lies above 4 GiB.
+#[test]
+fn memory_above_4_gib_is_used() {
+    let outcome = Vm::new().memory("3G").cmdline(HELLO).boot();
+    outcome.expect_pass().line_containing(SAID);
+    let frames = outcome.counter("frames_total");
+    assert!(frames > 700_000, "only {frames} frames");
+}
+
+/// Time is what instructions count, so nothing is left that could differ.
+#[test]
+fn a_counted_run_repeats_to_the_last_line() {
+    let run = || Vm::new().icount().init("probe", &["cow"]).boot();
+    let (first, second) = (run(), run());
+    first.expect_pass();
+    assert_eq!(first.log, second.log);
+}
+
+#[test]
 fn the_tour_holds_at_every_stop() {
     let outcome = passes("");
     outcome.line_containing("End of the tour: 6 of 6 stops held.");
