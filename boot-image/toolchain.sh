@@ -200,9 +200,22 @@ install_packages() {
     say "installing for $2: ${missing[*]}"
     local log
     log=$(mktemp)
-    apt_get update && apt_get install -y --no-remove --no-install-recommends "${missing[@]}" ||
+    apt_get update
+    apt_install "${missing[@]}" || apt_install "${missing[@]}" $(matching_qemu_utils) ||
         { tail -n 20 "$log" >&2; rm -f "$log"; die "apt-get could not install: ${missing[*]} (Debian 12 with its security updates has them)"; }
     rm -f "$log"
+}
+
+apt_install() { apt_get install -y --no-remove --no-install-recommends --allow-downgrades "$@"; }
+
+# A qemu-utils from another release shares files with the emulator and would have to go; in the
+# emulator's own version it may stay.
+matching_qemu_utils() {
+    local version
+    dpkg-query -W qemu-utils >/dev/null 2>&1 || return 0
+    version=$(apt-cache policy qemu-system-common | awk '$1 == "Candidate:" { print $2 }')
+    say "qemu-utils is of another release than the emulator: installing $version of both"
+    echo "qemu-utils=$version"
 }
 
 apt_get() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" >>"$log" 2>&1 </dev/null; }
