@@ -103,7 +103,7 @@ fn growth(map: &AddressSpace, addr: Page, vma: PageRange) -> Growth {
         prev,
         stack_limit: map.limits.stack,
         as_pages_left: (map.limits.address_space / PAGE_SIZE)
-            .saturating_sub(map.vmas.total_pages()),
+            .saturating_sub(map.vmas.totals().total),
     }
 }
 

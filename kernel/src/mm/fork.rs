@@ -8,7 +8,7 @@ use addr::{Page, PageRange};
 use arrayvec::ArrayVec;
 use core::sync::atomic::Ordering::Relaxed;
 use pte::Pte;
-use vma::{VmFlags, Vma, VmaSet};
+use vma::{VmFlags, Vma};
 
 use super::backing::MapBacking;
 use super::gather::Gather;
@@ -95,21 +95,11 @@ impl Mm {
 
 impl AddressSpace {
     fn for_child(&self) -> Self {
-        let mut vmas = VmaSet::new();
-        for vma in self
-            .vmas
-            .iter()
-            .filter(|vma| !vma.flags.contains(VmFlags::DONTFORK))
-        {
-            let flags = vma.flags - VmFlags::LOCKED;
-            vmas.insert(Vma {
-                flags,
-                ..vma.clone()
-            })
-            .expect("a copy of disjoint mappings is disjoint");
-        }
         Self {
-            vmas,
+            vmas: self.vmas.copy_with(|vma| {
+                let copied = !vma.flags.contains(VmFlags::DONTFORK);
+                copied.then(|| vma.flags - VmFlags::LOCKED - VmFlags::LOCKONFAULT)
+            }),
             brk_start: self.brk_start,
             brk: self.brk,
             limits: self.limits,

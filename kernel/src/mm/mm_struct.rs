@@ -231,17 +231,9 @@ impl AddressSpace {
     /// Whether `pages` more fit under the limits; `data` tells that they count as data (VM-13).
     pub fn allows(&self, pages: u64, data: bool) -> bool {
         let fits = |used: u64, limit: u64| limit == u64::MAX || used + pages <= limit / PAGE_SIZE;
-        fits(self.vmas.total_pages(), self.limits.address_space)
-            && (!data || self.limits.data == u64::MAX || fits(self.data_pages(), self.limits.data))
-    }
-
-    /// Counts the pages of private writable mappings but the stack.
-    fn data_pages(&self) -> u64 {
-        self.vmas
-            .iter()
-            .filter(|vma| is_data(vma.flags))
-            .map(|vma| vma.pages())
-            .sum()
+        let totals = self.vmas.totals();
+        fits(totals.total, self.limits.address_space)
+            && (!data || fits(totals.data, self.limits.data))
     }
 
     /// The highest address that placement may choose: leaves room for the stack to grow (VM-4).
@@ -254,7 +246,7 @@ impl AddressSpace {
 
 /// Whether a mapping with these flags counts as data.
 pub fn is_data(flags: VmFlags) -> bool {
-    flags.contains(VmFlags::WRITE) && !flags.intersects(VmFlags::SHARED | VmFlags::GROWSDOWN)
+    flags.is_data()
 }
 
 impl MmRef {

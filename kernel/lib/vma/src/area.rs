@@ -49,7 +49,13 @@ impl<B: Backing> Vma<B> {
     /// Says whether `next` could be the rest of this mapping (VM-6).
     pub(crate) fn merges_with(&self, next: &Self) -> bool {
         self.range.end == next.range.start
-            && self.flags == next.flags
+            && self.flags.joins(next.flags)
             && next.backing.continues(&self.backing, self.pages())
+    }
+
+    /// Takes over the pages of `next`, which [`Self::merges_with`] found fit.
+    pub(crate) fn absorb(&mut self, next: &Self) {
+        self.range.end = next.range.end;
+        self.flags |= next.flags;
     }
 }

@@ -35,6 +35,26 @@ bitflags! {
         const DONTFORK = 1 << 12;
         /// A forked child gets the mapping with zeroed pages.
         const WIPEONFORK = 1 << 13;
+        /// The pages are charged to the memory commitment, and given back when they go (VM-14).
+        const ACCOUNT = 1 << 14;
+        /// With [`Self::LOCKED`]: the pages stay once they were touched, and are not brought in
+        /// before (`MLOCK_ONFAULT`).
+        const LOCKONFAULT = 1 << 15;
+        /// A core dump leaves the mapping out (`MADV_DONTDUMP`).
+        const DONTDUMP = 1 << 16;
+        /// Large pages are welcome (`MADV_HUGEPAGE`).
+        const HUGEPAGE = 1 << 17;
+        /// Large pages are not wanted (`MADV_NOHUGEPAGE`).
+        const NOHUGEPAGE = 1 << 18;
+        /// Pages will be read in order (`MADV_SEQUENTIAL`).
+        const SEQ_READ = 1 << 19;
+        /// Pages will be read in no order (`MADV_RANDOM`).
+        const RAND_READ = 1 << 20;
+        /// Some page may hold a guard marker (`MADV_GUARD_INSTALL`), so that the page tables
+        /// say more than "not there yet". See [`Self::STICKY`].
+        const GUARDED = 1 << 21;
+        /// The pages may be thrown away when memory is short (`MAP_DROPPABLE`).
+        const DROPPABLE = 1 << 22;
     }
 }
 
@@ -49,6 +69,11 @@ const _: () = assert!(VmFlags::EXEC.bits() == Prot::EXEC.bits() as u32);
 impl VmFlags {
     /// The three rights, any one of which makes a mapping accessible.
     pub const RIGHTS: Self = Self::READ.union(Self::WRITE).union(Self::EXEC);
+
+    /// Flags that do not keep two mappings apart: where they become one, it has what either
+    /// had. They are hints about the contents that may be set without need, so that a guard
+    /// page leaves the mapping in one piece (VM-12).
+    pub const STICKY: Self = Self::GUARDED;
 
     /// Returns the rights as a protection.
     pub const fn prot(self) -> Prot {
@@ -70,5 +95,25 @@ impl VmFlags {
     /// Says whether any access is allowed, that is, the mapping is not `PROT_NONE`.
     pub const fn is_accessible(self) -> bool {
         self.intersects(Self::RIGHTS)
+    }
+
+    /// Says whether the pages count as data, which RLIMIT_DATA limits (VM-13).
+    pub const fn is_data(self) -> bool {
+        self.contains(Self::WRITE) && !self.intersects(Self::SHARED.union(Self::GROWSDOWN))
+    }
+
+    /// Says whether the pages count as stack.
+    pub const fn is_stack(self) -> bool {
+        self.contains(Self::GROWSDOWN)
+    }
+
+    /// Says whether the pages count as program text.
+    pub const fn is_exec(self) -> bool {
+        self.contains(Self::EXEC) && !self.intersects(Self::WRITE.union(Self::GROWSDOWN))
+    }
+
+    /// Says whether two mappings with these flags may be one.
+    pub(crate) const fn joins(self, next: Self) -> bool {
+        self.union(Self::STICKY).bits() == next.union(Self::STICKY).bits()
     }
 }

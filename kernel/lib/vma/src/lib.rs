@@ -8,10 +8,12 @@
 //!
 //! 1. No mapping is empty and no two overlap.
 //! 2. Two neighbours that could be one mapping are one mapping (VM-6).
+//! 3. The [`Totals`] are the sums over all mappings.
 //!
 //! Reading order: [`VmFlags`], [`Backing`] and [`Vma`]; `set.rs` for looking up, inserting
 //! and removing; `pieces.rs` for the two moves everything is made of, cutting and joining;
-//! then `protect.rs`, `gap.rs` (where may a new mapping go?) and `resize.rs` (stack, brk).
+//! then `protect.rs` and `change.rs` (other rights, other flags), `gap.rs` (where may a new
+//! mapping go?), `resize.rs` (stack, brk) and `copy.rs` (fork). `check.rs` tests the invariants.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -19,12 +21,16 @@ extern crate alloc;
 
 mod area;
 mod backing;
+mod change;
+mod check;
+mod copy;
 mod flags;
 mod gap;
 mod pieces;
 mod protect;
 mod resize;
 mod set;
+mod totals;
 
 pub use area::Vma;
 pub use backing::Backing;
@@ -32,3 +38,4 @@ pub use flags::VmFlags;
 pub use gap::STACK_GUARD_GAP;
 pub use protect::{ProtectError, ProtectOutcome};
 pub use set::{Overlap, VmaSet};
+pub use totals::Totals;

@@ -31,7 +31,7 @@ impl<B: Backing> VmaSet<B> {
             && let Some(upper) = self.by_start.remove(&page)
             && let Some(lower) = self.last_below_mut(page)
         {
-            lower.range.end = upper.range.end;
+            lower.absorb(&upper);
         }
     }
 

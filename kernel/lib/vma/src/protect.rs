@@ -50,7 +50,7 @@ impl<B: Backing> VmaSet<B> {
             if range.end <= at {
                 break Ok(());
             }
-            match self.protect_one(at, range.end, prot) {
+            match self.protect_at(at, range.end, prot) {
                 Ok((piece, old, new)) => {
                     at = piece.end;
                     if old != new {
@@ -63,9 +63,33 @@ impl<B: Backing> VmaSet<B> {
         ProtectOutcome { changed, result }
     }
 
-    /// Changes the mapping that contains `at`, from there up to its end or `end`.
-    fn protect_one(
+    /// Gives the pages from `at` on the rights of `prot`, up to the end of the mapping that
+    /// contains `at` or to `end`, whichever comes first: one step of [`Self::protect`].
+    ///
+    /// Returns the pages with their flags before and after, which may be the same.
+    ///
+    /// # Errors
+    /// As [`Self::protection_at`]; then nothing has changed.
+    pub fn protect_at(
         &mut self,
+        at: Page,
+        end: Page,
+        prot: Prot,
+    ) -> Result<(PageRange, VmFlags, VmFlags), ProtectError> {
+        let (piece, old, new) = self.protection_at(at, end, prot)?;
+        if old != new {
+            self.set_flags(piece, new);
+        }
+        Ok((piece, old, new))
+    }
+
+    /// Returns what [`Self::protect_at`] would do, for a caller that has to agree first.
+    ///
+    /// # Errors
+    /// [`ProtectError::Hole`] if nothing is mapped at `at`, [`ProtectError::Denied`] if what
+    /// is there may never have these rights.
+    pub fn protection_at(
+        &self,
         at: Page,
         end: Page,
         prot: Prot,
@@ -75,21 +99,6 @@ impl<B: Backing> VmaSet<B> {
             return Err(ProtectError::Denied);
         }
         let piece = PageRange::new(at, end.min(vma.range.end));
-        let (old, new) = (vma.flags, vma.flags.with_prot(prot));
-        if old != new {
-            self.set_flags(piece, new);
-        }
-        Ok((piece, old, new))
-    }
-
-    /// Sets the flags of `piece`, which lies inside one mapping.
-    fn set_flags(&mut self, piece: PageRange, flags: VmFlags) {
-        self.cut_at(piece.start);
-        self.cut_at(piece.end);
-        if let Some(vma) = self.by_start.get_mut(&piece.start) {
-            vma.flags = flags;
-        }
-        self.join_at(piece.start);
-        self.join_at(piece.end);
+        Ok((piece, vma.flags, vma.flags.with_prot(prot)))
     }
 }

@@ -6,15 +6,15 @@ use core::fmt;
 
 use addr::{Page, PageRange};
 
-use crate::{Backing, Vma};
+use crate::{Backing, Totals, Vma};
 
 /// The mappings of one address space. See the crate's head for the invariants.
 #[derive(Clone, Debug)]
 pub struct VmaSet<B> {
     /// Every mapping under its first page.
     pub(crate) by_start: BTreeMap<Page, Vma<B>>,
-    /// The pages of all mappings together, which `RLIMIT_AS` asks for at every `mmap`.
-    pub(crate) total_pages: u64,
+    /// Their pages, counted.
+    pub(crate) totals: Totals,
 }
 
 /// A new mapping would have covered a page of an old one.
@@ -40,7 +40,7 @@ impl<B> VmaSet<B> {
     pub const fn new() -> Self {
         Self {
             by_start: BTreeMap::new(),
-            total_pages: 0,
+            totals: Totals::ZERO,
         }
     }
 
@@ -54,9 +54,9 @@ impl<B> VmaSet<B> {
         self.by_start.is_empty()
     }
 
-    /// Returns the number of pages in all mappings.
-    pub const fn total_pages(&self) -> u64 {
-        self.total_pages
+    /// Returns the number of pages in all mappings, by what they count as.
+    pub const fn totals(&self) -> Totals {
+        self.totals
     }
 
     /// Visits all mappings, lowest first.
@@ -100,7 +100,7 @@ impl<B> VmaSet<B> {
 
     /// Takes all mappings away and returns them, lowest first.
     pub fn clear(&mut self) -> Vec<Vma<B>> {
-        self.total_pages = 0;
+        self.totals = Totals::ZERO;
         core::mem::take(&mut self.by_start).into_values().collect()
     }
 
@@ -124,23 +124,31 @@ impl<B: Backing> VmaSet<B> {
             return Err(Overlap);
         }
         let PageRange { start, end } = vma.range;
-        self.total_pages += vma.pages();
+        self.totals.add(vma.range, vma.flags);
         self.by_start.insert(start, vma);
         self.join_at(start);
         self.join_at(end);
         Ok(())
     }
 
-    /// Takes the pages of `range` out of all mappings and returns what was taken, lowest
-    /// first (VM-7, VM-8). Mappings that stick out of the range are cut; holes are fine.
-    pub fn unmap(&mut self, range: PageRange) -> Vec<Vma<B>> {
+    /// Takes the pages of `range` out of all mappings and hands each that was taken to `each`,
+    /// lowest first (VM-7, VM-8). Mappings that stick out of the range are cut; holes are fine.
+    pub fn unmap_each(&mut self, range: PageRange, mut each: impl FnMut(Vma<B>)) {
         if range.is_empty() {
-            return Vec::new();
+            return;
         }
         self.cut_at(range.start);
         self.cut_at(range.end);
-        let starts: Vec<Page> = self.overlapping(range).map(|vma| vma.range.start).collect();
-        starts.into_iter().map(|start| self.take(start)).collect()
+        while let Some(start) = self.first_in(range) {
+            each(self.take(start));
+        }
+    }
+
+    /// Like [`Self::unmap_each`], but returns a list of what was taken.
+    pub fn unmap(&mut self, range: PageRange) -> Vec<Vma<B>> {
+        let mut taken = Vec::new();
+        self.unmap_each(range, |vma| taken.push(vma));
+        taken
     }
 
     /// Returns how many mappings have to be cut in two so that `range` begins and ends at
@@ -160,13 +168,18 @@ impl<B: Backing> VmaSet<B> {
         self.find(page).is_some_and(|vma| vma.range.start < page)
     }
 
+    /// Returns where the first mapping with a page in `range` starts.
+    fn first_in(&self, range: PageRange) -> Option<Page> {
+        self.overlapping(range).next().map(|vma| vma.range.start)
+    }
+
     /// Takes out the mapping that starts at `start`.
     pub(crate) fn take(&mut self, start: Page) -> Vma<B> {
         let vma = self
             .by_start
             .remove(&start)
             .expect("a mapping starts at the given page");
-        self.total_pages -= vma.pages();
+        self.totals.remove(vma.range, vma.flags);
         vma
     }
 }

@@ -9,7 +9,7 @@ use addr::{Page, PageRange};
 use common::{Source, TestVma, mapping, pages};
 use proptest::prelude::*;
 use pte::Prot;
-use vma::{Backing, Overlap, ProtectError, STACK_GUARD_GAP, VmFlags, VmaSet};
+use vma::{Backing, Overlap, ProtectError, STACK_GUARD_GAP, Totals, VmFlags, VmaSet};
 
 /// Pages of the modelled address space; more than twice the gap below a stack.
 const PAGES: u64 = 640;
@@ -115,6 +115,50 @@ impl Model {
             .find(|start| self.may_place(pages(*start, len)))
     }
 
+    /// Sets the flags of the mapped pages to what `flags` says; returns how many there are.
+    fn change_flags(&mut self, range: PageRange, flags: impl Fn(VmFlags) -> VmFlags) -> u64 {
+        let mut covered = 0;
+        for page in range.iter().map(Page::number) {
+            if let Some(cell) = &mut self.cells[page as usize] {
+                cell.flags = flags(cell.flags);
+                covered += 1;
+            }
+        }
+        covered
+    }
+
+    /// Spreads the flags that mappings share out when they are joined.
+    fn spread(&mut self) {
+        for vma in self.mappings() {
+            self.fill(&vma);
+        }
+    }
+
+    /// Counts the pages one by one.
+    fn totals(&self) -> Totals {
+        let count = |what: &dyn Fn(VmFlags) -> bool| {
+            let cells = self.cells.iter().flatten();
+            cells.filter(|cell| what(cell.flags)).count() as u64
+        };
+        let has = |flags: VmFlags, what: VmFlags| flags.contains(what);
+        Totals {
+            total: count(&|_| true),
+            data: count(&|flags| {
+                has(flags, VmFlags::WRITE)
+                    && !has(flags, VmFlags::SHARED)
+                    && !has(flags, VmFlags::GROWSDOWN)
+            }),
+            stack: count(&|flags| has(flags, VmFlags::GROWSDOWN)),
+            exec: count(&|flags| {
+                has(flags, VmFlags::EXEC)
+                    && !has(flags, VmFlags::WRITE)
+                    && !has(flags, VmFlags::GROWSDOWN)
+            }),
+            locked: count(&|flags| has(flags, VmFlags::LOCKED)),
+            account: count(&|flags| has(flags, VmFlags::ACCOUNT)),
+        }
+    }
+
     /// Groups the cells into the longest runs that could be one mapping (VM-6).
     fn mappings(&self) -> Vec<TestVma> {
         let mut mappings: Vec<TestVma> = Vec::new();
@@ -125,10 +169,11 @@ impl Model {
             match mappings.last_mut() {
                 Some(last)
                     if last.range.end.number() == page
-                        && last.flags == cell.flags
+                        && last.flags - VmFlags::GUARDED == cell.flags - VmFlags::GUARDED
                         && last.backing.advance(last.pages()) == cell.source =>
                 {
                     last.range.end = Page::new(page + 1);
+                    last.flags |= cell.flags;
                 }
                 _ => mappings.push(mapping(page, 1, cell.flags, cell.source)),
             }
@@ -145,6 +190,8 @@ enum Step {
     Replace(TestVma),
     Unmap(PageRange),
     Protect(PageRange, Prot),
+    Flip(PageRange, VmFlags),
+    Fork(VmFlags),
     Place {
         len: u64,
         floor: u64,
@@ -199,6 +246,12 @@ fn any_mapping() -> impl Strategy<Value = TestVma> {
 
 fn any_step() -> impl Strategy<Value = Step> {
     let prot = (0_u8..8).prop_map(Prot::from_bits_truncate);
+    let advice = prop::sample::select(vec![
+        VmFlags::LOCKED,
+        VmFlags::ACCOUNT,
+        VmFlags::GUARDED,
+        VmFlags::DONTFORK,
+    ]);
     let place = (1_u64..40, 0..PAGES, 0..PAGES, any_flags());
     let two = any::<(prop::sample::Index, prop::sample::Index)>();
     prop_oneof![
@@ -206,6 +259,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => any_mapping().prop_map(Step::Replace),
         4 => any_range().prop_map(Step::Unmap),
         6 => (any_range(), prot).prop_map(|(range, prot)| Step::Protect(range, prot)),
+        4 => (any_range(), advice.clone()).prop_map(|(range, flags)| Step::Flip(range, flags)),
+        1 => advice.prop_map(Step::Fork),
         4 => place.prop_map(|(len, floor, ceiling, flags)| Step::Place { len, floor, ceiling, flags }),
         2 => two.clone().prop_map(|(pick, by)| Step::Grow { pick, by }),
         2 => two.prop_map(|(pick, to)| Step::Resize { pick, to }),
@@ -229,6 +284,8 @@ impl Pair {
             }
             Step::Unmap(range) => self.unmap(*range),
             Step::Protect(range, prot) => self.protect(*range, *prot),
+            Step::Flip(range, flags) => self.flip(*range, *flags),
+            Step::Fork(cleared) => self.fork(*cleared),
             Step::Place {
                 len,
                 floor,
@@ -275,6 +332,28 @@ impl Pair {
         let changed = outcome.changed.iter().flat_map(each).collect();
         assert_eq!((changed, outcome.result), self.model.protect(range, prot));
         assert!(self.set.len() <= allowed);
+    }
+
+    fn flip(&mut self, range: PageRange, flags: VmFlags) {
+        let allowed = self.set.len() + self.set.splits_needed(range);
+        let covered = self
+            .set
+            .change_flags(range, |vma| vma.flags.symmetric_difference(flags));
+        let flipped = |old: VmFlags| old.symmetric_difference(flags);
+        assert_eq!(covered, self.model.change_flags(range, flipped));
+        assert!(self.set.len() <= allowed);
+    }
+
+    /// Carries on with the child.
+    fn fork(&mut self, cleared: VmFlags) {
+        let parent = self.set.clone();
+        self.set = parent
+            .copy_with(|vma| (!vma.flags.contains(VmFlags::DONTFORK)).then(|| vma.flags - cleared));
+        for cell in &mut self.model.cells {
+            *cell = cell.filter(|cell| !cell.flags.contains(VmFlags::DONTFORK));
+        }
+        self.model
+            .change_flags(pages(0, PAGES), |old| old - cleared);
     }
 
     fn place(&mut self, len: u64, floor: u64, ceiling: u64, flags: VmFlags) {
@@ -336,10 +415,8 @@ impl Pair {
         assert_eq!(self.set.iter().cloned().collect::<Vec<_>>(), expected);
         assert_eq!(self.set.len(), expected.len());
         assert_eq!(self.set.is_empty(), expected.is_empty());
-        let total = (0..PAGES)
-            .filter(|page| self.model.cell(*page).is_some())
-            .count();
-        assert_eq!(self.set.total_pages(), total as u64);
+        assert_eq!(self.set.check(), Ok(()));
+        assert_eq!(self.set.totals(), self.model.totals());
 
         let found: Vec<_> = self.set.overlapping(range).cloned().collect();
         let hit = |vma: &&TestVma| vma.range.iter().any(|page| range.contains(page));
@@ -382,6 +459,7 @@ proptest! {
         let mut pair = Pair { set: VmaSet::new(), model: Model::new() };
         for (step, range) in &history {
             pair.take(step);
+            pair.model.spread();
             pair.compare(*range);
         }
     }

@@ -147,7 +147,7 @@ fn an_overlapping_mapping_is_refused_and_changes_nothing() {
     for (start, len) in [(8, 3), (13, 1), (9, 9), (10, 4), (11, 1)] {
         assert_eq!(set.insert(anon(start, len)), Err(Overlap));
     }
-    assert_eq!((shape(&set), set.total_pages()), (vec![(10, 4)], 4));
+    assert_eq!((shape(&set), set.totals().total), (vec![(10, 4)], 4));
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn vm_8_unmapping_takes_parts_wholes_and_holes_alike() {
     let taken = [anon(12, 2), mapping(20, 4, R, Source::Anon), anon(30, 2)];
     assert_eq!(removed, taken);
     assert_eq!(
-        (shape(&set), set.total_pages()),
+        (shape(&set), set.totals().total),
         (vec![(10, 2), (32, 2)], 4)
     );
 }
@@ -280,7 +280,7 @@ fn a_mapping_without_rights_still_counts_and_is_found() {
     assert_eq!(set.protect(pages(10, 4), Prot::empty()).result, Ok(()));
     let hidden = set.find(Page::new(12)).expect("the mapping is still there");
     assert!(!hidden.flags.is_accessible());
-    assert_eq!(set.total_pages(), 4);
+    assert_eq!(set.totals().total, 4);
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn pf_8_the_first_mapping_that_ends_above_a_page_is_found() {
 fn sg_6_a_grown_stack_is_one_mapping() {
     let mut set = set([mapping(1000, 10, STACK, Source::Anon)]);
     set.grow_down(Page::new(1000), Page::new(700));
-    assert_eq!((shape(&set), set.total_pages()), (vec![(700, 310)], 310));
+    assert_eq!((shape(&set), set.totals().total), (vec![(700, 310)], 310));
 }
 
 #[test]
@@ -323,11 +323,17 @@ fn vm_9_the_heap_grows_shrinks_and_vanishes_at_its_end() {
     let heap = mapping(10, 2, RW.union(VmFlags::HEAP), Source::Anon);
     let mut set = set([anon(8, 2), heap]);
     set.resize_end(Page::new(10), Page::new(15));
-    assert_eq!((shape(&set), set.total_pages()), (vec![(8, 2), (10, 5)], 7));
+    assert_eq!(
+        (shape(&set), set.totals().total),
+        (vec![(8, 2), (10, 5)], 7)
+    );
     set.resize_end(Page::new(10), Page::new(11));
-    assert_eq!((shape(&set), set.total_pages()), (vec![(8, 2), (10, 1)], 3));
+    assert_eq!(
+        (shape(&set), set.totals().total),
+        (vec![(8, 2), (10, 1)], 3)
+    );
     set.resize_end(Page::new(10), Page::new(10));
-    assert_eq!((shape(&set), set.total_pages()), (vec![(8, 2)], 2));
+    assert_eq!((shape(&set), set.totals().total), (vec![(8, 2)], 2));
 }
 
 #[test]
@@ -341,7 +347,7 @@ fn the_heap_does_not_grow_over_a_mapping() {
 fn clearing_returns_every_mapping_and_leaves_none() {
     let mut set = set([anon(10, 2), anon(20, 3)]);
     assert_eq!(set.clear(), [anon(10, 2), anon(20, 3)]);
-    assert_eq!((set.iter().count(), set.total_pages()), (0, 0));
+    assert_eq!((set.iter().count(), set.totals().total), (0, 0));
 }
 
 #[test]
@@ -355,4 +361,49 @@ fn rights_and_protections_are_the_same_bits() {
         assert_eq!(VmFlags::RIGHTS.may(prot), prot.is_empty());
         assert_eq!(VmFlags::MAYWRITE.may(prot), Prot::WRITE.contains(prot));
     }
+}
+
+#[test]
+fn vm_12_a_guard_page_leaves_the_mapping_in_one_piece() {
+    let mut set = set([anon(10, 9)]);
+    let guarded = RW.union(VmFlags::GUARDED);
+    assert_eq!(set.change_flags(pages(13, 3), |_| guarded), 3);
+    assert_eq!(shape(&set), [(10, 9)]);
+    assert_eq!(set.find(Page::new(10)).map(|vma| vma.flags), Some(guarded));
+}
+
+#[test]
+fn vm_12_advice_passes_over_holes_and_counts_what_it_covered() {
+    let mut set = set([anon(10, 4), anon(20, 4)]);
+    let locked = |vma: &TestVma| vma.flags | VmFlags::LOCKED;
+    assert_eq!(set.change_flags(pages(12, 10), locked), 4);
+    assert_eq!(shape(&set), [(10, 2), (12, 2), (20, 2), (22, 2)]);
+    assert_eq!(set.totals().locked, 4);
+}
+
+#[test]
+fn vm_10_the_question_what_protecting_does_changes_nothing() {
+    let set = set([anon(10, 4)]);
+    let answer = set.protection_at(Page::new(11), Page::new(20), Prot::READ);
+    assert_eq!(answer, Ok((pages(11, 3), RW, R)));
+    assert_eq!(shape(&set), [(10, 4)]);
+}
+
+#[test]
+fn fk_1_a_child_has_no_mapping_that_is_not_for_it() {
+    let hidden = mapping(12, 2, RW.union(VmFlags::DONTFORK), Source::Anon);
+    let locked = mapping(14, 2, RW.union(VmFlags::LOCKED), Source::Anon);
+    let parent = set([anon(10, 2), hidden, locked, anon(16, 2)]);
+    let child = parent.copy_with(|vma| {
+        (!vma.flags.contains(VmFlags::DONTFORK)).then(|| vma.flags - VmFlags::LOCKED)
+    });
+    assert_eq!(shape(&child), [(10, 2), (14, 4)]);
+    assert_eq!((child.totals().total, child.totals().locked), (6, 0));
+    assert_eq!(shape(&parent), [(10, 2), (12, 2), (14, 2), (16, 2)]);
+}
+
+#[test]
+#[should_panic(expected = "a piece lies in one mapping")]
+fn flags_are_set_in_one_mapping_at_a_time() {
+    set([anon(10, 2), anon(14, 2)]).set_flags(pages(10, 6), R);
 }
