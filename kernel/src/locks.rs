@@ -13,6 +13,8 @@ use crate::task::{self, TaskRef};
 pub mod rank {
     pub use sync::rank::*;
 
+    /// The address spaces that map a source.
+    pub const MAPPINGS: u8 = 35;
     /// The list of live address spaces.
     pub const MM_LIST: u8 = 45;
     /// Kernel stack slots.

@@ -7,6 +7,7 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::sync::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire},
@@ -18,7 +19,8 @@ use super::file::{File, IoError, Mapping, SeekError, Whence};
 use super::node::{Metadata, Node};
 use super::user_buf::UserBuf;
 use crate::mm::frame::{self, Owner};
-use crate::mm::{PageSource, SourceError, physmap};
+use crate::mm::rmap::Mappings;
+use crate::mm::{PageSource, SourceError, SourceId, physmap};
 
 /// A page that is in no frame yet. Frame 0 is never the page cache's.
 const ABSENT: u64 = 0;
@@ -29,6 +31,7 @@ pub struct FileData {
     bytes: &'static [u8],
     /// For each page the number of its frame, or [`ABSENT`]; set once, by whoever comes first.
     frames: Vec<AtomicU64>,
+    mappings: Mappings,
 }
 
 impl FileData {
@@ -40,6 +43,7 @@ impl FileData {
             path,
             bytes,
             frames,
+            mappings: Mappings::new(),
         })
     }
 
@@ -59,16 +63,24 @@ impl FileData {
 }
 
 impl PageSource for FileData {
-    fn name(&self) -> &str {
-        &self.path
+    fn write_name(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        out.write_str(&self.path)
+    }
+
+    fn id(&self) -> SourceId {
+        SourceId::default()
     }
 
     fn cached(&self, index: u64) -> Option<Frame> {
         let slot = self.frames.get(usize::try_from(index).ok()?)?;
         match slot.load(Acquire) {
             ABSENT => None,
-            number => Some(Frame::new(number)),
+            number => Some(referenced(Frame::new(number))),
         }
+    }
+
+    fn mappings(&self) -> &Mappings {
+        &self.mappings
     }
 
     fn page(&self, index: u64) -> Result<Frame, SourceError> {
@@ -78,18 +90,24 @@ impl PageSource for FileData {
             .ok_or(SourceError::BeyondEnd)?;
         match slot.load(Acquire) {
             ABSENT => {}
-            number => return Ok(Frame::new(number)),
+            number => return Ok(referenced(Frame::new(number))),
         }
         // Filled before it is published (HF-3); who comes second takes the first one's.
         let frame = self.fill(index as usize)?;
         match slot.compare_exchange(ABSENT, frame.number(), AcqRel, Acquire) {
-            Ok(_) => Ok(frame),
+            Ok(_) => Ok(referenced(frame)),
             Err(number) => {
                 frame::put(frame);
-                Ok(Frame::new(number))
+                Ok(referenced(Frame::new(number)))
             }
         }
     }
+}
+
+/// Takes the caller's reference; a frame leaves the cache only with the file.
+fn referenced(frame: Frame) -> Frame {
+    frame::get(frame);
+    frame
 }
 
 impl Drop for FileData {

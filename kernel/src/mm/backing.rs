@@ -1,31 +1,52 @@
 //! What a VMA shows: nothing yet (anonymous memory), or the pages of a source.
 //!
 //! [`PageSource`] is all that mm knows of files. Shared anonymous memory is a nameless source of its
-//! own (HF-6): it survives fork as shared because both mappings name the same object.
+//! own ([`super::shared_anon`]).
 
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use core::fmt;
 
-use addr::{Frame, PAGE_SIZE};
+use addr::{Frame, Page};
 use vma::Backing;
 
-use super::frame::{self, Owner};
-use crate::locks::{Mutex, rank};
+use super::rmap::Mappings;
 
 /// Something that has pages: a file, or shared anonymous memory.
+///
+/// A frame that it hands out carries one reference for the caller, taken while the source could not
+/// let go of the frame: a page that is truncated away meanwhile lives until the caller has noticed.
+/// All of it is called with mmap_lock held and no page-table lock.
 pub trait PageSource: Send + Sync {
-    /// Returns the name shown in `/proc/PID/maps`; may be empty.
-    fn name(&self) -> &str;
+    /// Writes the name shown in `/proc/PID/maps`; may be empty.
+    fn write_name(&self, out: &mut dyn fmt::Write) -> fmt::Result;
+
+    /// Returns the numbers shown in `/proc/PID/maps`.
+    fn id(&self) -> SourceId;
 
     /// Returns the frame that holds page `index`, reading it in if need be. May sleep.
-    ///
-    /// The source keeps the frame alive as long as it lives itself.
     fn page(&self, index: u64) -> Result<Frame, SourceError>;
 
     /// Returns the frame that holds page `index` if it is in memory already; never sleeps.
     fn cached(&self, _index: u64) -> Option<Frame> {
         None
     }
+
+    /// Tells that page `index` is about to become writable in a shared mapping (HF-7).
+    fn make_writable(&self, _index: u64) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    /// Returns who maps it.
+    fn mappings(&self) -> &Mappings;
+}
+
+/// Which file a source is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SourceId {
+    /// Device number as `stat` gives it.
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
 }
 
 /// Why a source has no page to give.
@@ -41,7 +62,11 @@ pub enum SourceError {
 #[derive(Clone)]
 pub enum MapBacking {
     /// Private anonymous memory.
-    Anon,
+    Anon {
+        /// The page where the memory was first mapped, as if it were an offset in a file: memory that
+        /// was moved joins its neighbours only where that fits (VM-6).
+        first: u64,
+    },
     /// A source from page `page` on.
     File {
         /// Where the pages come from.
@@ -54,7 +79,7 @@ pub enum MapBacking {
 impl PartialEq for MapBacking {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Anon, Self::Anon) => true,
+            (Self::Anon { first }, Self::Anon { first: other }) => first == other,
             (
                 Self::File { source, page },
                 Self::File {
@@ -70,7 +95,9 @@ impl PartialEq for MapBacking {
 impl Backing for MapBacking {
     fn advance(&self, pages: u64) -> Self {
         match self {
-            Self::Anon => Self::Anon,
+            Self::Anon { first } => Self::Anon {
+                first: first + pages,
+            },
             Self::File { source, page } => Self::File {
                 source: source.clone(),
                 page: page + pages,
@@ -79,53 +106,44 @@ impl Backing for MapBacking {
     }
 
     fn continues(&self, prev: &Self, prev_pages: u64) -> bool {
-        prev.advance(prev_pages) == *self
+        match (prev, self) {
+            (Self::Anon { first }, Self::Anon { first: next }) => first + prev_pages == *next,
+            (
+                Self::File { source, page },
+                Self::File {
+                    source: next_source,
+                    page: next,
+                },
+            ) => page + prev_pages == *next && same_source(source, next_source),
+            _ => false,
+        }
+    }
+}
+
+impl MapBacking {
+    /// Anonymous memory that has no address yet; [`MapBacking::placed_at`] gives it one.
+    pub const ANON: Self = Self::Anon { first: 0 };
+
+    /// Returns the backing of a mapping that begins at `start`.
+    #[must_use]
+    pub fn placed_at(self, start: Page) -> Self {
+        match self {
+            Self::Anon { .. } => Self::Anon {
+                first: start.number(),
+            },
+            source @ Self::File { .. } => source,
+        }
+    }
+
+    /// Returns the source, if there is one.
+    pub fn source(&self) -> Option<&Arc<dyn PageSource>> {
+        match self {
+            Self::Anon { .. } => None,
+            Self::File { source, .. } => Some(source),
+        }
     }
 }
 
 fn same_source(a: &Arc<dyn PageSource>, b: &Arc<dyn PageSource>) -> bool {
     core::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b))
-}
-
-/// Shared anonymous memory: pages made at first touch, kept until the last mapping goes.
-pub struct SharedAnon {
-    len: u64,
-    pages: Mutex<BTreeMap<u64, Frame>, { rank::SOURCE }>,
-}
-
-impl SharedAnon {
-    /// Makes an object of `len` bytes, all zero.
-    pub fn new(len: u64) -> Arc<Self> {
-        Arc::new(Self {
-            len,
-            pages: Mutex::new(BTreeMap::new()),
-        })
-    }
-}
-
-impl PageSource for SharedAnon {
-    fn name(&self) -> &str {
-        "/dev/zero (deleted)"
-    }
-
-    fn page(&self, index: u64) -> Result<Frame, SourceError> {
-        if index >= self.len.div_ceil(PAGE_SIZE) {
-            return Err(SourceError::BeyondEnd);
-        }
-        let mut pages = self.pages.lock();
-        if let Some(frame) = pages.get(&index) {
-            return Ok(*frame);
-        }
-        let frame = frame::alloc_zeroed(Owner::Anon).ok_or(SourceError::OutOfMemory)?;
-        pages.insert(index, frame);
-        Ok(frame)
-    }
-}
-
-impl Drop for SharedAnon {
-    fn drop(&mut self) {
-        for frame in self.pages.get_mut().values() {
-            frame::put(*frame);
-        }
-    }
 }

@@ -16,7 +16,7 @@ use fault::{Backed, FaultAction, Growth, Mapped, Neighbour, SegvCode};
 use pte::{Access, Pte, PteFlags};
 use vma::{VmFlags, Vma};
 
-use super::backing::{MapBacking, SourceError};
+use super::backing::{MapBacking, PageSource, SourceError};
 use super::counters::{
     COW_COPIED, COW_REUSED, Counter, FAULT_DEMAND_ZERO, FAULT_FILE, FAULT_FILE_COW,
     FAULT_REDECIDED, FAULT_SHARED_WRITE, FAULT_SPURIOUS, FAULT_STACK_GROWTH, FAULT_ZERO_PAGE,
@@ -155,7 +155,7 @@ fn look(mm: &Mm, vma: &UserVma, page: Page, access: Access) -> (Pte, FaultAction
 
 fn backed(backing: &MapBacking) -> Backed {
     match backing {
-        MapBacking::Anon => Backed::Anon,
+        MapBacking::Anon { .. } => Backed::Anon,
         MapBacking::File { .. } => Backed::File,
     }
 }
@@ -180,7 +180,7 @@ enum Prepared {
     Nothing,
     /// A frame with complete contents that nobody else knows of.
     New(Frame),
-    /// A frame of the page cache, kept by its source while the VMA holds that.
+    /// A frame of the page cache with a reference for the PTE.
     Cached(Frame),
 }
 
@@ -195,16 +195,29 @@ impl Prepared {
             }
             FaultAction::CopyFile => {
                 let from = file_page(vma, page)?;
-                Ok(Self::New(fresh(|to| physmap::copy(to, from))?))
+                let copy = fresh(|to| physmap::copy(to, from));
+                frame::put(from);
+                Ok(Self::New(copy?))
             }
-            FaultAction::MapFile { .. } => Ok(Self::Cached(file_page(vma, page)?)),
+            FaultAction::MapFile { writable } => {
+                let frame = file_page(vma, page)?;
+                if writable && let Err(error) = make_writable(vma, page) {
+                    frame::put(frame);
+                    return Err(error);
+                }
+                Ok(Self::Cached(frame))
+            }
+            FaultAction::MkWriteShared => {
+                make_writable(vma, page)?;
+                Ok(Self::Nothing)
+            }
             _ => Ok(Self::Nothing),
         }
     }
 
     /// Gives back what was prepared for nothing.
     fn discard(self) {
-        if let Self::New(frame) = self {
+        if let Self::New(frame) | Self::Cached(frame) = self {
             frame::put(frame);
         }
     }
@@ -217,6 +230,16 @@ fn fresh(fill: impl FnOnce(Frame)) -> Result<Frame, FaultError> {
 }
 
 fn file_page(vma: &UserVma, page: Page) -> Result<Frame, FaultError> {
+    let (source, index) = source_of(vma, page);
+    source.page(index).map_err(FaultError::from)
+}
+
+fn make_writable(vma: &UserVma, page: Page) -> Result<(), FaultError> {
+    let (source, index) = source_of(vma, page);
+    source.make_writable(index).map_err(FaultError::from)
+}
+
+fn source_of(vma: &UserVma, page: Page) -> (&dyn PageSource, u64) {
     let MapBacking::File {
         source,
         page: first,
@@ -225,10 +248,16 @@ fn file_page(vma: &UserVma, page: Page) -> Result<Frame, FaultError> {
         unreachable!("only a file-backed VMA is asked for a file page")
     };
     let index = first + (page.number() - vma.range.start.number());
-    source.page(index).map_err(|error| match error {
-        SourceError::BeyondEnd => FaultError::Bus,
-        SourceError::OutOfMemory => FaultError::OutOfMemory,
-    })
+    (&**source, index)
+}
+
+impl From<SourceError> for FaultError {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::BeyondEnd => Self::Bus,
+            SourceError::OutOfMemory => Self::OutOfMemory,
+        }
+    }
 }
 
 /// Carries `action` out, if the PTE is still `seen`; returns whether it was.
@@ -260,7 +289,6 @@ fn apply(
             install(mm, page, slot, seen, leaf(frame, vma, PteFlags::ANON, true))
         }
         (FaultAction::MapFile { writable }, Prepared::Cached(frame)) => {
-            frame::get(frame);
             slot.swap(leaf(frame, vma, PteFlags::empty(), writable));
             mm.rss.fetch_add(1, Relaxed);
         }

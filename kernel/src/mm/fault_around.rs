@@ -5,7 +5,8 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use addr::{Page, PageRange};
+use addr::{Frame, Page, PageRange};
+use arrayvec::ArrayVec;
 use pte::PteFlags;
 use vma::Vma;
 
@@ -32,18 +33,24 @@ pub(super) fn map_around(mm: &Mm, vma: &Vma<MapBacking>, page: Page) {
     let Some(window) = window.intersection(&vma.range) else {
         return;
     };
-    let tables = mm.tables.lock();
+    // Looked up before the page-table lock is taken: the source has a lock of its own.
+    let mut cached = ArrayVec::<(Page, Frame), { WINDOW as usize }>::new();
     for near in window {
-        let Some(slot) = tables.find(near).filter(|slot| slot.load().is_none()) else {
-            continue;
-        };
         let index = first + (near.number() - vma.range.start.number());
         if let Some(frame) = source.cached(index) {
-            frame::get(frame);
-            // Not accessed yet: the program has not asked for it.
-            slot.swap(leaf(frame, vma, PteFlags::empty(), false).mkold());
-            mm.rss.fetch_add(1, Relaxed);
-            FAULT_AROUND.inc();
+            cached.push((near, frame));
+        }
+    }
+    let tables = mm.tables.lock();
+    for (near, frame) in cached {
+        match tables.find(near).filter(|slot| slot.load().is_none()) {
+            Some(slot) => {
+                // Not accessed yet: the program has not asked for it.
+                slot.swap(leaf(frame, vma, PteFlags::empty(), false).mkold());
+                mm.rss.fetch_add(1, Relaxed);
+                FAULT_AROUND.inc();
+            }
+            None => frame::put(frame),
         }
     }
 }

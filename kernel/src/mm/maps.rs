@@ -6,7 +6,7 @@ use addr::{PAGE_SIZE, Page};
 use vma::{VmFlags, Vma};
 
 use super::Mm;
-use super::backing::MapBacking;
+use super::backing::{MapBacking, SourceId};
 
 impl Mm {
     /// Writes one line for each mapping; takes mmap_lock for reading.
@@ -45,16 +45,15 @@ fn line(vma: &Vma<MapBacking>, out: &mut dyn Write) -> fmt::Result {
             '-'
         }
     };
-    let (offset, name) = match &vma.backing {
-        MapBacking::File { source, page } => (page * PAGE_SIZE, source.name()),
-        MapBacking::Anon if vma.flags.contains(VmFlags::STACK) => (0, "[stack]"),
-        MapBacking::Anon if vma.flags.contains(VmFlags::HEAP) => (0, "[heap]"),
-        MapBacking::Anon => (0, ""),
+    let (offset, id) = match &vma.backing {
+        MapBacking::File { source, page } => (page * PAGE_SIZE, source.id()),
+        MapBacking::Anon { .. } => (0, SourceId::default()),
     };
+    let (major, minor) = (id.dev >> 8 & 0xfff, id.dev & 0xff);
     let mut head = arrayvec::ArrayString::<80>::new();
     write!(
         head,
-        "{start:08x}-{end:08x} {}{}{}{} {offset:08x} 00:00 0 ",
+        "{start:08x}-{end:08x} {}{}{}{} {offset:08x} {major:02x}:{minor:02x} {} ",
         letter(VmFlags::READ, 'r'),
         letter(VmFlags::WRITE, 'w'),
         letter(VmFlags::EXEC, 'x'),
@@ -63,11 +62,21 @@ fn line(vma: &Vma<MapBacking>, out: &mut dyn Write) -> fmt::Result {
         } else {
             'p'
         },
+        id.ino,
     )?;
     // The path begins in column 73, as programs that cut by column expect.
-    if name.is_empty() {
-        writeln!(out, "{head}")
-    } else {
-        writeln!(out, "{head:<73}{name}")
+    match &vma.backing {
+        MapBacking::File { source, .. } => {
+            write!(out, "{head:<73}")?;
+            source.write_name(out)?;
+            writeln!(out)
+        }
+        MapBacking::Anon { .. } if vma.flags.contains(VmFlags::STACK) => {
+            writeln!(out, "{head:<73}[stack]")
+        }
+        MapBacking::Anon { .. } if vma.flags.contains(VmFlags::HEAP) => {
+            writeln!(out, "{head:<73}[heap]")
+        }
+        MapBacking::Anon { .. } => writeln!(out, "{head}"),
     }
 }

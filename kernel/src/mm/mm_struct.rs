@@ -28,7 +28,7 @@ use super::backing::MapBacking;
 use super::counters::{MM_ALIVE, MM_CREATED, MM_FREED, MM_UNUSED, PML4_ALIVE};
 use super::gather::Gather;
 use super::pgtable::{self, Tables};
-use super::{OutOfMemory, frame, switch};
+use super::{OutOfMemory, frame, switch, zap};
 use crate::locks::{Once, RwSem, SpinLock, rank};
 
 /// Default RLIMIT_STACK: 8 MiB.
@@ -91,7 +91,7 @@ pub struct MmRef(Arc<Mm>);
 pub struct MmUserRef(Arc<UserMemory>);
 
 /// All users together; holds their one unit of `mm_count`.
-struct UserMemory {
+pub(super) struct UserMemory {
     mm: MmRef,
 }
 
@@ -196,6 +196,11 @@ impl Mm {
         self.users.get()?.upgrade().map(MmUserRef)
     }
 
+    /// Returns a way to the users that holds none of them up.
+    pub(super) fn weak_user(&self) -> Option<Weak<UserMemory>> {
+        self.users.get().cloned()
+    }
+
     /// Sets what may be mapped from now on; what is mapped already stays.
     pub fn set_limits(&self, limits: MmLimits) {
         self.map.write().limits = limits;
@@ -207,9 +212,12 @@ impl Mm {
     fn exit_mmap(&self) {
         // The set as it is: a list of tens of thousands of mappings would need memory to free memory.
         let vmas = core::mem::take(&mut self.map.write().vmas);
+        for source in vmas.iter().filter_map(|vma| vma.backing.source()) {
+            source.mappings().remove(self);
+        }
         switch::leave_mm(self);
         let everything = PageRange::new(Page::new(0), Page::containing(VirtAddr::new(USER_END)));
-        self.zap_pages(everything);
+        zap::zap_pages(self, everything);
         let mut gather = Gather::new(self);
         self.tables.lock().unhook_all(&mut gather);
         gather.finish();
@@ -257,6 +265,14 @@ impl MmRef {
 }
 
 impl MmUserRef {
+    #[allow(
+        dead_code,
+        reason = "writable files, which can become shorter, are its first user"
+    )]
+    pub(super) fn from_memory(memory: Arc<UserMemory>) -> Self {
+        Self(memory)
+    }
+
     /// Pins the PML4 for a borrower (mmgrab).
     pub fn grab(&self) -> MmRef {
         self.0.mm.clone()

@@ -3,17 +3,14 @@
 //! All of it runs under mmap_lock for writing. What happens to VMAs is planned by the pure crate
 //! `vma`; page tables follow through a [`Gather`], so that nothing is freed before the flush.
 
-use core::sync::atomic::Ordering::Relaxed;
-
 use addr::{MMAP_MIN_ADDR, PAGE_SIZE, Page, PageRange, USER_END, VirtAddr};
-use arrayvec::ArrayVec;
-use pte::{Prot, Pte};
+use pte::Prot;
 use vma::{STACK_GUARD_GAP, VmFlags, Vma};
 
 use super::backing::MapBacking;
 use super::gather::Gather;
 use super::mm_struct::{AddressSpace, is_data};
-use super::{Mm, frame};
+use super::{Mm, frame, zap};
 
 /// Mappings taken out of the set at a time.
 const UNMAP_BATCH: usize = 64;
@@ -99,8 +96,11 @@ impl Mm {
         let vma = Vma {
             range,
             flags,
-            backing: request.backing.clone(),
+            backing: request.backing.clone().placed_at(range.start),
         };
+        if let Some(source) = vma.backing.source() {
+            source.mappings().add(self);
+        }
         map.vmas
             .insert(vma)
             .expect("a range that was just cleared is free");
@@ -130,7 +130,7 @@ impl Mm {
             let part = PageRange::new(rest.start, next.map_or(rest.end, |vma| vma.range.start));
             let removed = map.vmas.unmap(part);
             if !removed.is_empty() {
-                self.zap_pages(part);
+                zap::zap_pages(self, part);
             }
             rest = PageRange::new(part.end, rest.end);
         }
@@ -172,7 +172,7 @@ impl Mm {
                 .intersection(&range)
                 .expect("an overlapping VMA overlaps");
             mapped += part.len();
-            self.zap_pages(part);
+            zap::zap_pages(self, part);
         }
         Ok(mapped == range.len())
     }
@@ -209,7 +209,7 @@ impl Mm {
         } else {
             let range = PageRange::new(new_end, old_end);
             if !map.vmas.unmap(range).is_empty() {
-                self.zap_pages(range);
+                zap::zap_pages(self, range);
             }
             true
         };
@@ -217,45 +217,6 @@ impl Mm {
             map.brk = new;
         }
         map.brk
-    }
-
-    /// Removes all PTEs of `range`, and the tables that become empty; the caller holds mmap_lock.
-    pub(super) fn zap_pages(&self, range: PageRange) {
-        let mut next = range.start;
-        while next < range.end {
-            let mut gather = Gather::new(self);
-            next = self.zap_batch(PageRange::new(next, range.end), &mut gather);
-            gather.finish();
-        }
-    }
-
-    /// Clears PTEs until `gather` is full; returns the first page not yet visited.
-    fn zap_batch(&self, range: PageRange, gather: &mut Gather) -> Page {
-        let mut tables = self.tables.lock();
-        let mut emptied = ArrayVec::<Page, 129>::new();
-        let next = tables.visit(range, |page, slot| {
-            if emptied
-                .last()
-                .is_none_or(|last| last.number() >> 9 != page.number() >> 9)
-            {
-                emptied.push(page);
-            }
-            self.forget(page, slot.swap(Pte::EMPTY), gather);
-            !gather.is_full() && emptied.len() < 128
-        });
-        for page in emptied {
-            tables.prune(page, gather);
-        }
-        next
-    }
-
-    fn forget(&self, page: Page, old: Pte, gather: &mut Gather) {
-        if old.is_zero_page() {
-            gather.touch(page);
-        } else {
-            gather.page(page, old.frame());
-            self.rss.fetch_sub(1, Relaxed);
-        }
     }
 
     /// Rewrites the PTEs of `range` for `prot`; never grants W, that is the fault's to decide (HF-18).
@@ -386,7 +347,7 @@ fn extend_heap(map: &mut AddressSpace, added: PageRange) -> bool {
         .insert(Vma {
             range: added,
             flags,
-            backing: MapBacking::Anon,
+            backing: MapBacking::ANON.placed_at(added.start),
         })
         .is_ok()
 }

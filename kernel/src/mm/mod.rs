@@ -29,13 +29,16 @@ pub mod mmap;
 pub mod pgtable;
 pub mod physmap;
 pub mod remote;
+pub mod rmap;
+pub mod shared_anon;
 pub mod switch;
 pub mod tlb;
 pub mod uaccess;
+pub mod zap;
 
 pub use crate::percpu::counters;
 pub use audit::audit;
-pub use backing::{MapBacking, PageSource, SourceError};
+pub use backing::{MapBacking, PageSource, SourceError, SourceId};
 pub use mm_struct::{Mm, MmRef, MmUserRef, init_mm, init_mm_root};
 pub use mmap::{MapError, MapKind, MapRequest, ProtectError, UnmapError};
 

@@ -219,7 +219,7 @@ fn find_room(mm: &Mm, plan: &LoadPlan<'_>) -> Result<u64, ExecveError> {
         prot: Prot::empty(),
         kind: MapKind::Hint,
         flags: VmFlags::NORESERVE,
-        backing: MapBacking::Anon,
+        backing: MapBacking::ANON,
     };
     let addr = mm.map(&request)?;
     mm.unmap(addr, len)
@@ -239,7 +239,7 @@ fn map_segment(mm: &Mm, segment: &Segment, found: &Found) -> Result<(), ExecveEr
         page: segment.file_page,
     };
     map_pages(mm, segment.file_range(), segment.prot, file)?;
-    map_pages(mm, segment.anon_range(), segment.prot, MapBacking::Anon)?;
+    map_pages(mm, segment.anon_range(), segment.prot, MapBacking::ANON)?;
     let tail = &segment.zero_tail;
     Ok(mm.zero_remote(tail.start, tail.end - tail.start)?)
 }
@@ -313,7 +313,7 @@ fn map_stack(mm: &Mm, used: u64, executable: bool, limit: u64) -> Result<(), Exe
         prot: Prot::READ | Prot::WRITE | exec,
         kind: MapKind::FixedNoReplace,
         flags: VmFlags::GROWSDOWN | VmFlags::STACK | MAY_ALL,
-        backing: MapBacking::Anon,
+        backing: MapBacking::ANON,
     };
     mm.map(&request)?;
     Ok(())

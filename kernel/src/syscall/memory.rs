@@ -13,7 +13,7 @@ use vma::VmFlags;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs::{Mapping, OpenFile};
-use crate::mm::backing::SharedAnon;
+use crate::mm::shared_anon::SharedAnon;
 use crate::mm::{MapBacking, MapKind, MapRequest, MmUserRef};
 use crate::task;
 
@@ -197,7 +197,7 @@ fn anonymous(pages: u64, shared: bool) -> (VmFlags, MapBacking) {
                 page: 0,
             },
         ),
-        false => (may, MapBacking::Anon),
+        false => (may, MapBacking::ANON),
     }
 }
 

@@ -1,0 +1,83 @@
+//! Shared anonymous memory: a file without a name (HF-6).
+//!
+//! It survives fork as shared because both mappings name the same object. A page is made at first
+//! touch and kept until the last mapping goes; beyond the length it was made with there is nothing.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use addr::{Frame, PAGE_SIZE};
+
+use super::backing::{PageSource, SourceError, SourceId};
+use super::frame::{self, Owner};
+use super::rmap::Mappings;
+use crate::locks::{Mutex, rank};
+
+/// Device number of the nameless files, 0:1 as on Linux.
+const DEV: u64 = 1;
+
+static NEXT_INO: AtomicU64 = AtomicU64::new(1);
+
+/// The pages of one `mmap` with `MAP_SHARED | MAP_ANONYMOUS`.
+pub struct SharedAnon {
+    len: u64,
+    ino: u64,
+    pages: Mutex<BTreeMap<u64, Frame>, { rank::SOURCE }>,
+    mappings: Mappings,
+}
+
+impl SharedAnon {
+    /// Makes an object of `len` bytes, all zero.
+    pub fn new(len: u64) -> Arc<Self> {
+        Arc::new(Self {
+            len,
+            ino: NEXT_INO.fetch_add(1, Relaxed),
+            pages: Mutex::new(BTreeMap::new()),
+            mappings: Mappings::new(),
+        })
+    }
+}
+
+impl PageSource for SharedAnon {
+    fn write_name(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        out.write_str("/dev/zero (deleted)")
+    }
+
+    fn id(&self) -> SourceId {
+        SourceId {
+            dev: DEV,
+            ino: self.ino,
+        }
+    }
+
+    fn page(&self, index: u64) -> Result<Frame, SourceError> {
+        if index >= self.len.div_ceil(PAGE_SIZE) {
+            return Err(SourceError::BeyondEnd);
+        }
+        let mut pages = self.pages.lock();
+        let frame = match pages.get(&index) {
+            Some(frame) => *frame,
+            None => {
+                let frame = frame::alloc_zeroed(Owner::Anon).ok_or(SourceError::OutOfMemory)?;
+                pages.insert(index, frame);
+                frame
+            }
+        };
+        frame::get(frame);
+        Ok(frame)
+    }
+
+    fn mappings(&self) -> &Mappings {
+        &self.mappings
+    }
+}
+
+impl Drop for SharedAnon {
+    fn drop(&mut self) {
+        for frame in self.pages.get_mut().values() {
+            frame::put(*frame);
+        }
+    }
+}
