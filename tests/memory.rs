@@ -2,7 +2,7 @@
 
 mod stories;
 
-use stories::topic;
+use stories::{ends, passes, topic, word_after};
 
 #[test]
 fn vm_4_mappings_land_where_linux_puts_them() {
@@ -21,4 +21,18 @@ fn vm_10_changes_cut_and_join_mappings() {
 #[test]
 fn vm_9_the_break_grows_shrinks_and_stands_still() {
     topic("brk", 9);
+}
+
+#[test]
+fn damage_to_page_tables_counts_and_frames_is_named() {
+    let outcome = passes("test=fsck");
+    let line = outcome.line_containing("test: fsck ok:");
+    let kinds = word_after(line, "ok:").and_then(|word| word.parse::<u32>().ok());
+    assert!(kinds >= Some(20), "{line}");
+}
+
+#[test]
+fn a_panic_compares_the_address_spaces_that_nobody_holds() {
+    let outcome = ends("test=panic", harness::Exit::Panic);
+    outcome.line_containing("fsck: 0 findings; ");
 }

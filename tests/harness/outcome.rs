@@ -4,6 +4,8 @@ use boot_image::Exit;
 
 /// How many lines of the log a failure shows.
 const TAIL: usize = 60;
+/// What the kernel says at power-off if page tables, mappings and frames agree.
+const FSCK_OK: &str = "power: fsck ok: ";
 
 /// A finished run. Every failed assertion shows the log's end and the line that repeats the run.
 #[derive(Clone, Debug)]
@@ -25,7 +27,7 @@ impl Outcome {
         self.expect(Exit::Pass)
     }
 
-    /// Insists that the run ended in this way.
+    /// Insists that the run ended in this way; a run that passed has compared its memory at the end.
     #[track_caller]
     pub fn expect(&self, exit: Exit) -> &Self {
         if self.exit != exit {
@@ -33,6 +35,9 @@ impl Outcome {
                 "expected: {exit}; the run ended so: {}",
                 self.exit
             ));
+        }
+        if exit == Exit::Pass && !self.kernel_lines().any(|line| line.contains(FSCK_OK)) {
+            self.fail("the run passed without having compared page tables, mappings and frames");
         }
         self
     }
@@ -188,6 +193,20 @@ counters: forks 9
             assert!(text.contains("to repeat: ./x run"), "{text}");
             assert!(!text.contains("cr3_writes 8"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_run_that_did_not_compare_its_memory_has_not_passed() {
+        let outcome = |log: &str| Outcome {
+            exit: Exit::Pass,
+            log: log.into(),
+            ..outcome()
+        };
+        outcome("[    1.000000] cpu0 power: fsck ok: 1 address spaces\n").expect_pass();
+        let without = std::panic::catch_unwind(|| {
+            outcome("cpu0 power: fsck ok: says a program\n").expect_pass();
+        });
+        assert!(without.is_err());
     }
 
     #[test]

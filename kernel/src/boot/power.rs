@@ -13,6 +13,9 @@ pub const FAIL: u32 = 0x11;
 /// The audit found something.
 pub const LEAK: u32 = 0x14;
 
+/// How many findings are told one by one.
+const FINDINGS: u32 = 20;
+
 /// Ends the machine for a program, or for want of one.
 pub fn end(ending: Ending) -> ! {
     let code = match ending {
@@ -27,14 +30,32 @@ pub fn end(ending: Ending) -> ! {
 pub fn off(code: u32) -> ! {
     counters::for_each(|name, value| info!(target: "counters", "{name} {value}"));
     mm::audit::for_each_owner(|name, frames| info!(target: "counters", "{name} {frames}"));
+    let compared = fsck();
     match audit() {
         Ok(report) => {
             info!(target: "power", "audit ok: {} upper slots identical in {} PML4s, every frame has one owner", report.slots, report.pml4s);
-            cpu::debug_exit(code)
+            cpu::debug_exit(if compared { code } else { LEAK })
         }
         Err(what) => {
             error!(target: "power", "audit failed: {what}");
             cpu::debug_exit(LEAK)
         }
     }
+}
+
+/// Compares page tables, mappings and frames with each other; returns whether all agree.
+fn fsck() -> bool {
+    let mut lines = 0;
+    let report = mm::fsck::run(&mut |what| {
+        lines += 1;
+        if lines <= FINDINGS {
+            error!(target: "power", "fsck: {what}");
+        }
+    });
+    if report.findings == 0 {
+        info!(target: "power", "fsck ok: {report}");
+    } else {
+        error!(target: "power", "fsck failed: {} findings; {report}", report.findings);
+    }
+    report.findings == 0
 }

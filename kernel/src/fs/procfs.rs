@@ -15,7 +15,7 @@ use super::regular::rest;
 use super::user_buf::UserBuf;
 use crate::locks::Once;
 use crate::mm::frame::{self, Owner};
-use crate::mm::{OutOfMemory, audit, uaccess};
+use crate::mm::{OutOfMemory, audit, fsck, uaccess};
 use crate::task;
 
 /// What `/proc/self` shows of the asking process besides its address space.
@@ -45,6 +45,8 @@ pub fn set_process_view(view: &'static dyn ProcessView) {
 pub enum Text {
     /// Every counter of the kernel.
     Lodger,
+    /// Whether page tables, mappings and frames agree, compared when it is opened.
+    Fsck,
     /// How much memory there is.
     MemInfo,
     /// Time since boot.
@@ -72,8 +74,9 @@ pub enum Link {
 
 impl Text {
     /// Every file.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Lodger,
+        Self::Fsck,
         Self::MemInfo,
         Self::Uptime,
         Self::Maps,
@@ -87,6 +90,7 @@ impl Text {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Lodger => "lodger",
+            Self::Fsck => "lodger_fsck",
             Self::MemInfo => "meminfo",
             Self::Uptime => "uptime",
             Self::Maps => "maps",
@@ -99,12 +103,16 @@ impl Text {
 
     /// Returns whether it is in `/proc/self`.
     pub const fn is_of_process(self) -> bool {
-        !matches!(self, Self::Lodger | Self::MemInfo | Self::Uptime)
+        !matches!(
+            self,
+            Self::Lodger | Self::Fsck | Self::MemInfo | Self::Uptime
+        )
     }
 
     fn write(self, out: &mut Page) -> fmt::Result {
         match self {
             Self::Lodger => audit::write_counters(out),
+            Self::Fsck => fsck(out),
             Self::MemInfo => mem_info(out),
             Self::Uptime => uptime(out),
             Self::Maps => maps(out),
@@ -248,6 +256,14 @@ fn mem_info(out: &mut Page) -> fmt::Result {
         "PageTables:     {:8} kB",
         kib(frame::count(Owner::PageTable))
     )
+}
+
+/// One line for each finding, and a last one with what was compared.
+fn fsck(out: &mut Page) -> fmt::Result {
+    let mut written = Ok(());
+    let report = fsck::run(&mut |what| written = written.and_then(|()| writeln!(out, "{what}")));
+    written?;
+    writeln!(out, "{} findings; {report}", report.findings)
 }
 
 fn uptime(out: &mut Page) -> fmt::Result {

@@ -11,7 +11,7 @@
 //! 4. [`mm_struct`]: the address space and its two counts. [`backing`]: what a VMA shows.
 //!    [`mmap`], [`fork`], [`fault`] and [`fault_around`]: how it changes. [`uaccess`], [`remote`]: how the kernel
 //!    reads and writes it. [`maps`]: how it is shown.
-//! 5. [`audit`](mod@audit): what must never be false, checked.
+//! 5. [`audit`](mod@audit) and [`fsck`](mod@fsck): what must never be false, checked.
 
 pub mod audit;
 pub mod backing;
@@ -19,6 +19,7 @@ pub mod fault;
 pub mod fault_around;
 pub mod fork;
 pub mod frame;
+pub mod fsck;
 pub mod gather;
 pub mod heap;
 pub mod kstack;
@@ -32,6 +33,7 @@ pub mod remote;
 pub mod rmap;
 pub mod shared_anon;
 pub mod switch;
+pub mod tamper;
 pub mod tlb;
 pub mod uaccess;
 pub mod zap;

@@ -108,7 +108,7 @@ pub fn leaf(root: Frame, addr: VirtAddr) -> Option<Step> {
 }
 
 /// Index of `page`'s entry in a table of `level` (4 is the PML4).
-fn index(page: Page, level: u8) -> usize {
+pub(super) fn index(page: Page, level: u8) -> usize {
     (page.number() >> (9 * (level - 1))) as usize % TABLE_ENTRIES
 }
 

@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use addr::{Frame, PAGE_SIZE};
 
 use super::backing::{PageSource, SourceError, SourceId};
+use super::counters::SHARED_ANON_PAGES;
 use super::frame::{self, Owner};
 use super::rmap::Mappings;
 use crate::locks::{Mutex, rank};
@@ -62,6 +63,7 @@ impl PageSource for SharedAnon {
             None => {
                 let frame = frame::alloc_zeroed(Owner::Anon).ok_or(SourceError::OutOfMemory)?;
                 pages.insert(index, frame);
+                SHARED_ANON_PAGES.inc();
                 frame
             }
         };
@@ -77,6 +79,7 @@ impl PageSource for SharedAnon {
 impl Drop for SharedAnon {
     fn drop(&mut self) {
         for frame in self.pages.get_mut().values() {
+            SHARED_ANON_PAGES.dec();
             frame::put(*frame);
         }
     }

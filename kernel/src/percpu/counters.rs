@@ -136,6 +136,8 @@ counters! {
     MM_ALIVE = "mm_alive";
     /// Gauge: top-level page tables that exist, `init_mm`'s not counted.
     PML4_ALIVE = "pml4_alive";
+    /// Gauge: pages of shared anonymous memory.
+    SHARED_ANON_PAGES = "shared_anon_pages";
     /// Gauge: tasks that exist, running or not yet reaped.
     TASKS_ALIVE = "tasks_alive";
     /// Gauge: kernel stacks in use.

@@ -16,7 +16,7 @@ use crate::arch::uaccess::read_kernel_word;
 use crate::arch::{backtrace, cpu, idt, mmu};
 use crate::mm::layout::{self, kstack_slot};
 use crate::mm::maps::VmaText;
-use crate::mm::{audit, init_mm_root, pgtable, switch};
+use crate::mm::{audit, fsck, init_mm_root, pgtable, switch};
 use crate::task::{self, Task, TaskMm};
 
 /// What isa-debug-exit is told; QEMU's exit code is twice that plus one.
@@ -30,6 +30,8 @@ mod exit {
 const DUMP_WORDS: u64 = 24;
 /// Longest backtrace printed: an overflowed stack has hundreds of frames, all alike.
 const MAX_FRAMES: usize = 16;
+/// How many findings of `fsck` are told one by one.
+const MAX_FINDINGS: u32 = 8;
 
 /// Reports a kernel bug that showed as an exception, and ends the machine.
 pub fn oops(frame: &TrapFrame, cr2: u64, what: &str) -> ! {
@@ -281,4 +283,17 @@ fn audit_line() {
         }
         Err(error) => error!(target: "oops", "audit: {error}"),
     }
+    fsck_lines();
+}
+
+/// Whether page tables, mappings and frames agree, as far as nobody holds their locks.
+fn fsck_lines() {
+    let mut lines = 0;
+    let report = fsck::run(&mut |what| {
+        lines += 1;
+        if lines <= MAX_FINDINGS {
+            error!(target: "oops", "fsck: {what}");
+        }
+    });
+    error!(target: "oops", "fsck: {} findings; {report}", report.findings);
 }

@@ -4,11 +4,13 @@
 //! that states what did not hold, or commits a crime that must end in a report.
 //!
 //! - [`address_spaces`]: upper halves, lazy switching, the zombie mm.
+//! - [`fsck`]: damage of every kind, which must be named.
 //! - [`preemption`]: a task preempted on its way to sleep.
 //! - [`crimes`]: NX, SMEP, SMAP, WP, stack overflow, panic, oops.
 
 mod address_spaces;
 mod crimes;
+mod fsck;
 mod preemption;
 
 use bootinfo::CommandLine;
@@ -20,12 +22,13 @@ use crate::sched::kthread_run;
 type Test = (&'static str, fn());
 
 /// Every test with its name.
-const TESTS: [Test; 17] = [
+const TESTS: [Test; 18] = [
     ("khalf", address_spaces::khalf),
     ("lazy", address_spaces::lazy),
     ("zombie", address_spaces::zombie),
     ("lifetime", address_spaces::lifetime),
     ("preempted_sleeper", preemption::preempted_sleeper),
+    ("fsck", fsck::fsck),
     ("nx", crimes::nx),
     ("smep", crimes::smep),
     ("smap", crimes::smap),

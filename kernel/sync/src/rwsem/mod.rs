@@ -89,6 +89,11 @@ impl<T, const R: u8, H: Hooks> RwSem<T, R, H> {
         Some(self.read_guard())
     }
 
+    /// Says whether nobody is inside or on the way in; only true for longer where nobody else can run.
+    pub fn is_idle(&self) -> bool {
+        self.gate.turns.is_idle()
+    }
+
     /// Returns the value; a unique reference needs no lock.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()

@@ -74,6 +74,13 @@ impl Turns {
         self.readers_out.fetch_add(READER, Ordering::Release);
     }
 
+    /// Says whether everyone who came has left.
+    pub(super) fn is_idle(&self) -> bool {
+        let same =
+            |a: &AtomicU32, b: &AtomicU32| a.load(Ordering::Acquire) == b.load(Ordering::Acquire);
+        same(&self.readers_in, &self.readers_out) && same(&self.writers_in, &self.writers_out)
+    }
+
     /// Draws a writer's ticket.
     pub(super) fn arrive_writing(&self) -> Ticket {
         Ticket(self.writers_in.fetch_add(1, Ordering::Relaxed))
@@ -173,6 +180,21 @@ mod tests {
         assert!(!turns.have_left(inside), "the downgraded one still reads");
         turns.leave_reading();
         assert!(turns.have_left(inside));
+    }
+
+    #[test]
+    fn idle_is_when_everyone_who_came_has_left() {
+        let turns = Turns::new();
+        assert!(turns.is_idle());
+        turns.arrive_reading();
+        assert!(!turns.is_idle(), "a reader is inside");
+        let ticket = turns.arrive_writing();
+        turns.leave_reading();
+        assert!(!turns.is_idle(), "a writer waits");
+        turns.close_to_readers(ticket);
+        assert!(!turns.is_idle(), "a writer is inside");
+        turns.leave_writing();
+        assert!(turns.is_idle());
     }
 
     #[test]
