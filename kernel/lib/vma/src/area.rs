@@ -46,6 +46,12 @@ impl<B: Backing> Vma<B> {
         upper
     }
 
+    /// Cuts off and returns everything below `page`, which must lie inside.
+    pub(crate) fn split_off_below(&mut self, page: Page) -> Self {
+        let upper = self.split_off(page);
+        core::mem::replace(self, upper)
+    }
+
     /// Says whether `next` could be the rest of this mapping (VM-6).
     pub(crate) fn merges_with(&self, next: &Self) -> bool {
         self.range.end == next.range.start
@@ -57,5 +63,11 @@ impl<B: Backing> Vma<B> {
     pub(crate) fn absorb(&mut self, next: &Self) {
         self.range.end = next.range.end;
         self.flags |= next.flags;
+    }
+
+    /// Takes over the pages of `prev`, whose `merges_with` found this one fit.
+    pub(crate) fn absorb_below(&mut self, mut prev: Self) {
+        prev.absorb(self);
+        *self = prev;
     }
 }

@@ -43,11 +43,11 @@ impl<B: Backing> VmaSet<B> {
         assert!(inside && !piece.is_empty(), "a piece lies in one mapping");
         self.cut_at(piece.start);
         self.cut_at(piece.end);
-        if let Some(vma) = self.by_start.get_mut(&piece.start) {
-            self.totals.remove(piece, vma.flags);
-            self.totals.add(piece, flags);
-            vma.flags = flags;
-        }
+        let old = self
+            .tree
+            .update(piece.start, |vma| core::mem::replace(&mut vma.flags, flags));
+        self.totals.remove(piece, old);
+        self.totals.add(piece, flags);
         self.join_at(piece.start);
         self.join_at(piece.end);
     }

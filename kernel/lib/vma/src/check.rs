@@ -8,6 +8,7 @@ impl<B: Backing> VmaSet<B> {
     /// # Errors
     /// The broken invariant, in words.
     pub fn check(&self) -> Result<(), &'static str> {
+        self.tree.check()?;
         let mut totals = Totals::ZERO;
         for vma in self.iter() {
             if vma.range.is_empty() {

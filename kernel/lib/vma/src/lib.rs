@@ -11,13 +11,15 @@
 //! 3. The [`Totals`] are the sums over all mappings.
 //!
 //! Reading order: [`VmFlags`], [`Backing`] and [`Vma`]; `set.rs` for looking up, inserting
-//! and removing; `pieces.rs` for the two moves everything is made of, cutting and joining;
+//! and removing, on a tree that lives in `tree/`; `pieces.rs` for the two moves everything is made of, cutting and joining;
 //! then `protect.rs` and `change.rs` (other rights, other flags), `gap.rs` (where may a new
 //! mapping go?), `resize.rs` (stack, brk) and `copy.rs` (fork). `check.rs` tests the invariants.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod area;
 mod backing;
@@ -31,6 +33,7 @@ mod protect;
 mod resize;
 mod set;
 mod totals;
+mod tree;
 
 pub use area::Vma;
 pub use backing::Backing;

@@ -5,41 +5,32 @@
 
 use addr::Page;
 
-use crate::{Backing, Vma, VmaSet};
+use crate::{Backing, VmaSet};
 
 impl<B: Backing> VmaSet<B> {
     /// Makes `page` the edge of a mapping if it lies inside one (VM-7).
     pub(crate) fn cut_at(&mut self, page: Page) {
-        let Some(lower) = self.last_below_mut(page) else {
-            return;
-        };
-        if page < lower.range.end {
-            let upper = lower.split_off(page);
-            self.by_start.insert(page, upper);
+        if self.cuts(page) {
+            let upper = self.tree.update(page, |lower| lower.split_off(page));
+            self.tree.insert(upper);
         }
+    }
+
+    /// Says whether `page` lies inside a mapping but not at its start.
+    pub(crate) fn cuts(&self, page: Page) -> bool {
+        self.find(page).is_some_and(|vma| vma.range.start < page)
     }
 
     /// Joins the mappings that meet at `page`, if there are two and they belong together.
     pub(crate) fn join_at(&mut self, page: Page) {
-        let upper = self.by_start.get(&page);
-        let lower = self.by_start.range(..page).next_back();
-        let joins = match (lower, upper) {
-            (Some((_, lower)), Some(upper)) => lower.merges_with(upper),
-            _ => false,
+        let Some(upper) = self.find_from(page) else {
+            return;
         };
-        if joins
-            && let Some(upper) = self.by_start.remove(&page)
-            && let Some(lower) = self.last_below_mut(page)
-        {
-            lower.absorb(&upper);
+        let lower = self.prev_of(page);
+        if let Some(lower) = lower.filter(|lower| lower.merges_with(upper)) {
+            let lower = lower.range.start;
+            let upper = self.tree.remove(page);
+            self.tree.update(lower, |lower| lower.absorb(&upper));
         }
-    }
-
-    /// Returns the last mapping that starts below `page`.
-    fn last_below_mut(&mut self, page: Page) -> Option<&mut Vma<B>> {
-        self.by_start
-            .range_mut(..page)
-            .next_back()
-            .map(|(_, vma)| vma)
     }
 }

@@ -16,9 +16,13 @@ impl<B: Backing> VmaSet<B> {
     pub fn grow_down(&mut self, stack_start: Page, new_start: Page) {
         let added = PageRange::new(new_start, stack_start);
         assert!(self.is_free(added), "a stack grows only into free pages");
-        let mut stack = self.take(stack_start);
-        stack.range.start = new_start;
-        self.put_back(stack);
+        self.assert_start(stack_start);
+        let flags = self.tree.update(stack_start, |stack| {
+            stack.range.start = new_start;
+            stack.flags
+        });
+        self.totals.add(added, flags);
+        self.join_at(new_start);
     }
 
     /// Makes the mapping that starts at `start` end at `new_end`, further up or further
@@ -27,16 +31,28 @@ impl<B: Backing> VmaSet<B> {
     /// # Panics
     /// If no mapping starts at `start` or a page on the way up is taken.
     pub fn resize_end(&mut self, start: Page, new_end: Page) {
-        let mut vma = self.take(start);
-        vma.range = PageRange::new(start, new_end);
-        if !vma.range.is_empty() {
-            self.put_back(vma);
+        let old = self.assert_start(start);
+        assert!(start <= new_end, "a mapping ends above its start");
+        if new_end < old.end {
+            self.unmap_each(PageRange::new(new_end, old.end), drop);
+            return;
         }
+        let added = PageRange::new(old.end, new_end);
+        assert!(
+            self.is_free(added),
+            "a mapping is only resized into free pages"
+        );
+        let flags = self.tree.update(start, |vma| {
+            vma.range.end = new_end;
+            vma.flags
+        });
+        self.totals.add(added, flags);
+        self.join_at(new_end);
     }
 
-    /// Inserts a mapping that was taken out to be changed.
-    fn put_back(&mut self, vma: crate::Vma<B>) {
-        self.insert(vma)
-            .expect("a mapping is only resized into free pages");
+    /// Returns the pages of the mapping that starts at `start`.
+    fn assert_start(&self, start: Page) -> PageRange {
+        let vma = self.find(start).filter(|vma| vma.range.start == start);
+        vma.expect("a mapping starts at the given page").range
     }
 }

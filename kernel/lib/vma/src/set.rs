@@ -1,18 +1,18 @@
 //! Looking mappings up, adding them, taking them away.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
 
 use addr::{Page, PageRange};
 
+use crate::tree::Tree;
 use crate::{Backing, Totals, Vma};
 
 /// The mappings of one address space. See the crate's head for the invariants.
 #[derive(Clone, Debug)]
 pub struct VmaSet<B> {
-    /// Every mapping under its first page.
-    pub(crate) by_start: BTreeMap<Page, Vma<B>>,
+    /// The mappings.
+    pub(crate) tree: Tree<B>,
     /// Their pages, counted.
     pub(crate) totals: Totals,
 }
@@ -39,19 +39,19 @@ impl<B> VmaSet<B> {
     /// Makes a set without mappings; it allocates nothing.
     pub const fn new() -> Self {
         Self {
-            by_start: BTreeMap::new(),
+            tree: Tree::new(),
             totals: Totals::ZERO,
         }
     }
 
     /// Returns the number of mappings.
     pub fn len(&self) -> usize {
-        self.by_start.len()
+        self.tree.len()
     }
 
     /// Says whether there is no mapping.
     pub fn is_empty(&self) -> bool {
-        self.by_start.is_empty()
+        self.tree.len() == 0
     }
 
     /// Returns the number of pages in all mappings, by what they count as.
@@ -60,53 +60,42 @@ impl<B> VmaSet<B> {
     }
 
     /// Visits all mappings, lowest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Vma<B>> {
-        self.by_start.values()
+    pub fn iter(&self) -> impl Iterator<Item = &Vma<B>> {
+        self.tree.iter_from(Page::new(0))
     }
 
     /// Returns the mapping that contains `page`.
     pub fn find(&self, page: Page) -> Option<&Vma<B>> {
-        self.last_from(page).filter(|vma| page < vma.range.end)
+        self.find_from(page).filter(|vma| vma.range.start <= page)
     }
 
     /// Returns the first mapping that ends above `page`: it contains the page, or is the
     /// next one above, which a fault may extend if it is a stack (PF-8).
     pub fn find_from(&self, page: Page) -> Option<&Vma<B>> {
-        self.find(page)
-            .or_else(|| self.by_start.range(page..).next().map(|(_, vma)| vma))
+        self.tree.find_from(page)
     }
 
     /// Returns the last mapping that ends at or below `page`.
     pub fn prev_of(&self, page: Page) -> Option<&Vma<B>> {
-        let below = self.by_start.range(..page).rev().map(|(_, vma)| vma);
-        below.take(2).find(|vma| vma.range.end <= page)
+        self.tree.prev_of(page)
     }
 
     /// Says whether no mapping has a page in `range`.
     pub fn is_free(&self, range: PageRange) -> bool {
-        self.overlapping(range).next().is_none()
+        self.first_in(range).is_none()
     }
 
     /// Visits the mappings that have a page in `range`, lowest first.
     pub fn overlapping(&self, range: PageRange) -> impl Iterator<Item = &Vma<B>> {
-        let first = self
-            .find(range.start)
-            .map_or(range.start, |vma| vma.range.start);
-        self.by_start
-            .range(first..)
-            .map(|(_, vma)| vma)
+        self.tree
+            .iter_from(range.start)
             .take_while(move |vma| vma.range.overlaps(&range))
     }
 
-    /// Takes all mappings away and returns them, lowest first.
-    pub fn clear(&mut self) -> Vec<Vma<B>> {
-        self.totals = Totals::ZERO;
-        core::mem::take(&mut self.by_start).into_values().collect()
-    }
-
-    /// Returns the last mapping that starts at or below `page`.
-    fn last_from(&self, page: Page) -> Option<&Vma<B>> {
-        self.by_start.range(..=page).next_back().map(|(_, vma)| vma)
+    /// Returns the first mapping with a page in `range`.
+    pub(crate) fn first_in(&self, range: PageRange) -> Option<&Vma<B>> {
+        let first = self.find_from(range.start);
+        first.filter(|vma| vma.range.overlaps(&range))
     }
 }
 
@@ -119,28 +108,36 @@ impl<B: Backing> VmaSet<B> {
     /// # Panics
     /// If the mapping has no page: the caller refuses a length of zero long before.
     pub fn insert(&mut self, vma: Vma<B>) -> Result<(), Overlap> {
-        assert!(!vma.range.is_empty(), "a mapping has at least one page");
-        if !self.is_free(vma.range) {
+        let PageRange { start, end } = vma.range;
+        assert!(start < end, "a mapping has at least one page");
+        let next = self.find_from(start);
+        if next.is_some_and(|next| next.range.start < end) {
             return Err(Overlap);
         }
-        let PageRange { start, end } = vma.range;
+        let meets_next = next.is_some_and(|next| vma.merges_with(next));
+        let prev = self.prev_of(start).filter(|prev| prev.merges_with(&vma));
+        let prev = prev.map(|prev| prev.range.start);
         self.totals.add(vma.range, vma.flags);
-        self.by_start.insert(start, vma);
-        self.join_at(start);
-        self.join_at(end);
+        match prev {
+            Some(prev) => {
+                self.tree.update(prev, |prev| prev.absorb(&vma));
+                if meets_next {
+                    self.join_at(end);
+                }
+            }
+            None if meets_next => self.tree.update(end, |next| next.absorb_below(vma)),
+            None => self.tree.insert(vma),
+        }
         Ok(())
     }
 
     /// Takes the pages of `range` out of all mappings and hands each that was taken to `each`,
     /// lowest first (VM-7, VM-8). Mappings that stick out of the range are cut; holes are fine.
     pub fn unmap_each(&mut self, range: PageRange, mut each: impl FnMut(Vma<B>)) {
-        if range.is_empty() {
-            return;
-        }
-        self.cut_at(range.start);
-        self.cut_at(range.end);
-        while let Some(start) = self.first_in(range) {
-            each(self.take(start));
+        while let Some(vma) = self.first_in(range) {
+            let taken = self.take_part(vma.range, range);
+            self.totals.remove(taken.range, taken.flags);
+            each(taken);
         }
     }
 
@@ -149,6 +146,25 @@ impl<B: Backing> VmaSet<B> {
         let mut taken = Vec::new();
         self.unmap_each(range, |vma| taken.push(vma));
         taken
+    }
+
+    /// Takes what lies in `range` out of the mapping with the pages `vma`, which overlap.
+    fn take_part(&mut self, vma: PageRange, range: PageRange) -> Vma<B> {
+        let cut_above = range.end < vma.end;
+        if vma.start < range.start {
+            let mut taken = self
+                .tree
+                .update(vma.start, |vma| vma.split_off(range.start));
+            if cut_above {
+                self.tree.insert(taken.split_off(range.end));
+            }
+            taken
+        } else if cut_above {
+            self.tree
+                .update(vma.start, |vma| vma.split_off_below(range.end))
+        } else {
+            self.tree.remove(vma.start)
+        }
     }
 
     /// Returns how many mappings have to be cut in two so that `range` begins and ends at
@@ -161,25 +177,5 @@ impl<B: Backing> VmaSet<B> {
             return 0;
         }
         usize::from(self.cuts(range.start)) + usize::from(self.cuts(range.end))
-    }
-
-    /// Says whether `page` lies inside a mapping but not at its start.
-    fn cuts(&self, page: Page) -> bool {
-        self.find(page).is_some_and(|vma| vma.range.start < page)
-    }
-
-    /// Returns where the first mapping with a page in `range` starts.
-    fn first_in(&self, range: PageRange) -> Option<Page> {
-        self.overlapping(range).next().map(|vma| vma.range.start)
-    }
-
-    /// Takes out the mapping that starts at `start`.
-    pub(crate) fn take(&mut self, start: Page) -> Vma<B> {
-        let vma = self
-            .by_start
-            .remove(&start)
-            .expect("a mapping starts at the given page");
-        self.totals.remove(vma.range, vma.flags);
-        vma
     }
 }

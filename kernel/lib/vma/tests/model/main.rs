@@ -153,7 +153,7 @@ impl Pair {
     }
 
     fn clear(&mut self) {
-        assert_eq!(self.set.clear(), self.model.mappings());
+        assert_eq!(self.set.unmap(pages(0, PAGES)), self.model.mappings());
         self.model = Model::new();
     }
 

@@ -182,8 +182,8 @@ fn the_heap_does_not_grow_over_a_mapping() {
 }
 
 #[test]
-fn clearing_returns_every_mapping_and_leaves_none() {
+fn unmapping_all_returns_every_mapping_and_leaves_none() {
     let mut set = set([anon(10, 2), anon(20, 3)]);
-    assert_eq!(set.clear(), [anon(10, 2), anon(20, 3)]);
+    assert_eq!(set.unmap(pages(0, 100)), [anon(10, 2), anon(20, 3)]);
     assert_eq!((set.iter().count(), set.totals().total), (0, 0));
 }
