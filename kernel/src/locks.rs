@@ -101,6 +101,10 @@ impl sync::Hooks for KernelHooks {
     }
 
     fn interrupted() -> bool {
+        task::current().has_signal_work()
+    }
+
+    fn killed() -> bool {
         task::current().fatal_signal().is_some()
     }
 

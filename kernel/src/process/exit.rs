@@ -5,12 +5,13 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use abi::Signal;
+use abi::linux::{CLD_EXITED, CLD_KILLED};
+use abi::siginfo::{ChildNews, SigInfo};
+use sigstate::Target;
 
 use super::power::{self, Ending};
 use super::usage::Usage;
 use super::{ExitStatus, current, futex, signal, tree};
-use crate::arch::trapframe::TrapFrame;
 use crate::mm::counters::EXITS;
 use crate::mm::uaccess;
 use crate::{sched, task};
@@ -30,13 +31,6 @@ pub fn exit_current(status: ExitStatus) -> ! {
     }
     notify(status);
     sched::exit_task()
-}
-
-/// Ends the current process if it was marked to end; called on the way to user mode.
-pub fn handle_pending(_frame: &mut TrapFrame) {
-    if let Some(signal) = signal::fatal() {
-        exit_current(ExitStatus::Signaled(signal));
-    }
 }
 
 /// Gives the address space up (LZ-16).
@@ -65,11 +59,26 @@ fn notify(status: ExitStatus) {
     let forgotten = parent.is_some_and(|parent| signal::disowns_children(&parent));
     let mourners = tree::end(process.pid(), status, Usage::of_current(), forgotten);
     if let Some(parent) = &mourners.parent {
-        // A parent that cannot take the signal can still wait.
-        let _ = signal::send(parent, Signal::CHLD);
+        // SIGCHLD finds room, or waits already.
+        let _ = signal::send(parent, news(process.pid(), status), Target::Process);
         parent.child_changed.wake_all();
     }
     if let Some(init) = &mourners.init {
         init.child_changed.wake_all();
     }
+}
+
+/// What the parent's SIGCHLD says.
+fn news(pid: u32, status: ExitStatus) -> SigInfo {
+    let (code, status) = match status {
+        ExitStatus::Exited(code) => (CLD_EXITED, code.into()),
+        ExitStatus::Signaled(signal) => (CLD_KILLED, signal.number().into()),
+    };
+    SigInfo::child(&ChildNews {
+        code: code as i32,
+        pid,
+        status,
+        utime: Usage::of_current().cpu_ns / 10_000_000,
+        stime: 0,
+    })
 }

@@ -1,50 +1,74 @@
-//! Faults that end the program that made them.
+//! Faults of programs: each becomes a signal that can be neither blocked nor ignored (PF-11, PF-12).
 
-use abi::signal::{SIG_DFL, SIG_IGN};
+use abi::Signal;
+use abi::siginfo::SigInfo;
+use sigframe::TrapInfo;
 
-use super::current;
+use super::{current, signal};
 use crate::arch::trapframe::TrapFrame;
 use crate::{sched, task};
 
-/// The signal that a fault stands for.
+/// What a fault of a program stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Signal {
-    /// Its number.
-    pub signo: i32,
+pub struct Fault {
+    /// The signal.
+    pub signal: Signal,
     /// `si_code`.
     pub code: i32,
     /// `si_addr`.
     pub addr: u64,
+    /// What CR2 held, if it is a page fault; other faults leave the last one's standing.
+    pub cr2: Option<u64>,
 }
 
-/// Reports a fault in a program and marks the process to end on its way back to user mode.
-///
-/// Such a signal cannot be blocked or ignored (PF-12). Handlers do not run yet.
-pub fn kill_by_fault(frame: &TrapFrame, signal: Signal, what: &str) {
-    let (process, task) = (current(), task::current_ref());
+/// Turns a fault of the current program into its signal. If no handler will see it, the log tells (PF-13).
+pub fn signal_fault(frame: &TrapFrame, fault: &Fault, what: &str) {
+    current().note_trap(frame, fault.cr2);
+    let info = SigInfo::fault(fault.signal, fault.code, fault.addr);
+    if !force(fault.signal, info) {
+        report(frame, fault.addr, what);
+    }
+}
+
+/// Forces a signal upon the current process; returns whether a handler will see it.
+pub fn force(signal: Signal, info: SigInfo) -> bool {
+    signal::with_own(|signals| signals.force(info, signal))
+}
+
+/// Ends the current process by SIGKILL for what its fault could not get.
+pub fn kill_by_fault(frame: &TrapFrame, addr: u64, what: &str) {
+    report(frame, addr, what);
+    sched::post_kill(&task::current_ref(), Signal::KILL.number());
+}
+
+/// The line of a death. The address of a #GP is not known; Linux's line leaves it out as well.
+fn report(frame: &TrapFrame, addr: u64, what: &str) {
+    let (name, pid) = (task::current().name(), current().pid());
     let TrapFrame {
         rip, rsp, error, ..
     } = frame;
-    let (name, pid) = (task.name(), process.pid());
-    // The address of a #GP is not known; Linux's line leaves it out as well (PF-13).
-    match signal.addr {
+    match addr {
         0 if what.starts_with("general") || what.starts_with("trap") => {
             log::info!(target: "process", "{name}[{pid}]: {what} ip {rip:x} sp {rsp:x} error {error:x}");
         }
         addr => {
-            log::info!(target: "process", "{name}[{pid}]: {what} at {addr:x} ip {rip:x} sp {rsp:x} error {error:x}")
+            log::info!(target: "process", "{name}[{pid}]: {what} at {addr:x} ip {rip:x} sp {rsp:x} error {error:x}");
         }
     }
-    if has_handler(signal.signo) {
-        log::warn!(target: "process", "{name}[{pid}]: its handler for signal {} is not run: this kernel cannot yet", signal.signo);
-    }
-    sched::post_kill(&task, signal.signo as u8);
 }
 
-fn has_handler(signo: i32) -> bool {
-    let signal = u64::try_from(signo).ok().and_then(abi::Signal::new);
-    signal.is_some_and(|signal| {
-        let handler = current().with_signals(|signals| signals.action(signal).handler);
-        handler != SIG_DFL && handler != SIG_IGN
-    })
+impl super::Process {
+    /// Returns the last fault.
+    pub fn trap(&self) -> TrapInfo {
+        *self.trap.lock()
+    }
+
+    fn note_trap(&self, frame: &TrapFrame, cr2: Option<u64>) {
+        let mut trap = self.trap.lock();
+        *trap = TrapInfo {
+            trapno: frame.vector,
+            error: frame.error,
+            cr2: cr2.unwrap_or(trap.cr2),
+        };
+    }
 }

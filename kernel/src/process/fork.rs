@@ -11,8 +11,9 @@ use core::sync::atomic::{
 
 use abi::process::CloneFlags;
 use abi::signal::SigAltStack;
+use sigframe::TrapInfo;
+use sigstate::SignalState;
 
-use super::signal::Signals;
 use super::{Process, current, tree};
 use crate::arch::trapframe::TrapFrame;
 use crate::locks::{SpinLock, WaitQueue};
@@ -85,16 +86,18 @@ impl Process {
         };
         let mut signals = self.with_signals(|signals| signals.fork());
         if flags.contains(CloneFlags::VM) && !flags.contains(CloneFlags::VFORK) {
-            signals.alt_stack = SigAltStack::DISABLED;
+            signals.stack = SigAltStack::DISABLED;
         }
         // One lock after the other: the locks of a process have one rank and never nest.
         let files = self.with_files(|files| files.clone());
         let place = *self.place.lock();
+        let trap = self.trap();
         let limits = self.limits.lock().clone();
         let program = self.program();
         Self {
             files: SpinLock::new(files),
             place: SpinLock::new(place),
+            trap: SpinLock::new(trap),
             limits: SpinLock::new(limits),
             program: SpinLock::new(program),
             vfork: SpinLock::new(vfork),
@@ -113,7 +116,7 @@ impl Process {
     }
 
     /// Makes a record with nothing in it.
-    pub(super) fn empty(pid: u32, signals: Signals) -> Self {
+    pub(super) fn empty(pid: u32, signals: SignalState) -> Self {
         Self {
             pid,
             task: SpinLock::new(Weak::new()),
@@ -123,12 +126,15 @@ impl Process {
                 umask: 0o022,
             }),
             signals: SpinLock::new(signals),
+            trap: SpinLock::new(TrapInfo::default()),
             limits: SpinLock::new(super::Limits::new()),
             program: SpinLock::new(super::Program::default()),
             vfork: SpinLock::new(None),
+            restart: SpinLock::new(None),
             clear_child_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
             child_changed: WaitQueue::new(),
+            continued: WaitQueue::new(),
         }
     }
 }
@@ -144,9 +150,7 @@ impl VforkDone {
     /// Sleeps until the child has released the memory, or this process has to end itself.
     fn wait(&self) {
         // Interrupted: the parent ends on its way to user mode, and the child needs it no more.
-        let _ = self
-            .queue
-            .wait_until_interruptible(|| self.done.load(Acquire));
+        let _ = self.queue.wait_until_killable(|| self.done.load(Acquire));
     }
 }
 

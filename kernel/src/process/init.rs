@@ -6,11 +6,11 @@ use alloc::sync::Arc;
 use abi::file::OpenFlags;
 use bootinfo::CommandLine;
 use exec::args::Strings;
+use sigstate::SignalState;
 
 use super::exec::base_name;
 use super::image::{self, ExecRequest, ExecveError, Image};
 use super::power::{self, Ending};
-use super::signal::Signals;
 use super::view::OwnView;
 use super::{Process, Program, tree};
 use crate::arch::trapframe::TrapFrame;
@@ -59,7 +59,7 @@ fn start(image: Image, path: &str) -> Result<(), OutOfMemory> {
         exe,
         arguments,
     } = image;
-    let process = Arc::new(Process::empty(tree::new_pid(), Signals::new()));
+    let process = Arc::new(Process::empty(tree::new_pid(), SignalState::new(true)));
     assert!(process.pid() == tree::INIT, "init is the first process");
     process.reset_for_program(Program { exe, arguments });
     open_console(&process);

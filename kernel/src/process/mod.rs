@@ -4,13 +4,14 @@
 //! 1. This file: the [`Process`] and what it owns. [`tree`]: who is whose child.
 //! 2. [`image`]: a new address space for a program. [`exec`], [`fork`], [`exit`], [`wait`]: the life
 //!    of a process. [`init`]: the first one.
-//! 3. [`signal`]: dispositions, masks, and how one process ends another. [`fault`]: how a program
-//!    ends itself. [`oom`]: who ends when there is no memory.
+//! 3. [`signal`]: how one process reaches another. [`fault`]: how a program reaches itself. [`deliver`]: how
+//!    handlers start, [`sigreturn`]: how they return. [`oom`]: who ends when there is no memory.
 //! 4. [`futex`]: sleeping on a word of memory. [`limits`], [`usage`], [`view`] (what `/proc/self` shows), [`power`] (how it all ends).
 //!
 //! A process has one task in this kernel. Its own fields are each under a lock of their own; no two
 //! of them are held together. The tree's lock comes before them.
 
+pub mod deliver;
 pub mod exec;
 pub mod exit;
 pub mod fault;
@@ -21,7 +22,9 @@ pub mod init;
 pub mod limits;
 pub mod oom;
 pub mod power;
+pub mod restart;
 pub mod signal;
+pub mod sigreturn;
 pub mod tree;
 pub mod usage;
 pub mod view;
@@ -38,13 +41,16 @@ use crate::locks::{SpinLock, WaitQueue, rank};
 use crate::task::{self, Owner, Task, TaskRef};
 
 pub use abi::process::ExitStatus;
-pub use exit::{exit_current, handle_pending};
-pub use fault::{Signal, kill_by_fault};
+pub use deliver::handle_pending;
+pub use exit::exit_current;
+pub use fault::{Fault, kill_by_fault, signal_fault};
 pub use init::start_init;
 
 use fork::VforkDone;
 use limits::Limits;
-use signal::Signals;
+use restart::RestartBlock;
+use sigframe::TrapInfo;
+use sigstate::SignalState;
 
 /// A lock of one of a process's own fields.
 type Field<T> = SpinLock<T, { rank::SOURCE }>;
@@ -55,17 +61,23 @@ pub struct Process {
     task: Field<Weak<Task>>,
     files: Field<FdTable>,
     place: Field<Place>,
-    signals: Field<Signals>,
+    signals: Field<SignalState>,
+    /// The last fault, which every signal frame shows.
+    trap: Field<TrapInfo>,
     limits: Field<Limits>,
     program: Field<Program>,
     /// The parent that sleeps until this process has released its memory.
     vfork: Field<Option<Arc<VforkDone>>>,
+    /// Where an interrupted call goes on.
+    restart: Field<Option<RestartBlock>>,
     /// Where to store 0 when the process ends and others share its memory; 0 for nowhere.
     pub(crate) clear_child_tid: AtomicU64,
     /// Head of the list of robust futexes; 0 for none.
     pub(crate) robust_list: AtomicU64,
     /// Wakes the process when a child ends.
     child_changed: WaitQueue,
+    /// Wakes the process when it is stopped and may go on.
+    continued: WaitQueue,
 }
 
 /// Where a process is in the tree of files.
@@ -156,7 +168,7 @@ impl Process {
     }
 
     /// Calls `visit` with the signal state.
-    pub fn with_signals<R>(&self, visit: impl FnOnce(&mut Signals) -> R) -> R {
+    pub fn with_signals<R>(&self, visit: impl FnOnce(&mut SignalState) -> R) -> R {
         visit(&mut self.signals.lock())
     }
 

@@ -150,6 +150,12 @@ pub fn others_wait() -> bool {
     !this_rq().lock().queue.is_empty()
 }
 
+/// Makes `task` look for signals at its next chance, and wakes it for that.
+pub fn post_signal(task: &TaskRef) {
+    task.set_signal_pending(true);
+    wake(task);
+}
+
 /// Posts a signal that ends `task` at its next chance, and wakes it for that.
 pub fn post_kill(task: &TaskRef, signal: u8) {
     task.mark_fatal(signal);

@@ -9,10 +9,10 @@ use abi::linux::{
 };
 use abi::time::{Timespec, Timeval, Timezone, Tms};
 
-use super::errno::interrupted;
-use super::{SysResult, args};
+use super::{SysResult, args, restart};
 use crate::arch::trapframe::TrapFrame;
-use crate::process::futex::{self, Key};
+use crate::process::futex::{self, FutexError, Key};
+use crate::process::restart::RestartBlock;
 use crate::process::tree;
 use crate::process::usage::Usage;
 use crate::{process, sched, task, time};
@@ -59,17 +59,16 @@ pub fn time(frame: &mut TrapFrame) -> SysResult {
     Ok(seconds as u64)
 }
 
-/// `nanosleep(length, rest)`: nothing interrupts a sleep but the end, so there is no rest to tell.
+/// `nanosleep(length, rest)`.
 pub fn nanosleep(frame: &mut TrapFrame) -> SysResult {
-    let [length, ..] = frame.args();
+    let [length, rest, ..] = frame.args();
     let length = args::nanoseconds(length)?;
-    time::sleep_until(time::now_ns().saturating_add(length)).map_err(interrupted)?;
-    Ok(0)
+    restart::sleep(time::now_ns().saturating_add(length), rest)
 }
 
 /// `clock_nanosleep(clock, flags, time, rest)`.
 pub fn clock_nanosleep(frame: &mut TrapFrame) -> SysResult {
-    let [clock, flags, addr, ..] = frame.args();
+    let [clock, flags, addr, rest, ..] = frame.args();
     let clock = Clock::new(clock)?;
     let ns = args::nanoseconds(addr)?;
     let is_absolute = flags as u32 & TIMER_ABSTIME != 0;
@@ -77,9 +76,10 @@ pub fn clock_nanosleep(frame: &mut TrapFrame) -> SysResult {
         Clock::Cpu => return Err(Errno::EOPNOTSUPP),
         Clock::Realtime if is_absolute => until_realtime(ns),
         Clock::Monotonic if is_absolute => ns,
-        _ => time::now_ns().saturating_add(ns),
+        _ => return restart::sleep(time::now_ns().saturating_add(ns), rest),
     };
-    time::sleep_until(deadline).map_err(interrupted)?;
+    // The point in time stays the same however often the call is made.
+    time::sleep_until(deadline).map_err(|_| Errno::RESTART_NOHAND)?;
     Ok(0)
 }
 
@@ -119,12 +119,29 @@ pub fn futex(frame: &mut TrapFrame) -> SysResult {
     };
     match command {
         FUTEX_WAIT | FUTEX_WAIT_BITSET => {
-            futex::wait(key, value as u32, bits, futex_deadline(operation, timeout)?)?;
-            Ok(0)
+            let deadline = futex_deadline(operation, timeout)?;
+            wait_for_futex(addr, value as u32, bits, deadline)
         }
         FUTEX_WAKE | FUTEX_WAKE_BITSET => Ok(futex::wake(key, value as u32 as usize, bits) as u64),
         _ => Err(Errno::ENOSYS),
     }
+}
+
+/// Waits for the word at `addr`. Interrupted, a wait with an end goes on where it was.
+pub fn wait_for_futex(addr: u64, expected: u32, bits: u32, deadline: Option<u64>) -> SysResult {
+    let mm = task::current_mm().ok_or(Errno::EFAULT)?.id().as_u64();
+    let outcome = futex::wait(Key::new(mm, addr), expected, bits, deadline);
+    if let (Err(FutexError::Interrupted), Some(deadline)) = (outcome, deadline) {
+        process::current().set_restart(RestartBlock::Futex {
+            addr,
+            expected,
+            bits,
+            deadline,
+        });
+        return Err(Errno::RESTART_BLOCK);
+    }
+    outcome?;
+    Ok(0)
 }
 
 /// A plain wait takes a length, a wait for bits a point in time.

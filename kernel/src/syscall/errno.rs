@@ -1,12 +1,12 @@
 //! The errors of the layers below as Linux's numbers.
 
 use abi::Errno;
+use sigframe::StackError;
 
 use crate::fs::fdtable::FdError;
 use crate::fs::file::SeekError;
 use crate::fs::user_buf::BadAddress;
 use crate::fs::{IoError, OpenError, PathError};
-use crate::locks::Interrupted;
 use crate::mm::uaccess::{CstrError, Efault};
 use crate::mm::{MapError, OutOfMemory, ProtectError, UnmapError};
 use crate::process::futex::FutexError;
@@ -15,6 +15,15 @@ use crate::process::limits::LimitError;
 use crate::process::signal::SendError;
 use crate::process::tree::GroupError;
 use crate::process::wait::WaitError;
+
+/// The number for an alternate signal stack that is refused.
+pub fn bad_stack(error: StackError) -> Errno {
+    match error {
+        StackError::InUse => Errno::EPERM,
+        StackError::Invalid => Errno::EINVAL,
+        StackError::TooSmall => Errno::ENOMEM,
+    }
+}
 
 /// Gives every error of an operation its number, one line each.
 macro_rules! errnos {
@@ -27,11 +36,6 @@ macro_rules! errnos {
             }
         }
     };
-}
-
-/// The number for a wait that was given up since the process has to end.
-pub fn interrupted(Interrupted: Interrupted) -> Errno {
-    Errno::EINTR
 }
 
 errnos!(Efault { Efault => Self::EFAULT, });
@@ -67,7 +71,7 @@ errnos!(IoError {
     IoError::IsDirectory => Self::EISDIR,
     IoError::NotDirectory => Self::ENOTDIR,
     IoError::WouldBlock => Self::EAGAIN,
-    IoError::Interrupted => Self::EINTR,
+    IoError::Interrupted => Self::RESTART_SYS,
     IoError::BrokenPipe => Self::EPIPE,
     IoError::NotSeekable => Self::ESPIPE,
     IoError::Invalid => Self::EINVAL,
@@ -116,11 +120,12 @@ errnos!(ExecveError {
 
 errnos!(WaitError {
     WaitError::NoChild => Self::ECHILD,
-    WaitError::Interrupted => Self::EINTR,
+    WaitError::Interrupted => Self::RESTART_SYS,
 });
 
 errnos!(SendError {
     SendError::NoProcess => Self::ESRCH,
+    SendError::Full => Self::EAGAIN,
     SendError::Unsupported => Self::EINVAL,
 });
 
@@ -138,6 +143,6 @@ errnos!(FutexError {
     FutexError::BadAddress => Self::EFAULT,
     FutexError::Changed => Self::EAGAIN,
     FutexError::TimedOut => Self::ETIMEDOUT,
-    FutexError::Interrupted => Self::EINTR,
+    FutexError::Interrupted => Self::RESTART_SYS,
     FutexError::OutOfMemory => Self::ENOMEM,
 });

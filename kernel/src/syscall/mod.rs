@@ -12,11 +12,13 @@ pub mod exec;
 pub mod fd;
 pub mod file;
 pub mod identity;
+pub mod kill;
 pub mod memory;
 pub mod path;
 pub mod poll;
 pub mod process;
 pub mod read_only;
+pub mod restart;
 pub mod signal;
 pub mod socket;
 pub mod stat;
@@ -48,6 +50,10 @@ pub fn dispatch(frame: &mut TrapFrame) {
         Err(errno) => errno.to_result(),
     };
     frame.set_return(value);
+    if sigstate::restart::is_restart(frame.rax) {
+        // Whatever interrupted it, the way out decides what becomes of the call.
+        crate::task::current().set_signal_pending(true);
+    }
     if trace::on(Area::Syscall) {
         let number = frame.syscall_number();
         trace::event(format_args!(

@@ -7,13 +7,12 @@ use abi::file::PollFd;
 use abi::linux::POLLNVAL;
 use abi::{Errno, SigSet};
 
-use super::errno::interrupted;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs::OpenFile;
 use crate::fs::file::Readiness;
 use crate::fs::poll;
-use crate::process::{self, signal::MaskChange};
+use crate::process::{self, restart::RestartBlock, signal};
 use crate::time;
 
 /// `poll(fds, count, timeout in ms)`.
@@ -23,7 +22,7 @@ pub fn poll(frame: &mut TrapFrame) -> SysResult {
         Ok(ms) => Some(time::now_ns().saturating_add(ms * 1_000_000)),
         Err(_) => None,
     };
-    poll_until(fds, count, deadline)
+    poll_restartable(fds, count, deadline)
 }
 
 /// `ppoll(fds, count, timeout, mask, size of the mask)`.
@@ -40,13 +39,27 @@ pub fn ppoll(frame: &mut TrapFrame) -> SysResult {
         return Err(Errno::EINVAL);
     }
     let mask = args::read::<SigSet>(mask)?;
-    let process = process::current();
-    let old = process.with_signals(|signals| signals.blocked());
-    process.with_signals(|signals| signals.change_mask(MaskChange::Set, mask));
-    process::signal::deliver_unblocked();
+    signal::with_own(|signals| signals.suspend_mask(mask));
     let outcome = poll_until(fds, count, deadline);
-    process.with_signals(|signals| signals.change_mask(MaskChange::Set, old));
+    if outcome != Err(Errno::RESTART_NOHAND) {
+        // Interrupted, the mask holds until the handler has run.
+        signal::with_own(|signals| signals.restore_mask());
+    }
     outcome
+}
+
+/// Polls; interrupted, it goes on with the time that is left.
+pub fn poll_restartable(fds: u64, count: u64, deadline: Option<u64>) -> SysResult {
+    let outcome = poll_until(fds, count, deadline);
+    if outcome != Err(Errno::RESTART_NOHAND) {
+        return outcome;
+    }
+    process::current().set_restart(RestartBlock::Poll {
+        fds,
+        count,
+        deadline,
+    });
+    Err(Errno::RESTART_BLOCK)
 }
 
 /// One entry: what was asked, and the file.
@@ -68,7 +81,7 @@ fn poll_until(addr: u64, count: u64, deadline: Option<u64>) -> SysResult {
             .iter_mut()
             .fold(false, |any, polled| polled.look() | any)
     })
-    .map_err(interrupted)?;
+    .map_err(|_| Errno::RESTART_NOHAND)?;
     let mut ready = 0;
     for (index, polled) in (0..).zip(&polled) {
         let revents = addr

@@ -1,37 +1,37 @@
-//! Signals: dispositions, masks, the alternate stack, and sending.
+//! Signals: dispositions, masks, the alternate stack, waiting, and the return from a handler.
 
-use alloc::sync::Arc;
-use alloc::vec::Vec;
-
-use abi::linux::{
-    MINSIGSTKSZ, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK,
-};
+use abi::linux::{SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK};
 use abi::signal::{SigAction, SigAltStack};
 use abi::{Errno, SigSet, Signal};
+use sigstate::MaskChange;
 
+use super::errno::bad_stack;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
-use crate::process::signal::{self, MaskChange, SendError};
-use crate::process::{self, Process, tree};
+use crate::process::{self, signal, sigreturn};
+use crate::time;
 
 /// Size of a signal set, which calls state so that it may grow one day.
 const SET_SIZE: u64 = size_of::<SigSet>() as u64;
+/// A deadline that never comes.
+const NEVER: u64 = u64::MAX;
 
 /// `rt_sigaction(signal, new, old, size of a set)`.
 pub fn rt_sigaction(frame: &mut TrapFrame) -> SysResult {
     let [number, new, old, size, ..] = frame.args();
-    let signal = Signal::new(number)
-        .filter(|_| size == SET_SIZE)
-        .ok_or(Errno::EINVAL)?;
+    check_size(size)?;
     let new = args::read_optional::<SigAction>(new)?;
+    let signal = Signal::new(number as u32 as u64).ok_or(Errno::EINVAL)?;
     if new.is_some() && signal.is_unmaskable() {
         return Err(Errno::EINVAL);
     }
-    let process = process::current();
-    let before = process.with_signals(|signals| signals.action(signal));
-    if let Some(new) = new {
-        process.with_signals(|signals| signals.set_action(signal, new));
-    }
+    let before = signal::with_own(|signals| {
+        let before = signals.action(signal);
+        if let Some(new) = new {
+            signals.set_action(signal, new);
+        }
+        before
+    });
     args::write_optional(old, &before)?;
     Ok(0)
 }
@@ -39,16 +39,11 @@ pub fn rt_sigaction(frame: &mut TrapFrame) -> SysResult {
 /// `rt_sigprocmask(how, new, old, size of a set)`.
 pub fn rt_sigprocmask(frame: &mut TrapFrame) -> SysResult {
     let [how, new, old, size, ..] = frame.args();
-    if size != SET_SIZE {
-        return Err(Errno::EINVAL);
-    }
-    let process = process::current();
-    let before = process.with_signals(|signals| signals.blocked());
-    if let Some(set) = args::read_optional::<SigSet>(new)? {
-        let change = mask_change(how)?;
-        process.with_signals(|signals| signals.change_mask(change, set));
-        signal::deliver_unblocked();
-    }
+    check_size(size)?;
+    let before = match args::read_optional::<SigSet>(new)? {
+        Some(set) => signal::change_mask(mask_change(how)?, set),
+        None => process::current().with_signals(|signals| signals.blocked()),
+    };
     args::write_optional(old, &before)?;
     Ok(0)
 }
@@ -60,99 +55,85 @@ pub fn rt_sigpending(frame: &mut TrapFrame) -> SysResult {
         return Err(Errno::EINVAL);
     }
     let waiting = process::current()
-        .with_signals(|signals| signals.pending().bits() & signals.blocked().bits());
-    crate::mm::uaccess::copy_to_user(set, &waiting.to_le_bytes()[..size as usize])?;
+        .with_signals(|signals| signals.pending().intersection(signals.blocked()));
+    let bytes = waiting.bits().to_le_bytes();
+    crate::mm::uaccess::copy_to_user(set, &bytes[..size as usize])?;
     Ok(0)
+}
+
+/// `rt_sigsuspend(set, size of a set)`.
+pub fn rt_sigsuspend(frame: &mut TrapFrame) -> SysResult {
+    let [set, size, ..] = frame.args();
+    check_size(size)?;
+    let set = args::read::<SigSet>(set)?;
+    signal::with_own(|signals| signals.suspend_mask(set));
+    sleep_for_signal()
+}
+
+/// `pause()`.
+pub fn pause(_: &mut TrapFrame) -> SysResult {
+    sleep_for_signal()
+}
+
+/// `rt_sigtimedwait(set, info, timeout, size of a set)`.
+pub fn rt_sigtimedwait(frame: &mut TrapFrame) -> SysResult {
+    let [set, info, timeout, size, ..] = frame.args();
+    check_size(size)?;
+    let wanted = args::read::<SigSet>(set)?;
+    let deadline = match timeout {
+        0 => NEVER,
+        addr => time::now_ns().saturating_add(args::nanoseconds(addr)?),
+    };
+    let take = || signal::with_own(|signals| signals.take_wanted(wanted));
+    let mut slept = Ok(());
+    let mut taken = take();
+    if taken.is_none() {
+        signal::with_own(|signals| signals.begin_wait(wanted));
+        slept = time::sleep_until(deadline);
+        signal::with_own(|signals| signals.end_wait());
+        taken = take();
+    }
+    let Some((signal, found)) = taken else {
+        return Err(slept.map_or(Errno::EINTR, |()| Errno::EAGAIN));
+    };
+    args::write_optional(info, &found)?;
+    Ok(signal.number().into())
 }
 
 /// `sigaltstack(new, old)`.
 pub fn sigaltstack(frame: &mut TrapFrame) -> SysResult {
     let [new, old, ..] = frame.args();
-    let process = process::current();
-    let before = process.with_signals(|signals| signals.alt_stack);
-    if let Some(new) = args::read_optional::<SigAltStack>(new)? {
-        let new = checked_stack(new)?;
-        process.with_signals(|signals| signals.alt_stack = new);
-    }
+    let rsp = frame.rsp;
+    let new = args::read_optional::<SigAltStack>(new)?;
+    let change = |stack: &mut SigAltStack| {
+        let before = sigframe::told(rsp, stack);
+        if let Some(new) = new {
+            *stack = sigframe::check_stack(rsp, stack, new)?;
+        }
+        Ok(before)
+    };
+    let before = process::current()
+        .with_signals(|signals| change(&mut signals.stack))
+        .map_err(bad_stack)?;
     args::write_optional(old, &before)?;
     Ok(0)
 }
 
-/// `kill(pid, signal)`.
-pub fn kill(frame: &mut TrapFrame) -> SysResult {
-    let [pid, number, ..] = frame.args();
-    let signal = signal_or_none(number)?;
-    let pid = pid as i32;
-    if pid > 0 {
-        signal::send_to(pid as u32, signal)?;
-        return Ok(0);
-    }
-    let own = process::current().pid();
-    let group = match pid {
-        0 => tree::family(own).map(|family| family.group),
-        i32::MIN => return Err(Errno::ESRCH),
-        _ => Some(pid.unsigned_abs()),
-    };
-    send_to_all(
-        match pid {
-            -1 => tree::find_all(|pid, _| pid != tree::INIT && pid != own),
-            _ => tree::find_all(|_, family| Some(family.group) == group),
-        },
-        signal,
-    )
+/// `rt_sigreturn()`: the program's registers come from the frame on its stack, RAX among them.
+pub fn rt_sigreturn(frame: &mut TrapFrame) -> SysResult {
+    Ok(sigreturn::sigreturn(frame))
 }
 
-/// `tkill(tid, signal)`.
-pub fn tkill(frame: &mut TrapFrame) -> SysResult {
-    let [tid, number, ..] = frame.args();
-    send_to_thread(tid, number)
+/// Sleeps until a signal comes through.
+fn sleep_for_signal() -> SysResult {
+    while time::sleep_until(NEVER).is_ok() {}
+    Err(Errno::RESTART_NOHAND)
 }
 
-/// `tgkill(pid, tid, signal)`.
-pub fn tgkill(frame: &mut TrapFrame) -> SysResult {
-    let [pid, tid, number, ..] = frame.args();
-    if pid as i32 <= 0 {
-        return Err(Errno::EINVAL);
-    }
-    // A process has one thread, which has the process's number.
-    if pid as i32 != tid as i32 && tid as i32 > 0 {
-        return Err(Errno::ESRCH);
-    }
-    send_to_thread(tid, number)
-}
-
-fn send_to_thread(tid: u64, number: u64) -> SysResult {
-    let tid = u32::try_from(tid as i32)
-        .ok()
-        .filter(|tid| *tid > 0)
-        .ok_or(Errno::EINVAL)?;
-    signal::send_to(tid, signal_or_none(number)?)?;
-    Ok(0)
-}
-
-fn send_to_all(processes: Vec<Arc<Process>>, signal: Option<Signal>) -> SysResult {
-    if processes.is_empty() {
-        return Err(Errno::ESRCH);
-    }
-    let mut outcome: Result<(), SendError> = Ok(());
-    for process in processes {
-        if let Some(signal) = signal {
-            outcome = outcome.and(signal::send(&process, signal));
-        }
-    }
-    outcome?;
-    Ok(0)
-}
-
-/// Signal 0 only asks whether somebody is there.
-fn signal_or_none(number: u64) -> Result<Option<Signal>, Errno> {
-    match number as i32 {
-        0 => Ok(None),
-        number => u64::try_from(number)
-            .ok()
-            .and_then(Signal::new)
-            .map(Some)
-            .ok_or(Errno::EINVAL),
+fn check_size(size: u64) -> Result<(), Errno> {
+    match size {
+        SET_SIZE => Ok(()),
+        _ => Err(Errno::EINVAL),
     }
 }
 
@@ -161,18 +142,6 @@ fn mask_change(how: u64) -> Result<MaskChange, Errno> {
         SIG_BLOCK => Ok(MaskChange::Block),
         SIG_UNBLOCK => Ok(MaskChange::Unblock),
         SIG_SETMASK => Ok(MaskChange::Set),
-        _ => Err(Errno::EINVAL),
-    }
-}
-
-fn checked_stack(new: SigAltStack) -> Result<SigAltStack, Errno> {
-    match new.flags & !SS_AUTODISARM {
-        SS_DISABLE => Ok(SigAltStack::DISABLED),
-        0 | SS_ONSTACK if new.size < u64::from(MINSIGSTKSZ) => Err(Errno::ENOMEM),
-        0 | SS_ONSTACK => Ok(SigAltStack {
-            flags: new.flags & SS_AUTODISARM,
-            ..new
-        }),
         _ => Err(Errno::EINVAL),
     }
 }

@@ -6,8 +6,8 @@
 use abi::Sysno;
 
 use super::{
-    Handler, clock, exec, fd, file, identity, memory, path, poll, process, read_only, signal,
-    socket, stat, system, terminal,
+    Handler, clock, exec, fd, file, identity, kill, memory, path, poll, process, read_only,
+    restart, signal, socket, stat, system, terminal,
 };
 
 /// One more than the highest number in the table.
@@ -44,8 +44,9 @@ table! {
     mprotect => memory::mprotect, "PROT_GROWSDOWN: EINVAL";
     munmap => memory::munmap, "";
     brk => memory::brk, "";
-    rt_sigaction => signal::rt_sigaction, "handlers are kept and do not run yet: their signals end the process";
+    rt_sigaction => signal::rt_sigaction, "";
     rt_sigprocmask => signal::rt_sigprocmask, "";
+    rt_sigreturn => signal::rt_sigreturn, "";
     ioctl => terminal::ioctl, "TCGETS, TCSETS*, TIOCGWINSZ, FIONBIO; else ENOTTY";
     pread64 => file::pread64, "";
     readv => file::readv, "";
@@ -57,6 +58,7 @@ table! {
     madvise => memory::madvise, "MADV_DONTNEED and hints; else EINVAL";
     dup => fd::dup, "";
     dup2 => fd::dup2, "";
+    pause => signal::pause, "";
     nanosleep => clock::nanosleep, "";
     getpid => identity::getpid, "";
     sendto => socket::sendto, "flags: MSG_NOSIGNAL; else EOPNOTSUPP";
@@ -68,7 +70,7 @@ table! {
     execve => exec::execve, "";
     exit => process::exit, "";
     wait4 => process::wait4, "CPU time is not split: all of it is user time";
-    kill => signal::kill, "signals that would stop a process: EINVAL";
+    kill => kill::kill, "";
     uname => system::uname, "";
     fcntl => fd::fcntl, "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL; else EINVAL";
     fsync => read_only::fsync, "";
@@ -108,7 +110,10 @@ table! {
     getpgid => identity::getpgid, "";
     getsid => identity::getsid, "";
     rt_sigpending => signal::rt_sigpending, "";
-    sigaltstack => signal::sigaltstack, "kept; handlers do not run yet";
+    rt_sigtimedwait => signal::rt_sigtimedwait, "";
+    rt_sigqueueinfo => kill::rt_sigqueueinfo, "";
+    rt_sigsuspend => signal::rt_sigsuspend, "";
+    sigaltstack => signal::sigaltstack, "";
     mknod => read_only::make, "EROFS";
     prctl => identity::prctl, "PR_SET_NAME, PR_GET_NAME; else EINVAL";
     arch_prctl => identity::arch_prctl, "FS and GS base; else EINVAL";
@@ -116,17 +121,18 @@ table! {
     sync => system::sync, "";
     reboot => system::reboot, "power-off, halt, restart: all end the machine";
     gettid => identity::getpid, "";
-    tkill => signal::tkill, "";
+    tkill => kill::tkill, "";
     time => clock::time, "";
     futex => clock::futex, "WAIT, WAKE and their BITSET forms, within one address space; else ENOSYS";
     sched_getaffinity => system::sched_getaffinity, "one CPU";
     getdents64 => stat::getdents64, "";
+    restart_syscall => restart::restart_syscall, "";
     set_tid_address => identity::set_tid_address, "";
     clock_gettime => clock::clock_gettime, "";
     clock_getres => clock::clock_getres, "";
     clock_nanosleep => clock::clock_nanosleep, "";
     exit_group => process::exit, "";
-    tgkill => signal::tgkill, "";
+    tgkill => kill::tgkill, "";
     openat => file::openat, "the tree is read-only: EROFS";
     mkdirat => read_only::make_at, "EROFS";
     mknodat => read_only::make_at, "EROFS";
@@ -143,6 +149,7 @@ table! {
     set_robust_list => identity::set_robust_list, "";
     get_robust_list => identity::get_robust_list, "";
     dup3 => fd::dup3, "";
+    rt_tgsigqueueinfo => kill::rt_tgsigqueueinfo, "";
     pipe2 => fd::pipe2, "O_DIRECT: EINVAL";
     prlimit64 => system::prlimit64, "own process only; see setrlimit";
     getcpu => system::getcpu, "";

@@ -75,6 +75,9 @@ pub struct Task {
     body: SpinLock<Option<Body>, { rank::TASK }>,
     /// A signal that ends the process at the next chance; 0 for none.
     fatal: AtomicU8,
+    /// Whether there may be signals to look at before the next return to user mode. Cleared under the
+    /// lock of the process's signals.
+    signal_pending: AtomicBool,
     /// Page faults that needed no I/O, and those that did.
     min_faults: AtomicU64,
     maj_faults: AtomicU64,
@@ -121,6 +124,7 @@ impl Task {
             owner: parts.owner,
             body: SpinLock::new(parts.body),
             fatal: AtomicU8::new(0),
+            signal_pending: AtomicBool::new(false),
             min_faults: AtomicU64::new(0),
             maj_faults: AtomicU64::new(0),
             run_ns: AtomicU64::new(0),
@@ -233,6 +237,16 @@ impl Task {
     /// Who posts it also wakes the task ([`crate::sched::post_kill`] does both).
     pub(crate) fn mark_fatal(&self, signal: u8) {
         let _ = self.fatal.compare_exchange(0, signal, Release, Relaxed);
+    }
+
+    /// Notes whether there are signals to look at.
+    pub(crate) fn set_signal_pending(&self, pending: bool) {
+        self.signal_pending.store(pending, Release);
+    }
+
+    /// Returns whether there is something to do before user mode: a signal to look at, or the end.
+    pub fn has_signal_work(&self) -> bool {
+        self.signal_pending.load(Acquire) || self.fatal_signal().is_some()
     }
 
     /// Counts a page fault that was resolved.

@@ -1,18 +1,14 @@
 //! Every exception but the page fault: a signal for a program, an oops for the kernel (PF-11).
 
-use super::{page_fault, report};
-use crate::arch::idt;
-use crate::arch::trapframe::TrapFrame;
-use crate::mm::counters::{SEGV_SENT, SIGBUS_SENT};
-use crate::process::{self, Signal};
+use abi::Signal;
+use abi::linux::{BUS_ADRALN, FPE_INTDIV, ILL_ILLOPN, TRAP_BRKPT, TRAP_TRACE};
+use abi::siginfo::SI_KERNEL;
 
-const SIGILL: i32 = 4;
-const SIGTRAP: i32 = 5;
-const SIGBUS: i32 = 7;
-const SIGFPE: i32 = 8;
-const SIGSEGV: i32 = 11;
-/// `si_code` of a signal without a better one.
-const SI_KERNEL: i32 = 128;
+use super::{page_fault, report};
+use crate::arch::trapframe::TrapFrame;
+use crate::arch::{cpu, fpu, idt};
+use crate::mm::counters::{SEGV_SENT, SIGBUS_SENT};
+use crate::process::{self, Fault};
 
 /// Handles vectors 0 to 31 but the page fault; entered with interrupts off.
 pub fn handle(frame: &mut TrapFrame, cr2: u64) {
@@ -21,13 +17,13 @@ pub fn handle(frame: &mut TrapFrame, cr2: u64) {
         idt::NMI => report::fatal(frame, cr2, "non-maskable interrupt"),
         idt::MACHINE_CHECK => report::fatal(frame, cr2, "machine check"),
         vector if frame.from_user() => {
-            let (signal, what) = signal_for(vector, frame.rip);
-            match signal.signo {
-                SIGSEGV => SEGV_SENT.inc(),
-                SIGBUS => SIGBUS_SENT.inc(),
+            let (fault, what) = fault_of(vector, frame.rip);
+            match fault.signal {
+                Signal::SEGV => SEGV_SENT.inc(),
+                Signal::BUS => SIGBUS_SENT.inc(),
                 _ => {}
             }
-            process::kill_by_fault(frame, signal, what);
+            process::signal_fault(frame, &fault, what);
         }
         // A debug exception in the kernel is a leftover of the program's own flags.
         idt::DEBUG => {}
@@ -39,20 +35,29 @@ pub fn handle(frame: &mut TrapFrame, cr2: u64) {
     }
 }
 
-/// The signal that Linux sends for a program's exception, with its name in the log.
-fn signal_for(vector: u64, rip: u64) -> (Signal, &'static str) {
-    let (signo, code, addr, what) = match vector {
-        idt::DIVIDE_ERROR => (SIGFPE, 1, rip, "trap divide error"),
-        idt::DEBUG => (SIGTRAP, 2, rip, "trap debug"),
-        idt::BREAKPOINT => (SIGTRAP, SI_KERNEL, 0, "trap int3"),
-        idt::OVERFLOW => (SIGSEGV, SI_KERNEL, 0, "trap overflow"),
-        idt::BOUND_RANGE => (SIGSEGV, SI_KERNEL, 0, "trap bounds"),
-        idt::INVALID_OPCODE => (SIGILL, 2, rip, "trap invalid opcode"),
-        idt::SEGMENT_NOT_PRESENT => (SIGBUS, SI_KERNEL, 0, "trap segment not present"),
-        idt::STACK_SEGMENT => (SIGBUS, SI_KERNEL, 0, "trap stack segment"),
-        idt::X87_ERROR | idt::SIMD_ERROR => (SIGFPE, 0, rip, "trap floating point"),
-        idt::ALIGNMENT_CHECK => (SIGBUS, 1, 0, "trap alignment check"),
-        _ => (SIGSEGV, SI_KERNEL, 0, "general protection fault"),
+/// What Linux makes of a program's exception, with its name in the log.
+fn fault_of(vector: u64, rip: u64) -> (Fault, &'static str) {
+    let kernel = SI_KERNEL as u32;
+    let (signal, code, addr, what) = match vector {
+        idt::DIVIDE_ERROR => (Signal::FPE, FPE_INTDIV, rip, "trap divide error"),
+        idt::DEBUG if cpu::take_single_step() => (Signal::TRAP, TRAP_TRACE, rip, "trap debug"),
+        idt::DEBUG => (Signal::TRAP, TRAP_BRKPT, rip, "trap debug"),
+        idt::BREAKPOINT => (Signal::TRAP, kernel, 0, "trap int3"),
+        idt::OVERFLOW => (Signal::SEGV, kernel, 0, "trap overflow"),
+        idt::BOUND_RANGE => (Signal::SEGV, kernel, 0, "trap bounds"),
+        idt::INVALID_OPCODE => (Signal::ILL, ILL_ILLOPN, rip, "trap invalid opcode"),
+        idt::SEGMENT_NOT_PRESENT => (Signal::BUS, kernel, 0, "trap segment not present"),
+        idt::STACK_SEGMENT => (Signal::BUS, kernel, 0, "trap stack segment"),
+        idt::X87_ERROR => (Signal::FPE, fpu::x87_error(), rip, "trap floating point"),
+        idt::SIMD_ERROR => (Signal::FPE, fpu::simd_error(), rip, "trap floating point"),
+        idt::ALIGNMENT_CHECK => (Signal::BUS, BUS_ADRALN, 0, "trap alignment check"),
+        _ => (Signal::SEGV, kernel, 0, "general protection fault"),
     };
-    (Signal { signo, code, addr }, what)
+    let fault = Fault {
+        signal,
+        code: code as i32,
+        addr,
+        cr2: None,
+    };
+    (fault, what)
 }

@@ -44,7 +44,7 @@ pub fn exit_to_user(frame: &mut TrapFrame) {
         if local::need_resched() {
             cpu::irq_enable();
             sched::schedule();
-        } else if task::current().fatal_signal().is_some() {
+        } else if task::current().has_signal_work() {
             cpu::irq_enable();
             process::handle_pending(frame);
         } else {

@@ -3,6 +3,9 @@
 //! CR2 came in as an argument; `fault::classify` says which case it is; `mm::fault` resolves what a
 //! program may do; what is left ends in a signal, in the exception table, or in an oops.
 
+use abi::Signal;
+use abi::linux::BUS_ADRERR;
+use abi::siginfo::SI_KERNEL;
 use addr::VirtAddr;
 use fault::{Class, Context, ErrorCode, SegvCode};
 use pte::Access;
@@ -12,10 +15,10 @@ use crate::arch::trapframe::{RFLAGS_AC, TrapFrame};
 use crate::arch::{cpu, local, mmu, uaccess};
 use crate::log::trace::{self, Area};
 use crate::mm::counters::{FAULT_SPURIOUS, FAULTS_TOTAL, FIXUPS, SEGV_SENT, SIGBUS_SENT};
-use crate::mm::fault::{Fault, FaultError};
+use crate::mm::fault::FaultError;
 use crate::mm::{self, init_mm_root, pgtable};
 use crate::process::oom::Verdict;
-use crate::process::{self, Signal};
+use crate::process::{self, Fault};
 use crate::task;
 
 /// Handles a page fault; entered with interrupts off.
@@ -52,15 +55,13 @@ pub fn handle(frame: &mut TrapFrame, cr2: u64) {
 fn implicit(frame: &mut TrapFrame, cr2: u64) {
     if frame.from_user() && VirtAddr::new(cr2).is_user() {
         SEGV_SENT.inc();
-        return process::kill_by_fault(
-            frame,
-            Signal {
-                signo: 11,
-                code: 128,
-                addr: 0,
-            },
-            "general protection fault",
-        );
+        let fault = Fault {
+            signal: Signal::SEGV,
+            code: SI_KERNEL,
+            addr: 0,
+            cr2: None,
+        };
+        return process::signal_fault(frame, &fault, "general protection fault");
     }
     report::oops(
         frame,
@@ -96,7 +97,7 @@ fn user_address(frame: &mut TrapFrame, context: &Context, access: Access) {
     }
     cpu::irq_enable();
     let mm = task::current_mm().expect("the classification says that the task has an mm");
-    let fault = Fault {
+    let fault = mm::fault::Fault {
         addr: context.addr,
         access,
         present: context.error.contains(ErrorCode::PRESENT),
@@ -136,16 +137,8 @@ fn bad_area(frame: &mut TrapFrame, context: &Context, code: SegvCode) {
     }
     SEGV_SENT.inc();
     frame.error = fault::reported_error(context);
-    let code = code as i32;
-    process::kill_by_fault(
-        frame,
-        Signal {
-            signo: 11,
-            code,
-            addr: context.addr.as_u64(),
-        },
-        "segfault",
-    );
+    let fault = at_address(Signal::SEGV, code as i32, context);
+    process::signal_fault(frame, &fault, "segfault");
 }
 
 /// SIGBUS with BUS_ADRERR for a program; fix-up or oops for the kernel.
@@ -158,15 +151,19 @@ fn bus_error(frame: &mut TrapFrame, context: &Context) {
         );
     }
     SIGBUS_SENT.inc();
-    process::kill_by_fault(
-        frame,
-        Signal {
-            signo: 7,
-            code: 2,
-            addr: context.addr.as_u64(),
-        },
-        "bus error",
-    );
+    let fault = at_address(Signal::BUS, BUS_ADRERR as i32, context);
+    process::signal_fault(frame, &fault, "bus error");
+}
+
+/// A page fault is told with the exact byte, and is what later frames show as the last one.
+fn at_address(signal: Signal, code: i32, context: &Context) -> Fault {
+    let addr = context.addr.as_u64();
+    Fault {
+        signal,
+        code,
+        addr,
+        cr2: Some(addr),
+    }
 }
 
 /// No frame for a program's page: it ends, with a report; the kernel's own copy fails (HF-19).
@@ -178,15 +175,7 @@ fn out_of_memory(frame: &mut TrapFrame, context: &Context) {
     if process::oom::make_room() == Verdict::TryAgain {
         return; // to the instruction that faulted
     }
-    process::kill_by_fault(
-        frame,
-        Signal {
-            signo: 9,
-            code: 0,
-            addr: context.addr.as_u64(),
-        },
-        "out of memory",
-    );
+    process::kill_by_fault(frame, context.addr.as_u64(), "out of memory");
 }
 
 /// Continues a kernel instruction at its fix-up, or reports a kernel bug.

@@ -52,10 +52,13 @@ pub trait Hooks: Send + Sync + Sized + 'static {
     /// Makes a task run again; does nothing to a task that is not blocked.
     fn wake(waiter: &Self::Waiter);
 
-    /// Says whether the running task has to end and should give up waiting.
+    /// Says whether the running task has something to do outside and should give up waiting.
     ///
     /// Whoever makes this true must also [`wake`](Self::wake) the task, in that order.
     fn interrupted() -> bool;
+
+    /// Says whether the running task has to end; then it is also [`interrupted`](Self::interrupted).
+    fn killed() -> bool;
 
     /// Panics where sleeping is forbidden: interrupts off, a spin lock held, an interrupt handler.
     fn assert_may_sleep();

@@ -22,6 +22,7 @@ struct State {
     /// Set by the thread itself before it sleeps, cleared by whoever wakes it.
     blocked: AtomicBool,
     interrupted: AtomicBool,
+    killed: AtomicBool,
     /// Whether interrupts were on when the thread last spun, if it ever did.
     spun: AtomicU8,
 }
@@ -38,6 +39,7 @@ std::thread_local! {
         thread: thread::current(),
         blocked: AtomicBool::new(false),
         interrupted: AtomicBool::new(false),
+        killed: AtomicBool::new(false),
         spun: AtomicU8::new(spun::NEVER),
     }));
     static IRQS_ON: Cell<bool> = const { Cell::new(true) };
@@ -67,6 +69,12 @@ impl StdHooks {
     pub fn interrupt(waiter: &StdWaiter) {
         waiter.0.interrupted.store(true, Ordering::SeqCst);
         Self::wake(waiter);
+    }
+
+    /// Makes a thread give up its killable waits as well.
+    pub fn kill(waiter: &StdWaiter) {
+        waiter.0.killed.store(true, Ordering::SeqCst);
+        Self::interrupt(waiter);
     }
 }
 
@@ -137,6 +145,10 @@ impl Hooks for StdHooks {
 
     fn interrupted() -> bool {
         ME.with(|me| me.0.interrupted.load(Ordering::SeqCst))
+    }
+
+    fn killed() -> bool {
+        ME.with(|me| me.0.killed.load(Ordering::SeqCst))
     }
 
     fn assert_may_sleep() {

@@ -24,7 +24,7 @@ pub struct WaitQueue<H: Hooks> {
     len: AtomicUsize,
 }
 
-/// The wait was given up since the task has to end.
+/// The wait was given up since the task has something else to do, or has to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interrupted;
 
@@ -42,7 +42,15 @@ impl<H: Hooks> WaitQueue<H> {
         self.wait_for(|| condition().then_some(()));
     }
 
-    /// Sleeps until `condition` holds or the task has to end.
+    /// Sleeps until `condition` holds or the task has to end; nothing less interrupts it.
+    pub fn wait_until_killable(
+        &self,
+        mut condition: impl FnMut() -> bool,
+    ) -> Result<(), Interrupted> {
+        self.wait(|| condition().then_some(()), H::killed)
+    }
+
+    /// Sleeps until `condition` holds or the task is interrupted.
     pub fn wait_until_interruptible(
         &self,
         mut condition: impl FnMut() -> bool,
@@ -58,7 +66,7 @@ impl<H: Hooks> WaitQueue<H> {
         }
     }
 
-    /// Sleeps until `poll` yields a value or the task has to end.
+    /// Sleeps until `poll` yields a value or the task is interrupted.
     pub fn wait_for_interruptible<V>(
         &self,
         poll: impl FnMut() -> Option<V>,
@@ -179,7 +187,7 @@ impl<H: Hooks> Default for WaitQueue<H> {
 
 impl fmt::Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("wait interrupted: the task has to end")
+        f.write_str("wait interrupted")
     }
 }
 

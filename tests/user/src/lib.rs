@@ -13,5 +13,6 @@ pub mod map;
 pub mod mem;
 pub mod probe;
 pub mod regs;
+pub mod signals;
 pub mod sys;
 pub mod vmas;

@@ -47,6 +47,20 @@ impl Errno {
     /// Same number as [`Errno::EOPNOTSUPP`].
     pub const ENOTSUP: Self = Self::EOPNOTSUPP;
 
+    /// The call is made again if the signal's handler has `SA_RESTART` or there is none; else EINTR.
+    ///
+    /// The four `RESTART`s mean something between a call and the way back only; no program sees them.
+    pub const RESTART_SYS: Self = Self(512);
+
+    /// The call is made again whatever handler runs.
+    pub const RESTART_NOINTR: Self = Self(513);
+
+    /// The call is made again if no handler runs; else EINTR.
+    pub const RESTART_NOHAND: Self = Self(514);
+
+    /// If no handler runs, the call goes on where it was (`restart_syscall`); else EINTR.
+    pub const RESTART_BLOCK: Self = Self(516);
+
     /// Returns the positive number.
     pub const fn number(self) -> u16 {
         self.0

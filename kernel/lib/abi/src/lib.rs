@@ -6,7 +6,7 @@
 //! memory as bytes without unsafe code. `tests/layout.rs` compares each structure with
 //! Linux's.
 //!
-//! Reading order: [`errno`], [`signal`], [`file`](mod@file), [`time`], [`process`], [`memory`], [`system`].
+//! Reading order: [`errno`], [`signal`], [`siginfo`], [`file`](mod@file), [`time`], [`process`], [`memory`], [`system`].
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,7 @@ pub mod errno;
 pub mod file;
 pub mod memory;
 pub mod process;
+pub mod siginfo;
 pub mod signal;
 pub mod system;
 pub mod time;
@@ -23,5 +24,6 @@ pub use linux_raw_sys::auxvec;
 pub use linux_raw_sys::general as linux;
 pub use linux_raw_sys::ioctl;
 pub use linux_raw_sys::prctl;
+pub use siginfo::SigInfo;
 pub use signal::{SigSet, Signal};
 pub use syscalls::Sysno;

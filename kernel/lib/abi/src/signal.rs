@@ -119,6 +119,25 @@ impl SigSet {
     /// The two signals that no mask can hold back.
     pub const UNMASKABLE: Self = Self::EMPTY.with(Signal::KILL).with(Signal::STOP);
 
+    /// All signals.
+    pub const ALL: Self = Self(u64::MAX);
+
+    /// Those that a program's own instructions cause.
+    pub const SYNCHRONOUS: Self = Self::EMPTY
+        .with(Signal::SEGV)
+        .with(Signal::BUS)
+        .with(Signal::ILL)
+        .with(Signal::TRAP)
+        .with(Signal::FPE)
+        .with(Signal::SYS);
+
+    /// Those that stop a process by default.
+    pub const STOPS: Self = Self::EMPTY
+        .with(Signal::STOP)
+        .with(Signal::TSTP)
+        .with(Signal::TTIN)
+        .with(Signal::TTOU);
+
     /// Makes a set from its bits.
     pub const fn from_bits(bits: u64) -> Self {
         Self(bits)
@@ -151,6 +170,17 @@ impl SigSet {
     #[must_use]
     pub const fn minus(self, other: Self) -> Self {
         Self(self.0 & !other.0)
+    }
+
+    /// Returns what is in both sets.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Returns the lowest signal in the set.
+    pub const fn first(self) -> Option<Signal> {
+        Signal::new(self.0.trailing_zeros() as u64 + 1)
     }
 
     /// Says whether `signal` is in the set.
@@ -213,11 +243,26 @@ pub struct SigAltStack {
 }
 
 impl SigAltStack {
-    /// No alternate stack (`SS_DISABLE`).
-    pub const DISABLED: Self = Self {
+    /// None, as every program starts; a stack without size is disabled.
+    pub const NONE: Self = Self {
         sp: 0,
-        flags: linux_raw_sys::general::SS_DISABLE,
+        flags: 0,
         pad: 0,
         size: 0,
     };
+
+    /// Disabled by the program (`SS_DISABLE`).
+    pub const DISABLED: Self = Self {
+        flags: linux_raw_sys::general::SS_DISABLE,
+        ..Self::NONE
+    };
+
+    /// Returns what is left once a handler runs: nothing of a stack with `SS_AUTODISARM`.
+    #[must_use]
+    pub const fn disarmed(self) -> Self {
+        match self.flags & linux_raw_sys::general::SS_AUTODISARM {
+            0 => self,
+            _ => Self::DISABLED,
+        }
+    }
 }

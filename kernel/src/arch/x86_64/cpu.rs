@@ -264,6 +264,21 @@ pub fn frame_pointer() -> u64 {
     rbp
 }
 
+/// Returns whether the debug exception that has just come was a single step, and forgets it.
+///
+/// The CPU sets the bit in DR6 and never clears it (SDM 3B 19.2.3).
+pub fn take_single_step() -> bool {
+    const SINGLE_STEP: u64 = 1 << 14;
+    let dr6: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, dr6", out(reg) dr6, options(nomem, nostack, preserves_flags)) };
+    // SAFETY: writes a status register; no breakpoints are enabled in DR7.
+    unsafe {
+        asm!("mov dr6, {}", in(reg) dr6 & !SINGLE_STEP, options(nomem, nostack, preserves_flags));
+    }
+    dr6 & SINGLE_STEP != 0
+}
+
 /// Reads CR0, CR3 and CR4, for an oops.
 pub fn control_registers() -> (u64, u64, u64) {
     let (root, low) = Cr3::read_raw();

@@ -39,6 +39,7 @@ use core::fmt;
 use core::mem::offset_of;
 
 use addr::USER_END;
+use sigframe::Registers;
 
 /// Selector of the kernel's 64-bit code segment.
 pub const KERNEL_CS: u64 = 0x10;
@@ -51,6 +52,8 @@ pub const USER_SS: u64 = 0x2b;
 
 /// The `vector` of a frame made by the SYSCALL instruction: no interrupt can have it.
 pub const SYSCALL_VECTOR: u64 = 0x100;
+/// The `vector` of a system call's frame whose registers are no longer the call's.
+const FORGOTTEN_VECTOR: u64 = 0x101;
 
 /// Trap flag: a debug exception after every instruction.
 pub const RFLAGS_TF: u64 = 1 << 8;
@@ -144,6 +147,74 @@ impl TrapFrame {
     #[inline]
     pub fn interrupts_on(&self) -> bool {
         self.rflags & RFLAGS_IF != 0
+    }
+
+    /// Returns whether a system call made the frame, and it still is that call's.
+    #[inline]
+    pub fn is_syscall(&self) -> bool {
+        self.vector == SYSCALL_VECTOR
+    }
+
+    /// Makes the frame one of no system call: nothing in it is a result, or a call to be made again.
+    pub fn forget_syscall(&mut self) {
+        self.vector = FORGOTTEN_VECTOR;
+    }
+
+    /// Returns the program's registers.
+    pub fn registers(&self) -> Registers {
+        Registers {
+            r8: self.r8,
+            r9: self.r9,
+            r10: self.r10,
+            r11: self.r11,
+            r12: self.r12,
+            r13: self.r13,
+            r14: self.r14,
+            r15: self.r15,
+            rdi: self.rdi,
+            rsi: self.rsi,
+            rbp: self.rbp,
+            rbx: self.rbx,
+            rdx: self.rdx,
+            rax: self.rax,
+            rcx: self.rcx,
+            rsp: self.rsp,
+            rip: self.rip,
+            rflags: self.rflags,
+            cs: self.cs as u16,
+            ss: self.ss as u16,
+        }
+    }
+
+    /// Sets the program's registers, from which `sigframe` has taken everything that only the kernel may have.
+    pub fn set_registers(&mut self, from: &Registers) {
+        debug_assert!(
+            from.cs & from.ss & 3 == 3 && from.rflags & RFLAGS_IF != 0,
+            "a program's frame stays a program's"
+        );
+        *self = Self {
+            r8: from.r8,
+            r9: from.r9,
+            r10: from.r10,
+            r11: from.r11,
+            r12: from.r12,
+            r13: from.r13,
+            r14: from.r14,
+            r15: from.r15,
+            rdi: from.rdi,
+            rsi: from.rsi,
+            rbp: from.rbp,
+            rbx: from.rbx,
+            rdx: from.rdx,
+            rax: from.rax,
+            rcx: from.rcx,
+            rsp: from.rsp,
+            rip: from.rip,
+            rflags: from.rflags,
+            cs: from.cs.into(),
+            ss: from.ss.into(),
+            ..*self
+        };
     }
 
     /// Returns the system call's number: the original `rax` as a signed 32-bit number (SY-2).

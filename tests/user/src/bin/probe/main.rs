@@ -19,6 +19,7 @@ mod maps;
 mod pipes;
 mod registers;
 mod sched;
+mod signals;
 mod stack;
 mod storm;
 mod uaccess;
@@ -42,6 +43,7 @@ const TOPICS: &[&Topic] = &[
     &blocked::TOPIC,
     &registers::TOPIC,
     &sched::TOPIC,
+    &signals::TOPIC,
 ];
 
 fn main() {

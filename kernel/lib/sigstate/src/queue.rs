@@ -1,0 +1,86 @@
+//! Signals that have arrived and wait.
+//!
+//! A standard signal waits once, however often it is sent; a real-time one as often as it is sent (SF-8). Where
+//! there is no room for what is known about a signal, the signal alone waits.
+
+use alloc::vec::Vec;
+
+use abi::siginfo::{SI_USER, SigInfo};
+use abi::{SigSet, Signal};
+
+/// The first real-time signal.
+const FIRST_REAL_TIME: u8 = 32;
+/// How many signals wait with their information in one queue.
+pub const LIMIT: usize = 256;
+
+/// There is no room for another real-time signal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Full;
+
+/// Signals in the order in which they came.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Queue {
+    set: SigSet,
+    waiting: Vec<SigInfo>,
+}
+
+impl Queue {
+    pub(crate) const fn new() -> Self {
+        Self {
+            set: SigSet::EMPTY,
+            waiting: Vec::new(),
+        }
+    }
+
+    pub(crate) fn set(&self) -> SigSet {
+        self.set
+    }
+
+    /// Adds a signal; a standard one that waits already stays as it is.
+    ///
+    /// # Errors
+    /// [`Full`] for a real-time signal that a program sent with information, if there is no room.
+    pub(crate) fn push(&mut self, signal: Signal, info: SigInfo) -> Result<(), Full> {
+        let is_real_time = signal.number() >= FIRST_REAL_TIME;
+        if !is_real_time && self.set.contains(signal) {
+            return Ok(());
+        }
+        let has_room = self.waiting.len() < LIMIT && self.waiting.try_reserve(1).is_ok();
+        if has_room {
+            self.waiting.push(info);
+        } else if is_real_time && info.code < SI_USER {
+            return Err(Full);
+        }
+        self.set = self.set.with(signal);
+        Ok(())
+    }
+
+    /// Takes the signal that waits longest of this number.
+    pub(crate) fn take(&mut self, signal: Signal) -> SigInfo {
+        let is_it = |info: &SigInfo| info.signo == i32::from(signal.number());
+        let first = self.waiting.iter().position(is_it);
+        let info = match first {
+            Some(at) => self.waiting.remove(at),
+            None => SigInfo::from_process(signal, SI_USER, 0),
+        };
+        if !self.waiting.iter().any(is_it) {
+            self.set = self.set.without(signal);
+        }
+        info
+    }
+
+    /// Returns the signal of the first fault among those in `ready`.
+    pub(crate) fn first_fault(&self, ready: SigSet) -> Option<Signal> {
+        let faults = self.waiting.iter().filter(|info| info.code > SI_USER);
+        faults
+            .filter_map(SigInfo::signal)
+            .find(|signal| ready.contains(*signal) && SigSet::SYNCHRONOUS.contains(*signal))
+    }
+
+    /// Forgets every signal in `set`.
+    pub(crate) fn flush(&mut self, set: SigSet) {
+        self.set = self.set.minus(set);
+        self.waiting
+            .retain(|info| info.signal().is_some_and(|signal| !set.contains(signal)));
+    }
+}

@@ -1,0 +1,151 @@
+//! Sending signals.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use abi::siginfo::{SI_TKILL, SI_USER, SigInfo};
+use abi::{Errno, Signal};
+use sigstate::Target;
+
+use super::{SysResult, args};
+use crate::arch::trapframe::TrapFrame;
+use crate::process::signal::{self, SendError};
+use crate::process::{self, Process, tree};
+
+/// `kill(pid, signal)`.
+pub fn kill(frame: &mut TrapFrame) -> SysResult {
+    let [pid, number, ..] = frame.args();
+    let signal = signal_or_none(number)?;
+    let pid = pid as i32;
+    if pid > 0 {
+        let process = signal::target(pid as u32)?;
+        return send_to_all(alloc::vec![process], signal);
+    }
+    let own = process::current().pid();
+    let group = match pid {
+        0 => tree::family(own).map(|family| family.group),
+        i32::MIN => return Err(Errno::ESRCH),
+        _ => Some(pid.unsigned_abs()),
+    };
+    send_to_all(
+        match pid {
+            -1 => tree::find_all(|pid, _| pid != tree::INIT && pid != own),
+            _ => tree::find_all(|_, family| Some(family.group) == group),
+        },
+        signal,
+    )
+}
+
+/// `tkill(tid, signal)`.
+pub fn tkill(frame: &mut TrapFrame) -> SysResult {
+    let [tid, number, ..] = frame.args();
+    send_to_thread(tid as i32, number, from_thread)
+}
+
+/// `tgkill(pid, tid, signal)`.
+pub fn tgkill(frame: &mut TrapFrame) -> SysResult {
+    let [pid, tid, number, ..] = frame.args();
+    check_thread(pid as i32, tid as i32)?;
+    send_to_thread(tid as i32, number, from_thread)
+}
+
+/// `rt_sigqueueinfo(pid, signal, info)`.
+pub fn rt_sigqueueinfo(frame: &mut TrapFrame) -> SysResult {
+    let [pid, number, info, ..] = frame.args();
+    let info = forged_info(pid as i32, number, info)?;
+    let process = find(pid as i32)?;
+    if let Some(signal) = signal_or_none(number)? {
+        signal::send(&process, numbered(info, signal), Target::Process)?;
+    }
+    Ok(0)
+}
+
+/// `rt_tgsigqueueinfo(pid, tid, signal, info)`.
+pub fn rt_tgsigqueueinfo(frame: &mut TrapFrame) -> SysResult {
+    let [pid, tid, number, info, ..] = frame.args();
+    if pid as i32 <= 0 || tid as i32 <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    let info = forged_info(tid as i32, number, info)?;
+    check_thread(pid as i32, tid as i32)?;
+    send_to_thread(tid as i32, number, |signal| numbered(info, signal))
+}
+
+/// A process has one thread, which has the process's number.
+fn check_thread(pid: i32, tid: i32) -> Result<(), Errno> {
+    match (pid, tid) {
+        (..=0, _) | (_, ..=0) => Err(Errno::EINVAL),
+        _ if pid != tid => Err(Errno::ESRCH),
+        _ => Ok(()),
+    }
+}
+
+fn send_to_thread(tid: i32, number: u64, info: impl Fn(Signal) -> SigInfo) -> SysResult {
+    if tid <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    let process = find(tid)?;
+    if let Some(signal) = signal_or_none(number)? {
+        signal::send(&process, info(signal), Target::Thread)?;
+    }
+    Ok(0)
+}
+
+fn send_to_all(processes: Vec<Arc<Process>>, signal: Option<Signal>) -> SysResult {
+    if processes.is_empty() {
+        return Err(Errno::ESRCH);
+    }
+    let sender = process::current().pid();
+    let mut outcome: Result<(), SendError> = Ok(());
+    for process in processes {
+        if let Some(signal) = signal {
+            let info = SigInfo::from_process(signal, SI_USER, sender);
+            outcome = outcome.and(signal::send(&process, info, Target::Process));
+        }
+    }
+    outcome?;
+    Ok(0)
+}
+
+fn find(pid: i32) -> Result<Arc<Process>, Errno> {
+    let pid = u32::try_from(pid).map_err(|_| Errno::ESRCH)?;
+    Ok(signal::target(pid)?)
+}
+
+/// Reads what a program wants another to be told. Only to itself may it pretend to be the kernel, or `kill`.
+fn forged_info(to: i32, number: u64, addr: u64) -> Result<SigInfo, Errno> {
+    /// Words of `fields` that the kernel keeps; the rest arrives as 0.
+    const KEPT: usize = 4;
+    let mut info: SigInfo = args::read(addr)?;
+    let pretends = info.code >= SI_USER || info.code == SI_TKILL;
+    if pretends && to != process::current().pid() as i32 {
+        return Err(Errno::EPERM);
+    }
+    info.signo = number as i32;
+    info.pad = 0;
+    info.fields[KEPT..].fill(0);
+    Ok(info)
+}
+
+fn numbered(info: SigInfo, signal: Signal) -> SigInfo {
+    SigInfo {
+        signo: signal.number().into(),
+        ..info
+    }
+}
+
+fn from_thread(signal: Signal) -> SigInfo {
+    SigInfo::from_process(signal, SI_TKILL, process::current().pid())
+}
+
+/// Signal 0 only asks whether somebody is there.
+fn signal_or_none(number: u64) -> Result<Option<Signal>, Errno> {
+    match number as i32 {
+        0 => Ok(None),
+        number => u64::try_from(number)
+            .ok()
+            .and_then(Signal::new)
+            .map(Some)
+            .ok_or(Errno::EINVAL),
+    }
+}
