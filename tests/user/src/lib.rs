@@ -15,4 +15,5 @@ pub mod probe;
 pub mod regs;
 pub mod signals;
 pub mod sys;
+pub mod touch;
 pub mod vmas;

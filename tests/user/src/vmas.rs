@@ -9,6 +9,10 @@ pub struct Line {
     pub end: u64,
     /// `rwx` and `p` or `s`.
     pub perms: String,
+    /// Where in its file it begins, in bytes.
+    pub offset: u64,
+    /// The file's inode number; 0 without a file.
+    pub inode: u64,
     /// The file, or a name in brackets, or nothing.
     pub name: String,
 }
@@ -39,12 +43,16 @@ fn parse(line: &str) -> Option<Line> {
     let mut words = line.split_whitespace();
     let (start, end) = words.next()?.split_once('-')?;
     let perms = words.next()?.to_owned();
-    let name = words.nth(3).unwrap_or_default().to_owned();
     let number = |text| u64::from_str_radix(text, 16).ok();
+    let offset = number(words.next()?)?;
+    let inode = words.nth(1)?.parse().ok()?;
+    let name = words.next().unwrap_or_default().to_owned();
     Some(Line {
         start: number(start)?,
         end: number(end)?,
         perms,
+        offset,
+        inode,
         name,
     })
 }
