@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
 use user::mem::{self, PAGE};
@@ -20,7 +20,6 @@ pub(crate) struct Hands {
     pipe: [i32; 2],
     /// Whether every access goes through the kernel.
     pub(crate) by_calls: bool,
-    _keep: Option<OwnedFd>,
 }
 
 /// Is what came of an act.
@@ -44,7 +43,6 @@ impl Hands {
             program: fs::File::open(std::env::current_exe()?)?,
             pipe,
             by_calls,
-            _keep: None,
         })
     }
 
@@ -200,7 +198,7 @@ impl Hands {
         }
     }
 
-    /// Writes the arena's map as [`crate::plan::look`] does.
+    /// Writes the arena's map as [`crate::pages::look`] does.
     fn look(&self) -> String {
         let mut text = String::new();
         let mut lines = vmas::within(self.base, self.addr(PAGES))

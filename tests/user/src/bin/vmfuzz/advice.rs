@@ -70,6 +70,14 @@ fn walk(model: &mut Model, op: &Op, advice: i32) -> u64 {
             model.seam(at);
             return errno(code);
         }
+        // Nothing is lost without swap, but clean pages of shared memory may go and come back.
+        if advice == PAGEOUT
+            && let Back::Shared(object, index) = page.back
+            && let Some(resident) = model.objects[object].pages.get_mut(index)
+            && resident.1 == Known::Yes
+        {
+            resident.1 = Known::Unsure;
+        }
     }
     model.seam(op.page + op.count);
     answer

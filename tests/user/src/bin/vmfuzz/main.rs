@@ -4,8 +4,8 @@
 //! residence, the shape of the map. A kernel that behaves prints what Linux prints. The model is there to find the
 //! request at fault: `--shrink` leaves out what is not needed for the difference, `--trace` prints each answer.
 //!
-//! Read [`ops`] (what is asked), [`model`] (what should be there), [`plan`] with [`remap`], [`advice`] and [`locks`]
-//! (what should come of it), [`act`] (doing it), [`run`].
+//! Read [`ops`] (what is asked), [`model`] (what should be there), [`plan`] with [`pages`], [`remap`], [`advice`] and
+//! [`locks`] (what should come of it), [`act`] (doing it), [`run`].
 #![deny(unsafe_code)]
 
 mod act;
@@ -13,6 +13,7 @@ mod advice;
 mod locks;
 mod model;
 mod ops;
+mod pages;
 mod plan;
 mod remap;
 mod run;

@@ -91,7 +91,7 @@ pub(crate) struct Page {
 /// Is shared anonymous memory: contents and residence of each of its pages. 0 is a page of zeros.
 #[derive(Clone, Debug)]
 pub(crate) struct Object {
-    pub(crate) pages: Vec<(u64, bool)>,
+    pub(crate) pages: Vec<(u64, Known)>,
 }
 
 /// Is what is known of the program's own file: the first and last word of its last pages.
@@ -250,7 +250,7 @@ impl Model {
         if let Back::Shared(object, index) = page.back
             && let Some(resident) = self.objects[object].pages.get_mut(index)
         {
-            resident.1 = true;
+            resident.1 = Known::Yes;
         }
     }
 

@@ -62,7 +62,7 @@ pub(crate) fn move_only(model: &mut Model, op: &Op) -> Plan {
     } else if model.pages[page].is_none() {
         EFAULT
     } else {
-        if keep && !unlock_whole(model, page, count) {
+        if keep && !unlock_whole(model, page, count, to) {
             return Vec::new();
         }
         for (index, slot) in lift(model, page, count).into_iter().enumerate() {
@@ -82,12 +82,17 @@ pub(crate) fn move_only(model: &mut Model, op: &Op) -> Plan {
 
 /// DONTUNMAP unlocks the whole of each mapping it takes from, also what lies outside the range; false if nobody can say
 /// how far they reach.
-fn unlock_whole(model: &mut Model, page: usize, count: usize) -> bool {
+fn unlock_whole(model: &mut Model, page: usize, count: usize, to: usize) -> bool {
+    // A new place inside the same mapping cuts it, and may be joined with what is left of it.
+    let is_target = |at: usize| (to..to + count).contains(&at);
     let is_locked =
         |model: &Model, at: usize| model.pages[at].is_some_and(|page| page.lock != Lock::No);
     let mut outside = Vec::new();
     let mut low = page;
     while low > 0 && is_locked(model, low) {
+        if is_target(low - 1) {
+            return false;
+        }
         match model.joined(low) {
             Joined::Yes => low -= 1,
             Joined::No => break,
@@ -97,6 +102,9 @@ fn unlock_whole(model: &mut Model, page: usize, count: usize) -> bool {
     }
     let mut high = page + count;
     while high < PAGES && is_locked(model, high - 1) {
+        if is_target(high) {
+            return false;
+        }
         match model.joined(high) {
             Joined::Yes => outside.push(high),
             Joined::No => break,

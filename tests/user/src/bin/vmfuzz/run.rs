@@ -8,7 +8,8 @@ use user::{child, sys};
 use crate::act::{self, Hands, mix};
 use crate::model::{Back, Model, PAGES};
 use crate::ops::{self, Kind, Op, Random};
-use crate::plan::{self, Act, Plan, Want};
+use crate::pages;
+use crate::plan::{self, Plan, Want};
 
 /// Is how a run is asked for.
 #[derive(Clone, Default)]
@@ -92,9 +93,6 @@ impl Run {
             );
         }
         for (act, want) in plan {
-            if self.options.by_calls && matches!(act, Act::Fetch(_)) {
-                continue;
-            }
             let by_call = |want: &Want| match want {
                 Want::Is(value) if self.options.by_calls && value >> 48 == 0xfa17 => {
                     Want::Is(plan::EFAULT)
@@ -115,7 +113,7 @@ impl Run {
         }
     }
 
-    fn tell(&self, what: &str, act: &Act, got: &str, want: &Want) {
+    fn tell(&self, what: &str, act: &plan::Act, got: &str, want: &Want) {
         if self.options.quiet {
             return;
         }
@@ -215,7 +213,7 @@ impl Run {
             let is_private =
                 self.model.pages[page].is_some_and(|page| !matches!(page.back, Back::Shared(..)));
             if is_private {
-                let plan = plan::write(&mut self.model, page, op.dice >> 3);
+                let plan = pages::write(&mut self.model, page, op.dice >> 3);
                 self.carry_out(&plan, "the parent writes");
             }
         }
@@ -223,7 +221,9 @@ impl Run {
 }
 
 fn is_left_out(options: &Options, op: &Op) -> bool {
-    options.without.contains(&format!("{:?}", op.kind))
+    // A call cannot jump.
+    options.by_calls && op.kind == Kind::Fetch
+        || options.without.contains(&format!("{:?}", op.kind))
 }
 
 /// Gives what a child does.
@@ -237,9 +237,9 @@ fn nested(op: &Op) -> Vec<Op> {
 /// Reads every page and looks at the map.
 fn whole(model: &mut Model) -> Plan {
     let mut plan: Plan = (0..PAGES)
-        .flat_map(|page| plan::read(model, page, page % 3 == 0))
+        .flat_map(|page| pages::read(model, page, page % 3 == 0))
         .collect();
-    plan.push(plan::look(model));
+    plan.push(pages::look(model));
     plan
 }
 
