@@ -46,9 +46,14 @@ const ADVICES: &[i32] = &[
     99,
 ];
 
+/// Gives the advice that a request is about.
+pub(crate) fn pick(op: &Op) -> i32 {
+    ADVICES[(op.dice >> 4) as usize % ADVICES.len()]
+}
+
 /// Plans one advice.
 pub(crate) fn plan(model: &mut Model, op: &Op) -> Plan {
-    let advice = ADVICES[(op.dice >> 4) as usize % ADVICES.len()];
+    let advice = pick(op);
     let want = match advice {
         5 | 99 => EINVAL,
         POPULATE_READ | POPULATE_WRITE => populate(model, op, advice == POPULATE_WRITE),

@@ -24,7 +24,7 @@ use user::child::{self, Ended};
 const USAGE: &str = "usage: vmfuzz --seeds FIRST..END --steps N [--by-calls]
        vmfuzz --trace SEED --steps N [--only STEP,STEP,…] [--by-calls]
        vmfuzz --shrink SEED --steps N [--by-calls]
-       and with each: --without KIND,KIND,…";
+       and with each: --without KIND,Advise23,…";
 /// The exit code of a seed whose answers were not the model's.
 const DIFFERS: i32 = 3;
 

@@ -6,6 +6,7 @@ use user::mem::PAGE;
 use user::{child, sys};
 
 use crate::act::{self, Hands, mix};
+use crate::advice;
 use crate::model::{Back, Model, PAGES};
 use crate::ops::{self, Kind, Op, Random};
 use crate::pages;
@@ -221,9 +222,11 @@ impl Run {
 }
 
 fn is_left_out(options: &Options, op: &Op) -> bool {
+    let name = |text: String| options.without.contains(&text);
     // A call cannot jump.
     options.by_calls && op.kind == Kind::Fetch
-        || options.without.contains(&format!("{:?}", op.kind))
+        || name(format!("{:?}", op.kind))
+        || op.kind == Kind::Advise && name(format!("Advise{}", advice::pick(op)))
 }
 
 /// Gives what a child does.
