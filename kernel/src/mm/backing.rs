@@ -5,6 +5,7 @@
 
 use alloc::sync::Arc;
 use core::fmt;
+use core::ops::Range;
 
 use addr::{Frame, Page};
 use vma::Backing;
@@ -36,6 +37,12 @@ pub trait PageSource: Send + Sync {
         Ok(())
     }
 
+    /// Makes the pages read zero, in every mapping and for every reader (MADV_REMOVE). The caller
+    /// holds no lock.
+    fn punch_hole(&self, _pages: Range<u64>) -> Result<(), SourceError> {
+        Err(SourceError::Unsupported)
+    }
+
     /// Returns who maps it.
     fn mappings(&self) -> &Mappings;
 }
@@ -56,6 +63,8 @@ pub enum SourceError {
     BeyondEnd,
     /// No frame was free.
     OutOfMemory,
+    /// This kind of source cannot do that.
+    Unsupported,
 }
 
 /// What a VMA maps.

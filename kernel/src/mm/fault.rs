@@ -116,6 +116,9 @@ pub(super) fn populate(
 ) -> Result<(), FaultError> {
     loop {
         let (seen, action) = look(mm, vma, page, access);
+        if action == FaultAction::Refuse {
+            return Err(FaultError::Segv(SegvCode::MapErr));
+        }
         let prepared = Prepared::new(action, vma, page, seen)?;
         if apply(mm, vma, page, seen, action, prepared)? {
             kind(action).inc();
@@ -138,7 +141,7 @@ fn kind(action: FaultAction) -> &'static Counter {
         FaultAction::Copy => &COW_COPIED,
         FaultAction::Reuse => &COW_REUSED,
         FaultAction::MkWriteShared => &FAULT_SHARED_WRITE,
-        FaultAction::Touch | FaultAction::Spurious => &FAULT_SPURIOUS,
+        FaultAction::Touch | FaultAction::Spurious | FaultAction::Refuse => &FAULT_SPURIOUS,
     }
 }
 
@@ -165,6 +168,7 @@ fn mapped(pte: Pte) -> Mapped {
     let writable = pte.is_writable();
     match () {
         () if pte.is_none() => Mapped::None,
+        () if pte.is_guard() => Mapped::Guard,
         () if pte.is_prot_none() => Mapped::ProtNone,
         () if pte.is_zero_page() => Mapped::Zero { writable },
         () if pte.is_anon() => Mapped::Anon {
@@ -254,7 +258,7 @@ fn source_of(vma: &UserVma, page: Page) -> (&dyn PageSource, u64) {
 impl From<SourceError> for FaultError {
     fn from(error: SourceError) -> Self {
         match error {
-            SourceError::BeyondEnd => Self::Bus,
+            SourceError::BeyondEnd | SourceError::Unsupported => Self::Bus,
             SourceError::OutOfMemory => Self::OutOfMemory,
         }
     }

@@ -14,7 +14,7 @@ use super::backing::MapBacking;
 use super::gather::Gather;
 use super::mm_struct::AddressSpace;
 use super::pgtable::Slot;
-use super::{Mm, MmUserRef, OutOfMemory, frame};
+use super::{Mm, MmUserRef, OutOfMemory, commit, frame};
 
 /// PTEs copied between two turns of taking the page-table locks.
 const BATCH: usize = 128;
@@ -38,22 +38,24 @@ impl Mm {
         let result = map
             .vmas
             .iter()
-            .filter(|vma| copies_pages(vma))
-            .try_for_each(|vma| self.copy_pages(vma.range, &child, &mut gather));
+            .filter(|vma| copies_entries(vma))
+            .try_for_each(|vma| self.copy_entries(vma, &child, &mut gather));
         gather.finish();
         result?;
-        let copy = map.for_child();
+        let copy = map.for_child(&child);
+        commit::charge(copy.vmas.totals().account)?;
         drop(map);
         *child.map.write() = copy;
         Ok(child)
     }
 
-    fn copy_pages(
+    fn copy_entries(
         &self,
-        range: PageRange,
+        vma: &Vma<MapBacking>,
         child: &Mm,
         gather: &mut Gather,
     ) -> Result<(), OutOfMemory> {
+        let (range, shared) = (vma.range, vma.flags.contains(VmFlags::SHARED));
         let mut next = range.start;
         while next < range.end {
             let mut batch = Copied::new();
@@ -61,7 +63,10 @@ impl Mm {
                 .tables
                 .lock()
                 .visit(PageRange::new(next, range.end), |page, slot| {
-                    if let Some(pte) = share(page, slot, gather) {
+                    let pte = slot.load();
+                    if pte.is_guard() {
+                        batch.push((page, pte));
+                    } else if !shared && let Some(pte) = share(page, slot, gather) {
                         batch.push((page, pte));
                     }
                     !batch.is_full()
@@ -79,11 +84,11 @@ impl Mm {
             match result.and_then(|()| tables.find_or_create(page)) {
                 Ok(slot) => {
                     slot.swap(pte);
-                    self.rss.fetch_add(i64::from(!pte.is_zero_page()), Relaxed);
+                    self.rss.fetch_add(i64::from(holds_frame(pte)), Relaxed);
                 }
                 Err(OutOfMemory) => {
                     result = Err(OutOfMemory);
-                    if !pte.is_zero_page() {
+                    if holds_frame(pte) {
                         frame::put(pte.frame());
                     }
                 }
@@ -94,22 +99,35 @@ impl Mm {
 }
 
 impl AddressSpace {
-    fn for_child(&self) -> Self {
+    /// The child's mappings: locks are not inherited, and sources learn of the child.
+    fn for_child(&self, child: &Mm) -> Self {
+        let vmas = self.vmas.copy_with(|vma| {
+            if vma.flags.contains(VmFlags::DONTFORK) {
+                return None;
+            }
+            if let Some(source) = vma.backing.source() {
+                source.mappings().add(child);
+            }
+            Some(vma.flags - (VmFlags::LOCKED | VmFlags::LOCKONFAULT))
+        });
         Self {
-            vmas: self.vmas.copy_with(|vma| {
-                let copied = !vma.flags.contains(VmFlags::DONTFORK);
-                copied.then(|| vma.flags - VmFlags::LOCKED - VmFlags::LOCKONFAULT)
-            }),
-            brk_start: self.brk_start,
-            brk: self.brk,
-            limits: self.limits,
+            vmas,
+            lock_flags: VmFlags::empty(),
+            ..*self
         }
     }
 }
 
-fn copies_pages(vma: &Vma<MapBacking>) -> bool {
-    !vma.flags
-        .intersects(VmFlags::SHARED | VmFlags::DONTFORK | VmFlags::WIPEONFORK)
+/// Shared pages are found again through their source; guard markers nowhere but in the tables.
+fn copies_entries(vma: &Vma<MapBacking>) -> bool {
+    let comes_along = !vma
+        .flags
+        .intersects(VmFlags::DONTFORK | VmFlags::WIPEONFORK);
+    comes_along && (!vma.flags.contains(VmFlags::SHARED) || vma.flags.contains(VmFlags::GUARDED))
+}
+
+fn holds_frame(pte: Pte) -> bool {
+    !pte.is_zero_page() && !pte.is_guard()
 }
 
 /// Makes a private page fit for two owners and returns the child's PTE for it (FK-2).
@@ -121,9 +139,14 @@ fn share(page: Page, slot: Slot, gather: &mut Gather) -> Option<Pte> {
     if pte.is_anon() {
         frame::get(pte.frame());
     }
-    if pte.is_writable() {
-        slot.swap(pte.wrprotect());
+    // Two owners: neither may have it thrown away because the other does not need it.
+    let needed = match pte.is_lazy() {
+        true => pte.mkneeded(),
+        false => pte,
+    };
+    if pte.is_writable() || pte.is_lazy() {
+        slot.swap(needed.wrprotect());
         gather.touch(page);
     }
-    Some(pte.wrprotect().mkold())
+    Some(needed.wrprotect().mkold())
 }

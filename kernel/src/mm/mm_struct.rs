@@ -28,7 +28,7 @@ use super::backing::MapBacking;
 use super::counters::{MM_ALIVE, MM_CREATED, MM_FREED, MM_UNUSED, PML4_ALIVE};
 use super::gather::Gather;
 use super::pgtable::{self, Tables};
-use super::{OutOfMemory, frame, switch, zap};
+use super::{OutOfMemory, commit, frame, switch, zap};
 use crate::locks::{Once, RwSem, SpinLock, rank};
 
 /// Default RLIMIT_STACK: 8 MiB.
@@ -59,6 +59,8 @@ pub struct MmLimits {
     pub data: u64,
     /// RLIMIT_AS: all mappings.
     pub address_space: u64,
+    /// RLIMIT_MEMLOCK; `None` for who may lock as much as there is (CAP_IPC_LOCK).
+    pub locked: Option<u64>,
 }
 
 impl MmLimits {
@@ -67,6 +69,7 @@ impl MmLimits {
         stack: DEFAULT_STACK_LIMIT,
         data: u64::MAX,
         address_space: u64::MAX,
+        locked: None,
     };
 }
 
@@ -78,6 +81,8 @@ pub struct AddressSpace {
     pub brk_start: u64,
     /// The present break; byte-granular.
     pub brk: u64,
+    /// How mappings made from now on are locked (mlockall with MCL_FUTURE).
+    pub lock_flags: VmFlags,
     /// What the process may map; read at fault time too (SG-5).
     pub limits: MmLimits,
 }
@@ -215,6 +220,7 @@ impl Mm {
         for source in vmas.iter().filter_map(|vma| vma.backing.source()) {
             source.mappings().remove(self);
         }
+        commit::uncharge(vmas.totals().account);
         switch::leave_mm(self);
         let everything = PageRange::new(Page::new(0), Page::containing(VirtAddr::new(USER_END)));
         zap::zap_pages(self, everything);
@@ -232,16 +238,33 @@ impl AddressSpace {
             vmas: VmaSet::new(),
             brk_start: 0,
             brk: 0,
+            lock_flags: VmFlags::empty(),
             limits: MmLimits::DEFAULT,
         }
     }
 
     /// Whether `pages` more fit under the limits; `data` tells that they count as data (VM-13).
     pub fn allows(&self, pages: u64, data: bool) -> bool {
-        let fits = |used: u64, limit: u64| limit == u64::MAX || used + pages <= limit / PAGE_SIZE;
-        let totals = self.vmas.totals();
-        fits(totals.total, self.limits.address_space)
-            && (!data || fits(totals.data, self.limits.data))
+        fits(self.vmas.totals().total, pages, self.limits.address_space)
+            && (!data || self.allows_data(pages))
+    }
+
+    /// Whether `pages` more may count as data.
+    pub fn allows_data(&self, pages: u64) -> bool {
+        fits(self.vmas.totals().data, pages, self.limits.data)
+    }
+
+    /// As [`Self::allows`] for a mapping of `range` that replaces what is there.
+    pub fn allows_instead(&self, range: PageRange, data: bool) -> bool {
+        if self.allows(range.len(), data) {
+            return true;
+        }
+        let replaced = self.vmas.overlapping(range);
+        let replaced: u64 = replaced
+            .filter_map(|vma| vma.range.intersection(&range))
+            .map(|part| part.len())
+            .sum();
+        self.allows(range.len() - replaced, data)
     }
 
     /// The highest address that placement may choose: leaves room for the stack to grow (VM-4).
@@ -250,6 +273,11 @@ impl AddressSpace {
             self.limits.stack.clamp(128 << 20, USER_END / 6 * 5) + vma::STACK_GUARD_GAP * PAGE_SIZE;
         VirtAddr::new(USER_END - gap).page()
     }
+}
+
+/// Whether `more` pages beside `used` stay below `limit` bytes.
+fn fits(used: u64, more: u64, limit: u64) -> bool {
+    limit == u64::MAX || used + more <= limit / PAGE_SIZE
 }
 
 /// Whether a mapping with these flags counts as data.
@@ -265,10 +293,6 @@ impl MmRef {
 }
 
 impl MmUserRef {
-    #[allow(
-        dead_code,
-        reason = "writable files, which can become shorter, are its first user"
-    )]
     pub(super) fn from_memory(memory: Arc<UserMemory>) -> Self {
         Self(memory)
     }

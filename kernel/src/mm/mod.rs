@@ -9,26 +9,39 @@
 //! 3. [`pgtable`]: four levels of tables. [`tlb`], [`gather`]: what must happen before a frame is
 //!    free again. [`switch`]: which tables a CPU stands on.
 //! 4. [`mm_struct`]: the address space and its two counts. [`backing`]: what a VMA shows.
-//!    [`mmap`], [`fork`], [`fault`] and [`fault_around`]: how it changes. [`uaccess`], [`remote`]: how the kernel
-//!    reads and writes it. [`maps`]: how it is shown.
+//!    [`place`] and [`commit`]: where something may go, and how much may be promised. [`mmap`], [`brk`],
+//!    [`mprotect`], [`mremap`], [`madvise`], [`mlock`], [`fork`]: the calls. [`fault`], [`fault_around`] and
+//!    [`populate`]: how pages come in; [`zap`] and [`rmap`]: how they go. [`uaccess`], [`remote`]: how the
+//!    kernel reads and writes it. [`maps`], [`mincore`]: how it is shown.
 //! 5. [`audit`](mod@audit) and [`fsck`](mod@fsck): what must never be false, checked.
 
 pub mod audit;
 pub mod backing;
+pub mod brk;
+pub mod commit;
 pub mod fault;
 pub mod fault_around;
 pub mod fork;
 pub mod frame;
 pub mod fsck;
 pub mod gather;
+mod guard;
 pub mod heap;
 pub mod kstack;
 pub mod layout;
+pub mod madvise;
 pub mod maps;
+pub mod mincore;
+pub mod mlock;
 pub mod mm_struct;
 pub mod mmap;
+mod move_pages;
+pub mod mprotect;
+pub mod mremap;
 pub mod pgtable;
 pub mod physmap;
+pub mod place;
+pub mod populate;
 pub mod remote;
 pub mod rmap;
 pub mod shared_anon;
@@ -42,7 +55,8 @@ pub use crate::percpu::counters;
 pub use audit::audit;
 pub use backing::{MapBacking, PageSource, SourceError, SourceId};
 pub use mm_struct::{Mm, MmRef, MmUserRef, init_mm, init_mm_root};
-pub use mmap::{MapError, MapKind, MapRequest, ProtectError, UnmapError};
+pub use mmap::{MapError, MapKind, MapRequest, UnmapError};
+pub use mprotect::ProtectError;
 
 use addr::Frame;
 

@@ -227,6 +227,15 @@ impl Tables {
         }
     }
 
+    /// Unhooks the tables that have become empty on the way to any page of `range`.
+    pub fn prune_range(&mut self, range: PageRange, gather: &mut Gather) {
+        let mut page = range.start;
+        while page < range.end && self.next_table(&mut page, range.end).is_some() {
+            self.prune(page, gather);
+            page = Page::new((page.number() / span(2) + 1) * span(2));
+        }
+    }
+
     /// Unhooks every table of the lower half, empty or not, into `gather`; for the end of an mm.
     pub fn unhook_all(&mut self, gather: &mut Gather) {
         let root = physmap::table(self.root);

@@ -7,11 +7,6 @@
 //! [`unmap_pages`] takes each mmap_lock for writing, which waits for the faults that had found it
 //! before, and removes their PTEs; then the source drops its reference.
 
-#![allow(
-    dead_code,
-    reason = "writable files, which can become shorter, are its first user"
-)]
-
 use alloc::collections::BTreeMap;
 use alloc::sync::Weak;
 use core::ops::Range;
@@ -55,11 +50,6 @@ impl Mappings {
         self.users.lock().remove(&mm.id().as_u64());
     }
 
-    /// Returns whether nobody can have a page of the source mapped.
-    pub fn is_empty(&self) -> bool {
-        self.users.lock().is_empty()
-    }
-
     /// Calls `each` for every address space that may map the source, with no lock held.
     fn for_each(&self, mut each: impl FnMut(&MmUserRef)) {
         let mut after = 0;
@@ -83,6 +73,10 @@ impl Mappings {
 pub enum Scope {
     /// Those that show the file's own pages.
     FilePages,
+    #[allow(
+        dead_code,
+        reason = "writable files, which can become shorter, are its first user"
+    )]
     /// Those that show copies made by private mappings as well: the file has become shorter (HF-13).
     CopiesToo,
 }

@@ -6,6 +6,7 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::fmt;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use addr::{Frame, PAGE_SIZE};
@@ -13,7 +14,8 @@ use addr::{Frame, PAGE_SIZE};
 use super::backing::{PageSource, SourceError, SourceId};
 use super::counters::SHARED_ANON_PAGES;
 use super::frame::{self, Owner};
-use super::rmap::Mappings;
+use super::rmap::{self, Mappings, Scope};
+use super::{OutOfMemory, commit};
 use crate::locks::{Mutex, rank};
 
 /// Device number of the nameless files, 0:1 as on Linux.
@@ -24,20 +26,28 @@ static NEXT_INO: AtomicU64 = AtomicU64::new(1);
 /// The pages of one `mmap` with `MAP_SHARED | MAP_ANONYMOUS`.
 pub struct SharedAnon {
     len: u64,
+    /// Pages that are charged to the commitment for it.
+    charged: u64,
     ino: u64,
     pages: Mutex<BTreeMap<u64, Frame>, { rank::SOURCE }>,
     mappings: Mappings,
 }
 
 impl SharedAnon {
-    /// Makes an object of `len` bytes, all zero.
-    pub fn new(len: u64) -> Arc<Self> {
-        Arc::new(Self {
+    /// Makes an object of `len` bytes, all zero; all of it is charged unless nothing is reserved.
+    pub fn new(len: u64, reserve: bool) -> Result<Arc<Self>, OutOfMemory> {
+        let charged = match reserve {
+            true => len.div_ceil(PAGE_SIZE),
+            false => 0,
+        };
+        commit::charge(charged)?;
+        Ok(Arc::new(Self {
             len,
+            charged,
             ino: NEXT_INO.fetch_add(1, Relaxed),
             pages: Mutex::new(BTreeMap::new()),
             mappings: Mappings::new(),
-        })
+        }))
     }
 }
 
@@ -71,6 +81,16 @@ impl PageSource for SharedAnon {
         Ok(frame)
     }
 
+    fn punch_hole(&self, hole: Range<u64>) -> Result<(), SourceError> {
+        let mut pages = self.pages.lock();
+        let mut gone = pages.split_off(&hole.start);
+        pages.append(&mut gone.split_off(&hole.end));
+        drop(pages);
+        rmap::unmap_pages(self, hole, Scope::FilePages);
+        gone.into_values().for_each(frame::put);
+        Ok(())
+    }
+
     fn mappings(&self) -> &Mappings {
         &self.mappings
     }
@@ -78,6 +98,7 @@ impl PageSource for SharedAnon {
 
 impl Drop for SharedAnon {
     fn drop(&mut self) {
+        commit::uncharge(self.charged);
         for frame in self.pages.get_mut().values() {
             SHARED_ANON_PAGES.dec();
             frame::put(*frame);

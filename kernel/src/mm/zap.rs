@@ -16,21 +16,26 @@ use super::rmap::Scope;
 /// Last-level tables that a batch may leave empty.
 const TABLES: usize = 128;
 
+/// Removes the pages of `range` and leaves what is no page, the guard markers, in place.
+pub(super) fn discard_pages(mm: &Mm, range: PageRange) {
+    zap_if(mm, range, |pte| !pte.is_guard());
+}
+
 /// Removes all PTEs of `range`, and the tables that become empty; the caller holds mmap_lock.
 pub(super) fn zap_pages(mm: &Mm, range: PageRange) {
     zap_if(mm, range, |_| true);
 }
 
-#[allow(
-    dead_code,
-    reason = "writable files, which can become shorter, are its first user"
-)]
 /// Removes those PTEs of `range`, which shows pages of a file, that `scope` tells.
 pub(super) fn zap_source(mm: &Mm, range: PageRange, scope: Scope) {
-    zap_if(mm, range, |pte| scope == Scope::CopiesToo || !pte.is_anon());
+    zap_if(mm, range, |pte| match scope {
+        Scope::CopiesToo => !pte.is_guard(),
+        Scope::FilePages => !pte.is_guard() && !pte.is_anon() && !pte.is_zero_page(),
+    });
 }
 
-fn zap_if(mm: &Mm, range: PageRange, chosen: impl Fn(Pte) -> bool) {
+/// Removes those PTEs of `range` that `chosen` returns true for.
+pub(super) fn zap_if(mm: &Mm, range: PageRange, chosen: impl Fn(Pte) -> bool) {
     let mut next = range.start;
     while next < range.end {
         let mut gather = Gather::new(mm);
@@ -67,8 +72,11 @@ fn zap_batch(
     next
 }
 
-fn forget(mm: &Mm, page: Page, old: Pte, gather: &mut Gather) {
-    if old.is_zero_page() {
+/// Hands what an entry held over to `gather`.
+pub(super) fn forget(mm: &Mm, page: Page, old: Pte, gather: &mut Gather) {
+    if old.is_guard() {
+        // The CPU never caches what is not present.
+    } else if old.is_zero_page() {
         gather.touch(page);
     } else {
         gather.page(page, old.frame());

@@ -219,6 +219,7 @@ fn find_room(mm: &Mm, plan: &LoadPlan<'_>) -> Result<u64, ExecveError> {
         prot: Prot::empty(),
         kind: MapKind::Hint,
         flags: VmFlags::NORESERVE,
+        populate: false,
         backing: MapBacking::ANON,
     };
     let addr = mm.map(&request)?;
@@ -259,6 +260,7 @@ fn map_pages(
         prot,
         kind: MapKind::FixedNoReplace,
         flags: MAY_ALL,
+        populate: false,
         backing,
     };
     mm.map(&request)?;
@@ -313,6 +315,7 @@ fn map_stack(mm: &Mm, used: u64, executable: bool, limit: u64) -> Result<(), Exe
         prot: Prot::READ | Prot::WRITE | exec,
         kind: MapKind::FixedNoReplace,
         flags: VmFlags::GROWSDOWN | VmFlags::STACK | MAY_ALL,
+        populate: false,
         backing: MapBacking::ANON,
     };
     mm.map(&request)?;

@@ -87,6 +87,8 @@ impl Limits {
             stack: self.stack(),
             data: self.0[RLIMIT_DATA as usize].current,
             address_space: self.0[RLIMIT_AS as usize].current,
+            // Everybody is root, which may lock memory without limit.
+            locked: None,
         }
     }
 }

@@ -7,6 +7,9 @@ use crate::fs::fdtable::FdError;
 use crate::fs::file::SeekError;
 use crate::fs::user_buf::BadAddress;
 use crate::fs::{IoError, OpenError, PathError};
+use crate::mm::madvise::AdviseError;
+use crate::mm::mlock::{LockError, SyncError};
+use crate::mm::mremap::RemapError;
 use crate::mm::uaccess::{CstrError, Efault};
 use crate::mm::{MapError, OutOfMemory, ProtectError, UnmapError};
 use crate::process::futex::FutexError;
@@ -37,6 +40,31 @@ macro_rules! errnos {
         }
     };
 }
+
+errnos!(RemapError {
+    RemapError::Invalid => Self::EINVAL,
+    RemapError::Fault => Self::EFAULT,
+    RemapError::NoMemory => Self::ENOMEM,
+    RemapError::TooMuchLocked => Self::EAGAIN,
+});
+
+errnos!(AdviseError {
+    AdviseError::Invalid => Self::EINVAL,
+    AdviseError::NoMemory => Self::ENOMEM,
+    AdviseError::Access => Self::EACCES,
+    AdviseError::Fault => Self::EFAULT,
+    AdviseError::Interrupted => Self::EINTR,
+});
+
+errnos!(LockError {
+    LockError::NoMemory => Self::ENOMEM,
+    LockError::TryAgain => Self::EAGAIN,
+});
+
+errnos!(SyncError {
+    SyncError::NotMapped => Self::ENOMEM,
+    SyncError::Busy => Self::EBUSY,
+});
 
 errnos!(Efault { Efault => Self::EFAULT, });
 errnos!(BadAddress { BadAddress => Self::EFAULT, });
@@ -94,7 +122,7 @@ errnos!(MapError {
     MapError::Invalid => Self::EINVAL,
     MapError::NoMemory => Self::ENOMEM,
     MapError::Exists => Self::EEXIST,
-    MapError::Permission => Self::EPERM,
+    MapError::TooMuchLocked => Self::EAGAIN,
 });
 
 errnos!(UnmapError {

@@ -1,20 +1,17 @@
-//! Memory: mmap, munmap, mprotect, brk, madvise.
+//! Memory: mmap, munmap, mprotect, mremap, brk.
 
 use abi::Errno;
-use abi::linux::{
-    MADV_DODUMP, MADV_DONTDUMP, MADV_DONTNEED, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_NORMAL,
-    MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MS_ASYNC, MS_INVALIDATE, MS_SYNC,
-};
-use abi::memory::{MapFlags, ProtFlags};
+use abi::memory::{MapFlags, ProtFlags, RemapFlags};
 use addr::PAGE_SIZE;
 use pte::Prot;
-use vma::VmFlags;
+use vma::{Overcommit, VmFlags};
 
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs::{Mapping, OpenFile};
+use crate::mm::mremap::RemapRequest;
 use crate::mm::shared_anon::SharedAnon;
-use crate::mm::{MapBacking, MapKind, MapRequest, MmUserRef};
+use crate::mm::{MapBacking, MapKind, MapRequest, MmUserRef, commit};
 use crate::task;
 
 /// `mmap(addr, len, prot, flags, fd, offset)`; the order of the checks is Linux's (VM-1).
@@ -31,17 +28,23 @@ pub fn mmap(frame: &mut TrapFrame) -> SysResult {
     let pages = checked_len(len, offset)?;
     let prot = Prot::from_bits_truncate(prot as u8);
     let shared = is_shared(flags, file.is_some())?;
-    check_supported(map_flags, file.is_some() || shared)?;
-    let (flags, backing) = match &file {
-        None => anonymous(pages, shared),
+    check_supported(map_flags, file.is_some(), shared)?;
+    let reserve = !map_flags.contains(MapFlags::NORESERVE);
+    let (vm_flags, backing) = match &file {
+        None => anonymous(pages, shared, reserve)?,
         Some(file) => of_file(file, prot, shared, pages, offset)?,
+    };
+    let droppable = match flags & MapFlags::TYPE == MapFlags::DROPPABLE {
+        true => VmFlags::DROPPABLE | VmFlags::NORESERVE | VmFlags::WIPEONFORK | VmFlags::DONTDUMP,
+        false => VmFlags::empty(),
     };
     let request = MapRequest {
         addr,
         len,
         prot,
         kind: kind(map_flags),
-        flags: flags | extra(map_flags),
+        flags: vm_flags | extra(map_flags) | droppable,
+        populate: map_flags.contains(MapFlags::POPULATE) && !map_flags.contains(MapFlags::NONBLOCK),
         backing,
     };
     Ok(mm()?.map(&request)?)
@@ -54,15 +57,53 @@ pub fn munmap(frame: &mut TrapFrame) -> SysResult {
     Ok(0)
 }
 
-/// `mprotect(addr, len, prot)`.
+/// `mprotect(addr, len, prot)`; PROT_GROWSDOWN extends the range down to the start of its mapping.
 pub fn mprotect(frame: &mut TrapFrame) -> SysResult {
     let [addr, len, prot, ..] = frame.args();
-    let prot = ProtFlags::from_bits(prot).ok_or(Errno::EINVAL)?;
-    if prot.intersects(ProtFlags::GROWSDOWN | ProtFlags::GROWSUP) {
+    let (grows, rights) = split_growth(prot);
+    if grows == (ProtFlags::GROWSDOWN | ProtFlags::GROWSUP) || !addr.is_multiple_of(PAGE_SIZE) {
         return Err(Errno::EINVAL);
     }
-    mm()?.protect(addr, len, Prot::from_bits_truncate(prot.bits() as u8))?;
+    if len == 0 {
+        return Ok(0);
+    }
+    let end = len
+        .checked_next_multiple_of(PAGE_SIZE)
+        .and_then(|len| addr.checked_add(len));
+    if end.is_none_or(|end| end <= addr) {
+        return Err(Errno::ENOMEM);
+    }
+    // No mapping grows up, so GROWSUP never fits one.
+    let rights = ProtFlags::from_bits(rights)
+        .filter(|_| !grows.contains(ProtFlags::GROWSUP))
+        .ok_or(Errno::EINVAL)?;
+    let prot = Prot::from_bits_truncate(rights.bits() as u8);
+    mm()?.protect(addr, len, prot, grows.contains(ProtFlags::GROWSDOWN))?;
     Ok(0)
+}
+
+/// Splits the two bits that change the range from those that change the rights.
+fn split_growth(prot: u64) -> (ProtFlags, u64) {
+    let both = ProtFlags::GROWSDOWN | ProtFlags::GROWSUP;
+    (
+        ProtFlags::from_bits_truncate(prot & both.bits()),
+        prot & !both.bits(),
+    )
+}
+
+/// `mremap(addr, old_len, new_len, flags, new_addr)`.
+pub fn mremap(frame: &mut TrapFrame) -> SysResult {
+    let [addr, old_len, new_len, flags, new_addr, ..] = frame.args();
+    let flags = RemapFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
+    Ok(mm()?.remap(&RemapRequest {
+        addr,
+        old_len,
+        new_len,
+        may_move: flags.contains(RemapFlags::MAYMOVE),
+        fixed: flags.contains(RemapFlags::FIXED),
+        dont_unmap: flags.contains(RemapFlags::DONTUNMAP),
+        new_addr,
+    })?)
 }
 
 /// `brk(addr)`: returns where the break is, moved or not (VM-9).
@@ -71,59 +112,8 @@ pub fn brk(frame: &mut TrapFrame) -> SysResult {
     Ok(mm()?.brk(addr))
 }
 
-/// `madvise(addr, len, advice)`.
-pub fn madvise(frame: &mut TrapFrame) -> SysResult {
-    let [addr, len, advice, ..] = frame.args();
-    let is_known = matches!(
-        advice as u32,
-        MADV_NORMAL
-            | MADV_RANDOM
-            | MADV_SEQUENTIAL
-            | MADV_WILLNEED
-            | MADV_DONTNEED
-            | MADV_HUGEPAGE
-            | MADV_NOHUGEPAGE
-            | MADV_DONTDUMP
-            | MADV_DODUMP
-    );
-    let end = addr.checked_add(len).ok_or(Errno::EINVAL)?;
-    if !is_known
-        || !addr.is_multiple_of(PAGE_SIZE)
-        || end.checked_next_multiple_of(PAGE_SIZE).is_none()
-    {
-        return Err(Errno::EINVAL);
-    }
-    if len == 0 {
-        return Ok(0);
-    }
-    // The others are hints about reading ahead, large pages and core files: there are none of these.
-    let is_mapped = match advice as u32 {
-        MADV_DONTNEED => mm()?.discard(addr, len)?,
-        _ => mm()?.is_mapped(addr, len),
-    };
-    if is_mapped { Ok(0) } else { Err(Errno::ENOMEM) }
-}
-
-/// `msync(addr, len, flags)`: no mapping can have changed a file.
-pub fn msync(frame: &mut TrapFrame) -> SysResult {
-    let [addr, len, flags, ..] = frame.args();
-    let flags = flags as u32;
-    let contradictory = flags & (MS_SYNC | MS_ASYNC) == MS_SYNC | MS_ASYNC;
-    if flags & !(MS_SYNC | MS_ASYNC | MS_INVALIDATE) != 0
-        || contradictory
-        || !addr.is_multiple_of(PAGE_SIZE)
-    {
-        return Err(Errno::EINVAL);
-    }
-    if len == 0 || mm()?.is_mapped(addr, len) {
-        Ok(0)
-    } else {
-        Err(Errno::ENOMEM)
-    }
-}
-
 /// The address space of the program that called.
-fn mm() -> Result<MmUserRef, Errno> {
+pub(super) fn mm() -> Result<MmUserRef, Errno> {
     task::current_mm().ok_or(Errno::ENOMEM)
 }
 
@@ -146,6 +136,7 @@ fn checked_len(len: u64, offset: u64) -> Result<u64, Errno> {
 fn is_shared(flags: u64, has_file: bool) -> Result<bool, Errno> {
     match flags & MapFlags::TYPE {
         MapFlags::PRIVATE => Ok(false),
+        MapFlags::DROPPABLE if !has_file => Ok(false),
         MapFlags::SHARED => Ok(true),
         MapFlags::SHARED_VALIDATE if has_file => {
             match flags & !(MapFlags::TYPE | MapFlags::LEGACY) {
@@ -157,19 +148,25 @@ fn is_shared(flags: u64, has_file: bool) -> Result<bool, Errno> {
     }
 }
 
-/// Refuses what would change the mapping's meaning and cannot be done.
-fn check_supported(flags: MapFlags, shared_or_file: bool) -> Result<(), Errno> {
-    let impossible = flags.intersects(MapFlags::HUGETLB | MapFlags::BIT32);
-    if impossible || flags.contains(MapFlags::GROWSDOWN) && shared_or_file {
-        return Err(Errno::EINVAL);
+/// Refuses what makes no sense for the mapping, and large pages, of which none are set aside.
+fn check_supported(flags: MapFlags, has_file: bool, shared: bool) -> Result<(), Errno> {
+    if flags.contains(MapFlags::HUGETLB) {
+        return Err(match has_file {
+            true => Errno::EINVAL,
+            false => Errno::ENOMEM,
+        });
     }
-    Ok(())
+    match flags.contains(MapFlags::GROWSDOWN) && (shared || has_file) {
+        true => Err(Errno::EINVAL),
+        false => Ok(()),
+    }
 }
 
 fn kind(flags: MapFlags) -> MapKind {
     match flags {
         flags if flags.contains(MapFlags::FIXED_NOREPLACE) => MapKind::FixedNoReplace,
         flags if flags.contains(MapFlags::FIXED) => MapKind::Fixed,
+        flags if flags.contains(MapFlags::BIT32) => MapKind::Low,
         _ => MapKind::Hint,
     }
 }
@@ -177,28 +174,29 @@ fn kind(flags: MapFlags) -> MapKind {
 fn extra(flags: MapFlags) -> VmFlags {
     let pairs = [
         (MapFlags::GROWSDOWN, VmFlags::GROWSDOWN),
-        (MapFlags::NORESERVE, VmFlags::NORESERVE),
         (MapFlags::LOCKED, VmFlags::LOCKED),
     ];
-    pairs
+    let extra: VmFlags = pairs
         .into_iter()
         .filter(|(flag, _)| flags.contains(*flag))
         .map(|(_, vm_flag)| vm_flag)
-        .collect()
+        .collect();
+    // Where nothing may be promised in excess, nobody is let off reserving.
+    let unreserved = flags.contains(MapFlags::NORESERVE) && commit::mode() != Overcommit::Never;
+    extra
+        | match unreserved {
+            true => VmFlags::NORESERVE,
+            false => VmFlags::empty(),
+        }
 }
 
-fn anonymous(pages: u64, shared: bool) -> (VmFlags, MapBacking) {
+fn anonymous(pages: u64, shared: bool, reserve: bool) -> Result<(VmFlags, MapBacking), Errno> {
     let may = VmFlags::MAYREAD | VmFlags::MAYWRITE | VmFlags::MAYEXEC;
-    match shared {
-        true => (
-            may | VmFlags::SHARED,
-            MapBacking::File {
-                source: SharedAnon::new(pages * PAGE_SIZE),
-                page: 0,
-            },
-        ),
-        false => (may, MapBacking::ANON),
+    if !shared {
+        return Ok((may, MapBacking::ANON));
     }
+    let source = SharedAnon::new(pages * PAGE_SIZE, reserve)?;
+    Ok((may | VmFlags::SHARED, MapBacking::File { source, page: 0 }))
 }
 
 /// Checks what a file may be mapped for (VM-3) and says what the mapping shows.
@@ -214,7 +212,7 @@ fn of_file(
         return Err(Errno::EACCES);
     }
     let source = match file.file().mapping().ok_or(Errno::ENODEV)? {
-        Mapping::Zeros => return Ok(anonymous(pages, shared)),
+        Mapping::Zeros => return anonymous(pages, shared, true),
         Mapping::Source(source) => source,
     };
     let mut may = VmFlags::MAYREAD | VmFlags::MAYEXEC;

@@ -18,6 +18,7 @@ pub mod path;
 pub mod poll;
 pub mod process;
 pub mod read_only;
+pub mod residency;
 pub mod restart;
 pub mod signal;
 pub mod socket;

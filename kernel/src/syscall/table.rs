@@ -7,7 +7,7 @@ use abi::Sysno;
 
 use super::{
     Handler, clock, exec, fd, file, identity, kill, memory, path, poll, process, read_only,
-    restart, signal, socket, stat, system, terminal,
+    residency, restart, signal, socket, stat, system, terminal,
 };
 
 /// One more than the highest number in the table.
@@ -40,8 +40,8 @@ table! {
     lstat => stat::lstat, "";
     poll => poll::poll, "";
     lseek => file::lseek, "";
-    mmap => memory::mmap, "MAP_32BIT and MAP_HUGETLB: EINVAL; MAP_POPULATE is not acted on";
-    mprotect => memory::mprotect, "PROT_GROWSDOWN: EINVAL";
+    mmap => memory::mmap, "MAP_HUGETLB: ENOMEM, none are set aside";
+    mprotect => memory::mprotect, "";
     munmap => memory::munmap, "";
     brk => memory::brk, "";
     rt_sigaction => signal::rt_sigaction, "";
@@ -54,8 +54,10 @@ table! {
     access => path::access, "";
     pipe => fd::pipe, "";
     sched_yield => clock::sched_yield, "";
-    msync => memory::msync, "no mapping can change a file";
-    madvise => memory::madvise, "MADV_DONTNEED and hints; else EINVAL";
+    mremap => memory::mremap, "";
+    msync => residency::msync, "";
+    mincore => residency::mincore, "";
+    madvise => residency::madvise, "MADV_COLLAPSE, HWPOISON and SOFT_OFFLINE: EINVAL; MADV_MERGEABLE, COLD and PAGEOUT are hints that nothing takes";
     dup => fd::dup, "";
     dup2 => fd::dup2, "";
     pause => signal::pause, "";
@@ -114,6 +116,11 @@ table! {
     rt_sigqueueinfo => kill::rt_sigqueueinfo, "";
     rt_sigsuspend => signal::rt_sigsuspend, "";
     sigaltstack => signal::sigaltstack, "";
+    mlock => residency::mlock, "";
+    munlock => residency::munlock, "";
+    mlockall => residency::mlockall, "";
+    munlockall => residency::munlockall, "";
+    mlock2 => residency::mlock2, "";
     mknod => read_only::make, "EROFS";
     prctl => identity::prctl, "PR_SET_NAME, PR_GET_NAME; else EINVAL";
     arch_prctl => identity::arch_prctl, "FS and GS base; else EINVAL";

@@ -38,6 +38,8 @@ bitflags! {
         const NORESERVE = raw::MAP_NORESERVE as u64;
         /// Populated at once.
         const POPULATE = raw::MAP_POPULATE as u64;
+        /// Not populated even if POPULATE says so.
+        const NONBLOCK = raw::MAP_NONBLOCK as u64;
         /// Meant for a stack; no effect.
         const STACK = raw::MAP_STACK as u64;
         /// Of huge pages.
@@ -51,6 +53,19 @@ bitflags! {
     }
 }
 
+bitflags! {
+    /// The `flags` argument of `mremap`.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct RemapFlags: u64 {
+        /// The mapping may move.
+        const MAYMOVE = raw::MREMAP_MAYMOVE as u64;
+        /// It moves exactly to the given address.
+        const FIXED = raw::MREMAP_FIXED as u64;
+        /// The old mapping stays, without its pages.
+        const DONTUNMAP = raw::MREMAP_DONTUNMAP as u64;
+    }
+}
+
 impl MapFlags {
     /// The bits that hold the mapping's type.
     pub const TYPE: u64 = raw::MAP_TYPE as u64;
@@ -58,6 +73,8 @@ impl MapFlags {
     pub const SHARED: u64 = raw::MAP_SHARED as u64;
     /// Private type.
     pub const PRIVATE: u64 = raw::MAP_PRIVATE as u64;
+    /// Private memory that may be thrown away when memory is short.
+    pub const DROPPABLE: u64 = raw::MAP_DROPPABLE as u64;
     /// The flags that were there before a type that checks them was.
     pub const LEGACY: u64 = (raw::MAP_FIXED
         | raw::MAP_ANONYMOUS

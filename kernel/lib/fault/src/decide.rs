@@ -8,6 +8,7 @@
 //!           file page  Touch                Copy
 //!  shared   nothing    MapFile              MapFile, writable
 //!           file page  Touch                Touch if writable, else MkWriteShared
+//!  any      guard      Refuse               Refuse
 //! ```
 //!
 //! Two pages are never written in place, whatever the entry says: the zero page, which
@@ -34,6 +35,8 @@ pub enum Mapped {
     None,
     /// A page hidden by `PROT_NONE`.
     ProtNone,
+    /// The marker that makes every access fail.
+    Guard,
     /// The shared zero page.
     Zero {
         /// Whether the entry allows writes; it never should.
@@ -80,6 +83,8 @@ pub enum FaultAction {
     /// translation is stale. Mark the page as used, after a write as written, and drop the
     /// translation.
     Touch,
+    /// The access fails as if nothing were mapped (`MADV_GUARD_INSTALL`).
+    Refuse,
     /// Nothing can be done to the entry. The mapping does not allow the access, or entry
     /// and mapping contradict each other; the access faults again and is checked again.
     Spurious,
@@ -94,6 +99,9 @@ pub const fn decide(flags: VmFlags, backed: Backed, mapped: Mapped, access: Acce
     if check_access(flags, access, false).is_err() {
         return FaultAction::Spurious;
     }
+    if matches!(mapped, Mapped::Guard) {
+        return FaultAction::Refuse;
+    }
     let write = matches!(access, Access::Write);
     match backed {
         Backed::File if flags.contains(VmFlags::SHARED) => decide_shared(mapped, write),
@@ -107,7 +115,9 @@ const fn decide_shared(mapped: Mapped, write: bool) -> FaultAction {
         Mapped::None => FaultAction::MapFile { writable: write },
         Mapped::File { writable } if writable || !write => FaultAction::Touch,
         Mapped::File { .. } => FaultAction::MkWriteShared,
-        Mapped::ProtNone | Mapped::Zero { .. } | Mapped::Anon { .. } => FaultAction::Spurious,
+        Mapped::ProtNone | Mapped::Guard | Mapped::Zero { .. } | Mapped::Anon { .. } => {
+            FaultAction::Spurious
+        }
     }
 }
 
@@ -115,7 +125,7 @@ const fn decide_shared(mapped: Mapped, write: bool) -> FaultAction {
 const fn decide_private(backed: Backed, mapped: Mapped, write: bool) -> FaultAction {
     match (mapped, write) {
         (Mapped::None, _) => bring_in(backed, write),
-        (Mapped::ProtNone, _) => FaultAction::Spurious,
+        (Mapped::ProtNone | Mapped::Guard, _) => FaultAction::Spurious,
         (_, false) => FaultAction::Touch,
         (Mapped::Zero { .. }, true) => FaultAction::UpgradeZero,
         (Mapped::File { .. }, true) => FaultAction::Copy,

@@ -7,9 +7,10 @@ use vma::VmFlags;
 
 const BACKINGS: [Backed; 2] = [Backed::Anon, Backed::File];
 
-const STATES: [Mapped; 10] = [
+const STATES: [Mapped; 11] = [
     Mapped::None,
     Mapped::ProtNone,
+    Mapped::Guard,
     Mapped::Zero { writable: false },
     Mapped::Zero { writable: true },
     Mapped::Anon {
@@ -67,7 +68,7 @@ impl Input {
     fn is_sound(self) -> bool {
         match (self.is_shared(), self.backed, self.mapped) {
             (_, _, Mapped::ProtNone | Mapped::Zero { writable: true }) => false,
-            (_, _, Mapped::None) => true,
+            (_, _, Mapped::None | Mapped::Guard) => true,
             (true, _, mapped) => matches!(mapped, Mapped::File { .. }),
             (false, Backed::Anon, mapped) => !matches!(mapped, Mapped::File { .. }),
             (false, Backed::File, mapped) => {
@@ -125,6 +126,7 @@ fn carry_out(action: FaultAction, before: Mapped) -> Mapped {
             },
         ) => own,
         (FaultAction::MkWriteShared, Mapped::File { .. }) => Mapped::File { writable: true },
+        (FaultAction::Refuse, Mapped::Guard) => Mapped::Guard,
         (FaultAction::Touch | FaultAction::Spurious, same) => same,
         impossible => panic!("an action does not fit the entry: {impossible:?}"),
     }
@@ -133,7 +135,7 @@ fn carry_out(action: FaultAction, before: Mapped) -> Mapped {
 /// Whether an entry lets `access` through; the right to execute is the mapping's affair.
 fn permits(mapped: Mapped, access: Access) -> bool {
     match mapped {
-        Mapped::None | Mapped::ProtNone => false,
+        Mapped::None | Mapped::ProtNone | Mapped::Guard => false,
         Mapped::Zero { writable } | Mapped::Anon { writable, .. } | Mapped::File { writable } => {
             writable || access != Access::Write
         }
@@ -146,21 +148,23 @@ fn is_writable(mapped: Mapped) -> bool {
 }
 
 #[test]
-fn the_domain_has_960_inputs() {
+fn the_domain_has_1056_inputs() {
     let mut inputs = 0;
     for_each_input(|_| inputs += 1);
-    assert_eq!(inputs, 16 * 2 * 10 * 3);
+    assert_eq!(inputs, 16 * 2 * 11 * 3);
 }
 
 #[test]
 fn only_the_rights_and_the_sharing_of_a_mapping_matter() {
-    for_each_input_with(VmFlags::all(), |input| {
-        let plain = Input {
-            flags: input.flags & RELEVANT,
-            ..input
-        };
-        assert_eq!(input.decide(), plain.decide(), "{input:?}");
-    });
+    for other in VmFlags::all().difference(RELEVANT).iter() {
+        for_each_input_with(RELEVANT | other, |input| {
+            let plain = Input {
+                flags: input.flags & RELEVANT,
+                ..input
+            };
+            assert_eq!(input.decide(), plain.decide(), "{input:?}");
+        });
+    }
 }
 
 #[test]
@@ -168,7 +172,9 @@ fn every_answer_fits_the_entry_and_lets_a_legal_access_through_at_once() {
     for_each_input(|input| {
         let action = input.decide();
         let after = carry_out(action, input.mapped);
-        if input.is_legal() && input.is_sound() {
+        if input.is_legal() && input.mapped == Mapped::Guard {
+            assert_eq!(action, FaultAction::Refuse, "{input:?}");
+        } else if input.is_legal() && input.is_sound() {
             assert_ne!(action, FaultAction::Spurious, "{input:?}");
             assert!(permits(after, input.access), "{input:?} {action:?}");
         }
@@ -181,7 +187,7 @@ fn an_answer_that_does_not_help_is_called_spurious() {
         let action = input.decide();
         let helps = permits(carry_out(action, input.mapped), input.access);
         assert!(
-            helps || action == FaultAction::Spurious,
+            helps || matches!(action, FaultAction::Spurious | FaultAction::Refuse),
             "{input:?} {action:?}"
         );
     });
@@ -232,7 +238,7 @@ fn hf_7_a_private_mapping_never_writes_to_the_files_own_page() {
         let action = input.decide();
         if !input.is_shared() && input.is_write() {
             let after = carry_out(action, input.mapped);
-            let refused = action == FaultAction::Spurious;
+            let refused = matches!(action, FaultAction::Spurious | FaultAction::Refuse);
             assert!(
                 refused || !matches!(after, Mapped::File { .. }),
                 "{input:?} {action:?}"

@@ -23,13 +23,17 @@ pub enum PteState {
     Present,
     /// The page is here, but `PROT_NONE` hides it from the CPU (HF-17).
     ProtNone,
-    /// Not present, not empty and not hidden: a value this kernel does not write.
+    /// Not present, not empty and not hidden: the guard marker, and nothing else.
     Special,
 }
 
 impl Pte {
     /// The entry that maps nothing.
     pub const EMPTY: Self = Self(0);
+
+    /// The marker that makes every access fail although the mapping allows it
+    /// (`MADV_GUARD_INSTALL`). It holds no frame.
+    pub const GUARD: Self = Self(PteFlags::LAZY.bits());
 
     /// Wraps the bits of an entry; nothing is checked.
     pub const fn from_raw(raw: u64) -> Self {
@@ -107,6 +111,16 @@ impl Pte {
         !self.is_present() && self.has(PteFlags::GLOBAL)
     }
 
+    /// Says whether this is the guard marker.
+    pub const fn is_guard(self) -> bool {
+        self.0 == Self::GUARD.0
+    }
+
+    /// Says whether the page may be thrown away as long as it is clean.
+    pub const fn is_lazy(self) -> bool {
+        self.is_present() && self.has(PteFlags::LAZY)
+    }
+
     /// Says whether writes are allowed.
     pub const fn is_writable(self) -> bool {
         self.has(PteFlags::WRITE)
@@ -169,6 +183,18 @@ impl Pte {
     #[must_use]
     pub const fn mkclean(self) -> Self {
         self.without(PteFlags::DIRTY)
+    }
+
+    /// Lets the page be thrown away until it is written to again.
+    #[must_use]
+    pub const fn mklazy(self) -> Self {
+        self.mkclean().with(PteFlags::LAZY)
+    }
+
+    /// Marks the page as needed.
+    #[must_use]
+    pub const fn mkneeded(self) -> Self {
+        self.without(PteFlags::LAZY).mkdirty()
     }
 
     /// Marks the page as used.

@@ -32,8 +32,9 @@ bitflags! {
         const ANON = 1 << 9;
         /// The frame is the shared zero frame, which is never counted, written or freed.
         const ZERO = 1 << 10;
-        /// A software bit without a meaning yet.
-        const SOFT_SPARE = 1 << 11;
+        /// The page may be thrown away as long as it is not dirty (MADV_FREE). In an entry that is
+        /// not present it is the guard marker.
+        const LAZY = 1 << 11;
         /// Instructions may not be fetched.
         const NX = 1 << 63;
     }

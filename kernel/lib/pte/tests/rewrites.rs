@@ -120,7 +120,7 @@ fn a_new_protection_keeps_the_frame_and_all_that_is_known_about_it() {
         | PteFlags::HUGE
         | PteFlags::ANON
         | PteFlags::ZERO
-        | PteFlags::SOFT_SPARE;
+        | PteFlags::LAZY;
     for_each_entry(|entry| {
         for prot in prots() {
             let after = entry.with_prot(prot);

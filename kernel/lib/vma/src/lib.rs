@@ -25,6 +25,7 @@ mod area;
 mod backing;
 mod change;
 mod check;
+mod commit;
 mod copy;
 mod flags;
 mod gap;
@@ -37,6 +38,7 @@ mod tree;
 
 pub use area::Vma;
 pub use backing::Backing;
+pub use commit::{Overcommit, limit as commit_limit};
 pub use flags::VmFlags;
 pub use gap::STACK_GUARD_GAP;
 pub use protect::{ProtectError, ProtectOutcome};

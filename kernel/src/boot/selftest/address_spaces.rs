@@ -29,6 +29,7 @@ pub(super) fn mm_with_word(addr: u64, word: u64, prot: Prot) -> MmUserRef {
         prot,
         kind: MapKind::Fixed,
         flags,
+        populate: false,
         backing: MapBacking::ANON,
     };
     mm.map(&request).expect("an empty mm has room");

@@ -144,7 +144,7 @@ fn frames() -> u32 {
     frame::info(cached).word().store(0, Relaxed);
     named += names("0 references, 0 entries");
     frame::free(cached);
-    let object = SharedAnon::new(PAGE_SIZE);
+    let object = SharedAnon::new(PAGE_SIZE, false).expect("memory for a test");
     let shared = object.page(0).expect("memory for a test");
     named += names("2 references, 0 entries");
     frame::put(shared);
