@@ -3,7 +3,7 @@
 //! Nothing is ever swapped out here, so what a lock keeps is kept anyway; it counts against
 //! RLIMIT_MEMLOCK, brings the pages in, and forbids the calls that would throw them away.
 
-use addr::{PAGE_SIZE, PageRange};
+use addr::{PAGE_SIZE, Page, PageRange};
 use vma::VmFlags;
 
 use super::Mm;
@@ -80,10 +80,9 @@ impl Mm {
         let all = ALL_USER;
         map.vmas
             .change_flags(all, |vma| with_lock(vma.flags, flags));
-        let ranges_end = map.vmas.iter().next_back().map(|vma| vma.range.end);
         drop(map);
-        if !on_fault && let Some(end) = ranges_end {
-            self.populate_all(end);
+        if !on_fault {
+            self.populate_all();
         }
         Ok(())
     }
@@ -115,20 +114,19 @@ impl Mm {
         }
     }
 
-    /// Brings in every mapping below `end`, as far as that is possible.
-    fn populate_all(&self, end: addr::Page) {
+    /// Brings in every mapping, as far as that is possible.
+    fn populate_all(&self) {
         let mut at = ALL_USER.start;
-        while at < end {
-            let map = self.map.read();
-            let Some(range) = map.vmas.find_from(at).map(|vma| vma.range) else {
-                return;
-            };
-            drop(map);
+        while let Some(range) = self.mapping_from(at) {
             if self.populate_as_locked(range) == Err(PopulateError::Interrupted) {
                 return;
             }
             at = range.end;
         }
+    }
+
+    fn mapping_from(&self, at: Page) -> Option<PageRange> {
+        self.map.read().vmas.find_from(at).map(|vma| vma.range)
     }
 }
 
