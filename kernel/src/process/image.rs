@@ -84,6 +84,11 @@ pub enum ExecveError {
     OutOfMemory,
 }
 
+/// Says whether a program could be found: `execve` fails for its path before it looks at the arguments (EX-1).
+pub fn find(cwd: &'static Node, path: &[u8]) -> Result<(), ExecveError> {
+    Found::new(cwd, path).map(drop)
+}
+
 /// Builds the image of a program.
 pub fn load(mut request: ExecRequest) -> Result<Image, ExecveError> {
     let program = find_program(&mut request)?;

@@ -8,6 +8,7 @@ use abi::linux::{
     FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, TIMER_ABSTIME,
 };
 use abi::time::{Timespec, Timeval, Timezone, Tms};
+use addr::USER_END;
 
 use super::{SysResult, args, restart};
 use crate::arch::trapframe::TrapFrame;
@@ -110,6 +111,10 @@ pub fn futex(frame: &mut TrapFrame) -> SysResult {
     let key = Key::new(mm, addr);
     if !addr.is_multiple_of(4) {
         return Err(Errno::EINVAL);
+    }
+    // One past the last address passes here, as it does on Linux; nothing can wait there.
+    if addr > USER_END {
+        return Err(Errno::EFAULT);
     }
     let command = operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
     let bits = match command {

@@ -8,7 +8,7 @@ use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::mm::frame;
 use crate::mm::uaccess::{self, CstrError};
-use crate::process::image::ExecRequest;
+use crate::process::image::{self, ExecRequest};
 use crate::process::{self, exec as program};
 
 /// `execve(path, argv, envp)`.
@@ -24,8 +24,10 @@ fn request(path: u64, argv: u64, envp: u64) -> Result<ExecRequest, Errno> {
     let process = process::current();
     let limits = process.with_limits(|limits| limits.mm());
     let mut budget = ArgBudget::new(limits.stack);
+    let path = args::path(path)?;
+    image::find(process.cwd(), &path)?;
     Ok(ExecRequest {
-        path: args::path(path)?,
+        path,
         argv: strings(argv, &mut budget)?,
         envp: strings(envp, &mut budget)?,
         cwd: process.cwd(),
