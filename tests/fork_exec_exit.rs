@@ -53,7 +53,9 @@ fn a_greedy_program_is_ended_and_its_memory_comes_back() {
     let outcome = Vm::new().memory("64M").init("probe", &["exhaust"]).boot();
     outcome.expect_pass();
     outcome.line_containing("only the greedy were killed: true, their memory is back: true");
-    outcome.line_containing("out of memory");
+    outcome.line_containing("invoked oom-killer: pid=");
+    outcome.line_containing("Out of memory: Killed process");
+    assert_eq!(outcome.counter("oom_kills"), 3);
 }
 
 #[test]

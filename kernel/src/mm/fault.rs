@@ -57,6 +57,9 @@ pub fn handle(mm: &Mm, fault: &Fault) -> Result<(), FaultError> {
     let page = fault.addr.page();
     loop {
         let map = mm.map.read();
+        if mm.is_reaped() {
+            return Err(FaultError::Bus);
+        }
         // PF-8: the first VMA that ends above the address.
         let vma = map
             .vmas

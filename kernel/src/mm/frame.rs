@@ -20,6 +20,7 @@ use core::sync::atomic::{
 use addr::{Frame, FrameRange};
 use buddy::{Buddy, Node, Nodes};
 
+use super::inject::{self, Site};
 use super::{layout::FRAME_TABLE, physmap};
 use crate::locks::{SpinLock, rank};
 
@@ -139,6 +140,9 @@ pub fn alloc(owner: Owner) -> Option<Frame> {
 
 /// Takes a block of `2^order` frames, aligned to its size, unless that would eat into the reserve.
 pub fn alloc_order(owner: Owner, order: usize) -> Option<Frame> {
+    if inject::refuses(owner) {
+        return None;
+    }
     let mut buddy = BUDDY.lock();
     if buddy.free_frames() < reserve(owner) + (1 << order) {
         return None;
@@ -156,6 +160,11 @@ pub fn alloc_order(owner: Owner, order: usize) -> Option<Frame> {
 ///
 /// To be asked before a program makes the kernel allocate where a failure cannot be undone.
 pub fn can_spare(frames: u64) -> bool {
+    !inject::fails(Site::Heap) && has_room(frames)
+}
+
+/// Returns whether a program could have `frames` more pages.
+pub fn has_room(frames: u64) -> bool {
     count(Owner::Free) >= reserve(Owner::Anon) + frames
 }
 

@@ -271,7 +271,7 @@ impl Walk<'_, '_, '_> {
                 ));
             }
         }
-        if let Some(info) = info.filter(|info| is_counted(info)) {
+        if let Some(info) = info.filter(|info| !pte.is_guard() && is_counted(info)) {
             let kind = if pte.is_anon() { PRIVATE } else { SHARED };
             info.links().0.fetch_add(1, Relaxed);
             info.links().1.fetch_or(kind, Relaxed);

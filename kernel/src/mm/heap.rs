@@ -20,6 +20,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use addr::{Frame, PAGE_SIZE, Page, PhysAddr, VirtAddr};
 
 use super::frame::{self, FrameInfo, Owner};
+use super::inject;
 use super::layout::{HEAP, HEAP_MAX, PHYSMAP};
 use super::pgtable::{kernel_data, map_kernel};
 use super::physmap;
@@ -143,6 +144,7 @@ impl Arena {
     }
 
     fn map_next(&mut self) -> bool {
+        let _pause = inject::Pause::new();
         let page = Page::containing(VirtAddr::new(HEAP + self.pages * PAGE_SIZE));
         let Some(frame) = frame::alloc(Owner::Heap) else {
             return false;

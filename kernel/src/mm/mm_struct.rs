@@ -16,7 +16,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use core::ops::Deref;
 use core::sync::atomic::{
-    AtomicI64, AtomicU64,
+    AtomicBool, AtomicI64, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
 
@@ -46,6 +46,8 @@ pub struct Mm {
     pub(super) tables: SpinLock<Tables, { rank::PAGE_TABLE }>,
     /// PTEs that map a frame (the zero page is not charged).
     pub(super) rss: AtomicI64,
+    /// Whether its private memory was taken because it had to end (HF-19).
+    reaped: AtomicBool,
     /// The way back from a pin to a user, while users exist.
     users: Once<Weak<UserMemory>>,
 }
@@ -167,6 +169,7 @@ impl Mm {
             map: RwSem::new(AddressSpace::new()),
             tables: SpinLock::new(Tables::new(root)),
             rss: AtomicI64::new(0),
+            reaped: AtomicBool::new(false),
             users: Once::new(),
         }
     }
@@ -194,6 +197,21 @@ impl Mm {
     /// Returns how many frames are mapped.
     pub fn rss_pages(&self) -> u64 {
         self.rss.load(Relaxed).max(0) as u64
+    }
+
+    /// Returns how many page tables there are, the PML4 included.
+    pub fn table_pages(&self) -> u64 {
+        self.tables.lock().tables + 1
+    }
+
+    /// Makes every fault fail from now on: what the program had may be gone.
+    pub(super) fn mark_reaped(&self) {
+        self.reaped.store(true, Relaxed);
+    }
+
+    /// Returns whether private memory was taken from a program that has to end.
+    pub(super) fn is_reaped(&self) -> bool {
+        self.reaped.load(Relaxed)
     }
 
     /// Becomes one more user, unless user memory is gone already (MM-3).

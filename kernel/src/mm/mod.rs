@@ -13,7 +13,9 @@
 //!    [`mprotect`], [`mremap`], [`madvise`], [`mlock`], [`fork`]: the calls. [`fault`], [`fault_around`] and
 //!    [`populate`]: how pages come in; [`zap`] and [`rmap`]: how they go. [`uaccess`], [`remote`]: how the
 //!    kernel reads and writes it. [`maps`], [`mincore`]: how it is shown.
-//! 5. [`audit`](mod@audit) and [`fsck`](mod@fsck): what must never be false, checked.
+//! 5. [`reclaim`]: how frames come back when there are none.
+//! 6. [`audit`](mod@audit) and [`fsck`](mod@fsck): what must never be false, checked. [`inject`]: allocations
+//!    that fail on purpose; [`tamper`]: damage on purpose.
 
 pub mod audit;
 pub mod backing;
@@ -27,6 +29,7 @@ pub mod fsck;
 pub mod gather;
 mod guard;
 pub mod heap;
+pub mod inject;
 pub mod kstack;
 pub mod layout;
 pub mod madvise;
@@ -42,6 +45,7 @@ pub mod pgtable;
 pub mod physmap;
 pub mod place;
 pub mod populate;
+pub mod reclaim;
 pub mod remote;
 pub mod rmap;
 pub mod shared_anon;

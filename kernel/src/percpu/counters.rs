@@ -114,6 +114,14 @@ counters! {
     SIGBUS_SENT = "sigbus_sent";
     /// Kernel-mode faults resolved through the exception table.
     FIXUPS = "fixups";
+    /// Allocations made to fail on purpose (`failalloc=`, `/proc/self/fail-nth`).
+    ALLOC_FAILURES_INJECTED = "alloc_failures_injected";
+    /// Times that clean pages were wanted back.
+    RECLAIM_RUNS = "reclaim_runs";
+    /// Frames that came back so.
+    RECLAIMED = "reclaimed";
+    /// Processes ended for want of memory.
+    OOM_KILLS = "oom_kills";
     /// System calls.
     SYSCALLS = "syscalls";
     /// Processes forked.

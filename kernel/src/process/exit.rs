@@ -13,12 +13,13 @@ use super::power::{self, Ending};
 use super::usage::Usage;
 use super::{ExitStatus, current, futex, signal, tree};
 use crate::mm::counters::EXITS;
-use crate::mm::uaccess;
+use crate::mm::{inject, uaccess};
 use crate::{sched, task};
 
 /// Ends the current process. The caller holds no reference that would never be dropped.
 pub fn exit_current(status: ExitStatus) -> ! {
     EXITS.inc();
+    inject::disarm();
     log::debug!(target: "process", "{}[{}]: ends: {status:?}", task::current().name(), current().pid());
     release_memory();
     let files = current().with_files(core::mem::take);

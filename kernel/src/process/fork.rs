@@ -14,11 +14,12 @@ use abi::signal::SigAltStack;
 use sigframe::TrapInfo;
 use sigstate::SignalState;
 
+use super::oom::OomState;
 use super::{Process, current, tree};
 use crate::arch::trapframe::TrapFrame;
 use crate::locks::{SpinLock, WaitQueue};
 use crate::mm::counters::FORKS;
-use crate::mm::{MmUserRef, OutOfMemory, frame, uaccess};
+use crate::mm::{MmUserRef, OutOfMemory, frame, reclaim, uaccess};
 use crate::sched;
 use crate::task::{self, NewUser, TaskRef};
 
@@ -51,6 +52,7 @@ pub struct VforkDone {
 ///
 /// `frame` holds the registers that the child starts with, but for its result, which is 0.
 pub fn fork(frame: &TrapFrame, request: &CloneRequest) -> Result<u32, OutOfMemory> {
+    reclaim::if_low();
     if !frame::can_spare(ROOM) {
         return Err(OutOfMemory);
     }
@@ -102,6 +104,7 @@ impl Process {
             program: SpinLock::new(program),
             vfork: SpinLock::new(vfork),
             clear_child_tid: AtomicU64::new(clears),
+            oom: self.oom.for_child(),
             ..Self::empty(tree::new_pid(), signals)
         }
     }
@@ -132,6 +135,7 @@ impl Process {
             vfork: SpinLock::new(None),
             restart: SpinLock::new(None),
             clear_child_tid: AtomicU64::new(0),
+            oom: OomState::new(),
             robust_list: AtomicU64::new(0),
             child_changed: WaitQueue::new(),
             continued: WaitQueue::new(),

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 
 use abi::file::OpenFlags;
 use bootinfo::CommandLine;
+use bootinfo::command_line::FailAlloc;
 use exec::args::Strings;
 use sigstate::SignalState;
 
@@ -15,8 +16,8 @@ use super::view::OwnView;
 use super::{Process, Program, tree};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs::{self, procfs};
-use crate::mm::OutOfMemory;
 use crate::mm::mm_struct::MmLimits;
+use crate::mm::{OutOfMemory, inject};
 use crate::sched;
 use crate::task::NewUser;
 
@@ -34,10 +35,29 @@ pub fn start_init(cmdline: &CommandLine) {
         .chain(cmdline.init_args.iter().map(String::as_str));
     match load(path, argv) {
         Ok(image) => match start(image, path) {
-            Ok(()) => log::info!(target: "process", "init is {path}"),
+            Ok(()) => {
+                log::info!(target: "process", "init is {path}");
+                arm_failure(cmdline);
+            }
             Err(OutOfMemory) => refuse(path, "out of memory"),
         },
         Err(error) => refuse(path, words(error)),
+    }
+}
+
+/// From now on counts towards the allocation that the command line wants to fail.
+fn arm_failure(cmdline: &CommandLine) {
+    let Some(FailAlloc { nth, site }) = &cmdline.fail_alloc else {
+        return;
+    };
+    let found = |name: &str| inject::SITES.iter().find(|(_, known)| *known == name);
+    match site.as_deref().map(found) {
+        None => inject::arm_everybody(*nth, None),
+        Some(Some((site, _))) => inject::arm_everybody(*nth, Some(*site)),
+        Some(None) => {
+            let known = inject::SITES.map(|(_, name)| name);
+            log::warn!(target: "process", "command line: no such place in failalloc; there are {known:?}");
+        }
     }
 }
 

@@ -72,6 +72,8 @@ pub struct Process {
     restart: Field<Option<RestartBlock>>,
     /// Where to store 0 when the process ends and others share its memory; 0 for nowhere.
     pub(crate) clear_child_tid: AtomicU64,
+    /// What happens to it when there is no memory.
+    pub(crate) oom: oom::OomState,
     /// Head of the list of robust futexes; 0 for none.
     pub(crate) robust_list: AtomicU64,
     /// Wakes the process when a child ends.

@@ -1,81 +1,215 @@
-//! Out of memory: who ends so that the others can go on (HF-19).
+//! Out of memory: clean pages of files go first; then somebody ends so that the others can go on (HF-19).
 //!
-//! The program whose fault finds no frame is seldom the one that took them. The process with the
-//! most memory ends instead, and the fault is tried again when it has gone. Init is never chosen.
+//! The program that finds no frame is seldom the one that took them. Who ends is the decision of the
+//! pure crate `oom`. Its private memory is taken at once, even while it sleeps; the rest comes back when
+//! it has ended, for which everybody else waits. Whoever does not end in time is passed over from then on.
+//! Init is never chosen.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{
+    AtomicBool, AtomicI16, AtomicU32,
+    Ordering::{AcqRel, Relaxed},
+};
 
 use abi::Signal;
+use log::warn;
+use oom::{Candidate, Choice, Life};
 
 use super::{Process, current, tree};
-use crate::task::{TaskMm, TaskRef};
+use crate::mm::counters::OOM_KILLS;
+use crate::mm::frame::{self, Owner};
+use crate::mm::{MmUserRef, audit, reclaim};
+use crate::task::{self, TaskMm, TaskRef};
 use crate::{sched, time};
 
-/// How long a fault waits for a process that is ending: a tick.
-const PATIENCE: u64 = time::TICK_NS;
+/// Ticks that a process which is ending is waited for, all waiters together.
+const PATIENCE: u32 = 100;
 
 /// What a fault that found no frame is to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// Try again: somebody else has been made to end, and has had time for it.
+    /// Try again: there is memory by now, or there was time for somebody's to come back.
     TryAgain,
-    /// End: nobody has more memory, or nobody else may be chosen.
+    /// End: the caller itself has to, or nobody else may be chosen.
     End,
 }
 
-/// Makes room by ending the process with the most memory, unless that is the current one.
-pub fn make_room() -> Verdict {
-    let Some(victim) = largest() else {
-        return Verdict::End;
-    };
-    if victim.process.pid() == current().pid() {
+/// A process's part in it.
+pub struct OomState {
+    /// What its owner wants: `oom_score_adj`.
+    adj: AtomicI16,
+    /// Ticks it has been waited for.
+    waited: AtomicU32,
+    /// Whether its end was reported.
+    chosen: AtomicBool,
+}
+
+impl OomState {
+    /// Nothing was said about the process.
+    pub const fn new() -> Self {
+        Self::with_adj(0)
+    }
+
+    /// A child's state: it inherits what its owner wants.
+    pub fn for_child(&self) -> Self {
+        Self::with_adj(self.adj())
+    }
+
+    const fn with_adj(adj: i16) -> Self {
+        Self {
+            adj: AtomicI16::new(adj),
+            waited: AtomicU32::new(0),
+            chosen: AtomicBool::new(false),
+        }
+    }
+
+    fn wait_once(&self) {
+        self.waited.fetch_add(1, AcqRel);
+    }
+
+    /// Returns `oom_score_adj`.
+    pub fn adj(&self) -> i16 {
+        self.adj.load(Relaxed)
+    }
+
+    #[allow(dead_code, reason = "its file in /proc is its first user")]
+    /// Sets it; false where it is out of range.
+    pub fn set_adj(&self, adj: i16) -> bool {
+        let valid = (oom::NEVER..=oom::FIRST).contains(&adj);
+        if valid {
+            self.adj.store(adj, Relaxed);
+        }
+        valid
+    }
+}
+
+/// Makes room for the current process, which found no frame for `what` and holds no spin lock.
+pub fn make_room(what: &str) -> Verdict {
+    // Told to end already: it does so on its way to user mode.
+    if task::current().fatal_signal().is_some() {
         return Verdict::End;
     }
-    victim.end();
+    if frame::has_room(1) || reclaim::reclaim(reclaim::BATCH) > 0 {
+        return Verdict::TryAgain;
+    }
+    let suspects = suspects();
+    match oom::choose(suspects.iter().map(Suspect::candidate), frame::total()) {
+        Choice::Nobody => return Verdict::End,
+        Choice::End(pid) => {
+            let chosen = suspects.iter().find(|suspect| suspect.process.pid() == pid);
+            let chosen = chosen.expect("the choice is one of the candidates");
+            report(what, &suspects);
+            if chosen.end() > 0 {
+                return Verdict::TryAgain;
+            }
+        }
+        Choice::WaitFor(pid) => {
+            let awaited = suspects
+                .iter()
+                .filter(|suspect| suspect.process.pid() == pid);
+            awaited.for_each(|suspect| suspect.process.oom.wait_once());
+        }
+    }
+    if task::current().fatal_signal().is_some() {
+        return Verdict::End;
+    }
+    drop(suspects);
     // Interrupted: the current process has to end as well, and does so on its way to user mode.
-    let _ = time::sleep_until(time::now_ns() + PATIENCE);
+    let _ = time::sleep_until(time::now_ns() + time::TICK_NS);
     Verdict::TryAgain
 }
 
-/// A process that could end, and what that would bring.
-struct Candidate {
+/// A process that could end.
+struct Suspect {
     process: Arc<Process>,
     task: TaskRef,
-    pages: u64,
+    mm: MmUserRef,
 }
 
-/// Finds the process with the most memory; one that is ending already goes before all others, so
-/// that no second one is chosen before it has gone.
-fn largest() -> Option<Candidate> {
+/// Everybody who has memory, but init.
+fn suspects() -> Vec<Suspect> {
     let all = tree::find_all(|pid, _| pid != tree::INIT);
-    let candidates = all.into_iter().filter_map(Candidate::new);
-    candidates.max_by_key(|candidate| (candidate.is_ending(), candidate.pages))
+    all.into_iter().filter_map(Suspect::new).collect()
 }
 
-impl Candidate {
+impl Suspect {
     fn new(process: Arc<Process>) -> Option<Self> {
         let task = process.task()?;
-        let pages = match &*task.mm_slot().lock() {
-            TaskMm::User(mm) => mm.rss_pages(),
+        let mm = match &*task.mm_slot().lock() {
+            TaskMm::User(mm) => mm.clone(),
             _ => return None,
         };
-        Some(Self {
-            process,
-            task,
-            pages,
-        })
+        Some(Self { process, task, mm })
     }
 
-    fn is_ending(&self) -> bool {
-        self.task.fatal_signal().is_some()
-    }
-
-    fn end(&self) {
-        if self.is_ending() {
-            return;
+    fn candidate(&self) -> Candidate {
+        let oom = &self.process.oom;
+        Candidate {
+            pid: self.process.pid(),
+            frames: self.mm.rss_pages() + self.mm.table_pages(),
+            adj: oom.adj(),
+            life: match self.task.fatal_signal() {
+                None => Life::Lives,
+                Some(_) if oom.waited.load(Relaxed) > PATIENCE => Life::Stuck,
+                Some(_) => Life::Ends,
+            },
         }
-        let (name, pid, kib) = (self.task.name(), self.process.pid(), self.pages * 4);
-        log::warn!(target: "process", "{name}[{pid}]: out of memory: it has the most, {kib} KiB, and ends");
+    }
+
+    /// Ends it and takes its private memory; returns how many pages came back at once.
+    fn end(&self) -> u64 {
+        let (name, pid) = (self.task.name(), self.process.pid());
+        let kib = |pages: u64| pages * 4;
+        let (rss, tables, adj) = (
+            kib(self.mm.rss_pages()),
+            kib(self.mm.table_pages()),
+            self.process.oom.adj(),
+        );
+        if self.process.oom.chosen.swap(true, AcqRel) {
+            return 0;
+        }
+        OOM_KILLS.inc();
+        warn!(target: "oom", "Out of memory: Killed process {pid} ({name}) rss:{rss}kB pgtables:{tables}kB oom_score_adj:{adj}");
         sched::post_kill(&self.task, Signal::KILL.number());
+        // One user is the process, one the reference here: memory that others use too stays.
+        if self.mm.users() > 2 {
+            return 0;
+        }
+        let reaped = self.mm.reap();
+        warn!(target: "oom", "oom_reaper: reaped process {pid} ({name}), {}kB came back at once, {}kB are left", kib(reaped), kib(self.mm.rss_pages()));
+        reaped
+    }
+}
+
+/// Tells who asked, where all memory is, and who could end.
+fn report(what: &str, suspects: &[Suspect]) {
+    let (name, pid) = (task::current().name(), current().pid());
+    warn!(target: "oom", "{name} invoked oom-killer: pid={pid}, {what}, order=0, {} frames free", frame::count(Owner::Free));
+    let mut line = arrayvec::ArrayString::<512>::new();
+    audit::for_each_owner(|owner, frames| {
+        // A name that does not fit is cut: better than no line.
+        let _ = core::fmt::Write::write_fmt(&mut line, format_args!(" {owner}:{frames}"));
+    });
+    warn!(target: "oom", "Mem-Info:{line}");
+    warn!(target: "oom", "[  pid  ]      rss pgtables oom_score_adj name");
+    for suspect in suspects {
+        let (pid, name) = (suspect.process.pid(), suspect.task.name());
+        let (rss, tables) = (suspect.mm.rss_pages(), suspect.mm.table_pages());
+        let adj = suspect.process.oom.adj();
+        warn!(target: "oom", "[{pid:7}] {rss:8} {tables:8} {adj:13} {name}");
+    }
+}
+
+impl Process {
+    #[allow(dead_code, reason = "its file in /proc is its first user")]
+    /// Returns what it is worth to the choice, from 0 to 2000 as Linux shows it in `oom_score`.
+    pub fn oom_score(&self) -> u64 {
+        let Some(task) = self.task() else { return 0 };
+        let frames = match &*task.mm_slot().lock() {
+            TaskMm::User(mm) => mm.rss_pages() + mm.table_pages(),
+            _ => return 0,
+        };
+        oom::score(frames, self.oom.adj(), frame::total())
     }
 }

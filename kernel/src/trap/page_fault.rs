@@ -166,16 +166,18 @@ fn at_address(signal: Signal, code: i32, context: &Context) -> Fault {
     }
 }
 
-/// No frame for a program's page: it ends, with a report; the kernel's own copy fails (HF-19).
+/// No frame for a program's page, or for a copy to or from it: there is room soon, or somebody ends
+/// (HF-19).
 fn out_of_memory(frame: &mut TrapFrame, context: &Context) {
-    log::warn!(target: "mm", "out of memory: {} frames free", mm::frame::count(mm::frame::Owner::Free));
+    if process::oom::make_room("a page of a program") == Verdict::TryAgain {
+        return; // to the instruction that faulted
+    }
     if !context.from_user {
         return fix_up(frame, context.addr.as_u64(), "no memory for a user copy");
     }
-    if process::oom::make_room() == Verdict::TryAgain {
-        return; // to the instruction that faulted
+    if task::current().fatal_signal().is_none() {
+        process::kill_by_fault(frame, context.addr.as_u64(), "out of memory");
     }
-    process::kill_by_fault(frame, context.addr.as_u64(), "out of memory");
 }
 
 /// Continues a kernel instruction at its fix-up, or reports a kernel bug.

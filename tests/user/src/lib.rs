@@ -8,7 +8,6 @@
 
 pub mod child;
 pub mod crash;
-pub mod frames;
 pub mod lodger;
 pub mod map;
 pub mod mem;

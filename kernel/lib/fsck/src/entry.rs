@@ -36,6 +36,10 @@ pub enum Misfit {
     Outside,
     /// The entry is neither empty, present nor hidden.
     Unknown,
+    /// A guard marker in a mapping that got none.
+    Guard,
+    /// Marked as not needed, and no private page (MADV_FREE).
+    NotNeeded,
     /// User mode may not use it.
     Supervisor,
     /// The CPU can use it although the mapping is `PROT_NONE`, or cannot although it is not (HF-17).
@@ -63,6 +67,10 @@ pub fn judge(mapping: Option<Mapping>, pte: Pte, shown: Shown) -> Result<Charge,
         return Ok(Charge::Nothing);
     }
     let mapping = mapping.ok_or(Misfit::Outside)?;
+    if pte.is_guard() {
+        let expected = mapping.flags.contains(VmFlags::GUARDED);
+        return expected.then_some(Charge::Nothing).ok_or(Misfit::Guard);
+    }
     check_rights(mapping, pte)?;
     check_kind(mapping, pte, shown)
 }
@@ -100,6 +108,9 @@ fn may_write(mapping: Mapping, pte: Pte) -> bool {
 
 fn check_kind(mapping: Mapping, pte: Pte, shown: Shown) -> Result<Charge, Misfit> {
     let private = !mapping.flags.contains(VmFlags::SHARED);
+    if pte.flags().contains(PteFlags::LAZY) && !pte.is_anon() {
+        return Err(Misfit::NotNeeded);
+    }
     match (pte.is_zero_page(), pte.is_anon()) {
         (true, anon) => {
             let fits = !anon && private && !mapping.has_source && shown == Shown::Zero;
@@ -129,6 +140,8 @@ impl fmt::Display for Misfit {
         f.write_str(match self {
             Self::Outside => "lies in no mapping",
             Self::Unknown => "is neither present nor hidden",
+            Self::Guard => "is a guard marker where there is none",
+            Self::NotNeeded => "is marked as not needed, and is no private page's",
             Self::Supervisor => "is the supervisor's",
             Self::Visibility => {
                 "is visible where the mapping is PROT_NONE, or hidden where it is not"

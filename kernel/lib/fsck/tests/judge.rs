@@ -8,7 +8,7 @@ use vma::VmFlags;
 const FRAME: Frame = Frame::new(77);
 const SHOWN: [Shown; 4] = [Shown::Anon, Shown::PageCache, Shown::Zero, Shown::Other];
 /// The bits that matter; accessed and dirty are the CPU's to set.
-const BITS: [PteFlags; 8] = [
+const BITS: [PteFlags; 9] = [
     PteFlags::PRESENT,
     PteFlags::WRITE,
     PteFlags::USER,
@@ -17,6 +17,7 @@ const BITS: [PteFlags; 8] = [
     PteFlags::ZERO,
     PteFlags::NX,
     PteFlags::PCD,
+    PteFlags::LAZY,
 ];
 
 fn mappings() -> impl Iterator<Item = Mapping> {
@@ -63,7 +64,13 @@ fn legal(mapping: Mapping) -> Vec<(Pte, Shown, Charge)> {
                 base
             };
             // `with_prot` takes rights away, hides and shows: what is left is what there may be.
-            found.push((base.with_prot(mapping.flags.prot()), shown, charge));
+            let made = base.with_prot(mapping.flags.prot());
+            found.push((made, shown, charge));
+            if kind == PteFlags::ANON {
+                // What MADV_FREE marks.
+                let lazy = Pte::from_raw(made.raw() | PteFlags::LAZY.bits());
+                found.push((lazy, shown, charge));
+            }
         }
     }
     found
@@ -91,7 +98,20 @@ fn an_entry_is_right_exactly_if_the_rules_can_make_it() {
             }
         }
     }
-    assert!(right > 60 && wrong > 30_000, "{right} right, {wrong} wrong");
+    assert!(right > 80 && wrong > 60_000, "{right} right, {wrong} wrong");
+}
+
+#[test]
+fn guard_markers_are_where_they_were_put() {
+    for mapping in mappings() {
+        for shown in SHOWN {
+            let judged = judge(Some(mapping), Pte::GUARD, shown);
+            assert_eq!(judged, Err(Misfit::Guard));
+            let flags = mapping.flags | VmFlags::GUARDED;
+            let judged = judge(Some(Mapping { flags, ..mapping }), Pte::GUARD, shown);
+            assert_eq!(judged, Ok(Charge::Nothing));
+        }
+    }
 }
 
 #[test]
@@ -121,7 +141,7 @@ fn every_kind_of_misfit_is_told_by_its_name() {
         .flat_map(|(mapping, pte)| SHOWN.map(|shown| judge(Some(mapping), pte, shown)))
         .filter_map(Result::err)
         .collect();
-    assert_eq!(seen.len(), 9, "all but Outside: {seen:?}");
+    assert_eq!(seen.len(), 10, "all but Outside and Guard: {seen:?}");
     let words: std::collections::HashSet<String> = seen.iter().map(Misfit::to_string).collect();
     assert_eq!(words.len(), seen.len(), "no two say the same");
 }

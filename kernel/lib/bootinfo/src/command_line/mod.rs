@@ -18,7 +18,14 @@ pub const MAX_LEN: usize = 4096;
 
 /// The keys the kernel understands.
 pub const KEYS: &[&str] = &[
-    "init", "kstatd", "lazy", "loglevel", "test", "timeout", "trace",
+    "failalloc",
+    "init",
+    "kstatd",
+    "lazy",
+    "loglevel",
+    "test",
+    "timeout",
+    "trace",
 ];
 
 /// The command line, taken apart.
@@ -36,10 +43,21 @@ pub struct CommandLine {
     pub trace: Vec<String>,
     /// `lazy=eager`: entering a kernel thread loads the kernel's own page table at once.
     pub eager_tlb: bool,
+    /// `failalloc=N[,SITE]`: which allocation fails on purpose once programs run.
+    pub fail_alloc: Option<FailAlloc>,
     /// `timeout=SECONDS`: how long the machine may run.
     pub timeout: Option<u64>,
     settings: Vec<Setting>,
     problems: Vec<Problem>,
+}
+
+/// An allocation that fails on purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailAlloc {
+    /// Its number among those counted, from 1 on.
+    pub nth: u32,
+    /// Where it is asked for, if only those of one place are counted.
+    pub site: Option<String>,
 }
 
 /// One word of the command line before `--`.
@@ -139,6 +157,7 @@ impl CommandLine {
         self.test = self.get("test").map(str::to_owned);
         self.trace = self.get("trace").map(list).unwrap_or_default();
         self.loglevel = self.value("loglevel", level);
+        self.fail_alloc = self.value("failalloc", fail_alloc);
         self.timeout = self.value("timeout", |value| value.parse().ok());
         self.eager_tlb = self.value("lazy", is_eager).unwrap_or(false);
         for setting in &self.settings {
@@ -182,6 +201,15 @@ fn level(value: &str) -> Option<u8> {
     let named = NAMES.iter().position(|name| *name == value);
     let number = named.map(|at| at as u8 + 1);
     number.or_else(|| value.parse().ok().filter(|level| (1..=5).contains(level)))
+}
+
+fn fail_alloc(value: &str) -> Option<FailAlloc> {
+    let (nth, site) = match value.split_once(',') {
+        Some((nth, site)) => (nth, Some(site.to_owned())),
+        None => (value, None),
+    };
+    let nth = nth.parse().ok().filter(|nth| *nth > 0)?;
+    Some(FailAlloc { nth, site })
 }
 
 fn is_eager(value: &str) -> Option<bool> {

@@ -1,7 +1,7 @@
 //! The kernel command line.
 
 use bootinfo::CommandLine;
-use bootinfo::command_line::{MAX_LEN, Problem};
+use bootinfo::command_line::{FailAlloc, MAX_LEN, Problem};
 use proptest::prelude::*;
 
 fn parse(text: &str) -> CommandLine {
@@ -18,6 +18,31 @@ fn every_known_key_is_understood() {
     assert!(line.eager_tlb);
     assert_eq!(line.timeout, Some(30));
     assert_eq!(line.problems(), []);
+}
+
+#[test]
+fn an_allocation_that_fails_has_a_number_and_perhaps_a_place() {
+    let failing = |text| {
+        let line = parse(text);
+        (line.fail_alloc.clone(), line.problems().len())
+    };
+    let wanted = |nth, site: Option<&str>| FailAlloc {
+        nth,
+        site: site.map(String::from),
+    };
+    assert_eq!(failing("failalloc=7"), (Some(wanted(7, None)), 0));
+    assert_eq!(
+        failing("failalloc=1,page_table"),
+        (Some(wanted(1, Some("page_table"))), 0)
+    );
+    for bad in [
+        "failalloc=0",
+        "failalloc=",
+        "failalloc=x,heap",
+        "failalloc=-1",
+    ] {
+        assert_eq!(failing(bad), (None, 1), "{bad}");
+    }
 }
 
 #[test]

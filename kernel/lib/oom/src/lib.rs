@@ -1,0 +1,91 @@
+//! Out of memory: who has to end so that the others can go on (HF-19).
+//!
+//! [`points`] says how much would come back, moved by what somebody asked for in `oom_score_adj`;
+//! [`choose`] takes the one with the most. Whoever is ending already is waited for before anybody else
+//! is chosen, unless that was in vain.
+#![no_std]
+#![forbid(unsafe_code)]
+
+/// `oom_score_adj` of a process that is never chosen.
+pub const NEVER: i16 = -1000;
+/// The largest `oom_score_adj`: as if the process had all memory.
+pub const FIRST: i16 = 1000;
+
+/// How far a process is on its way out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Life {
+    /// It runs as long as it likes.
+    Lives,
+    /// It has been told to end.
+    Ends,
+    /// It has been told to end and waited for, in vain.
+    Stuck,
+}
+
+/// A process that could end, and what that would bring.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Candidate {
+    /// Its number.
+    pub pid: u32,
+    /// Its pages in memory and its page tables, in frames.
+    pub frames: u64,
+    /// What its owner wants, from [`NEVER`] to [`FIRST`], in thousandths of all memory.
+    pub adj: i16,
+    /// Whether it is on its way out.
+    pub life: Life,
+}
+
+/// What to do.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Choice {
+    /// Wait for this process, which is ending.
+    WaitFor(u32),
+    /// End this process.
+    End(u32),
+    /// There is nobody.
+    Nobody,
+}
+
+/// Returns how suitable a candidate is on a machine of `total` frames; `None` for never.
+pub fn points(candidate: &Candidate, total: u64) -> Option<i64> {
+    if candidate.adj <= NEVER {
+        return None;
+    }
+    let moved = i64::from(candidate.adj) * (total / 1000) as i64;
+    Some(candidate.frames as i64 + moved)
+}
+
+/// Chooses among the candidates, which come with growing numbers; of two equal ones the younger.
+pub fn choose(candidates: impl Iterator<Item = Candidate>, total: u64) -> Choice {
+    let mut best: Option<(i64, u32)> = None;
+    for candidate in candidates {
+        match candidate.life {
+            Life::Ends => return Choice::WaitFor(candidate.pid),
+            Life::Stuck => continue,
+            Life::Lives => {}
+        }
+        let Some(points) = points(&candidate, total) else {
+            continue;
+        };
+        if best.is_none_or(|(most, _)| points >= most) {
+            best = Some((points, candidate.pid));
+        }
+    }
+    best.map_or(Choice::Nobody, |(_, pid)| Choice::End(pid))
+}
+
+/// Returns what `oom_score` shows: two thirds of a scale on which 1000 is all memory and the
+/// adjustment moves it by as much again; 0 for who is never chosen.
+pub fn score(frames: u64, adj: i16, total: u64) -> u64 {
+    let candidate = Candidate {
+        pid: 0,
+        frames,
+        adj,
+        life: Life::Lives,
+    };
+    let Some(points) = points(&candidate, total) else {
+        return 0;
+    };
+    let thousandths = points * 1000 / total.max(1) as i64;
+    ((1000 + thousandths) * 2 / 3).max(0) as u64
+}

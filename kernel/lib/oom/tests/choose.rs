@@ -1,0 +1,93 @@
+//! The choice, over every small set of processes.
+
+use oom::{Candidate, Choice, FIRST, Life, NEVER, choose, points};
+
+const TOTAL: u64 = 10_000;
+const LIVES: [Life; 3] = [Life::Lives, Life::Ends, Life::Stuck];
+
+fn candidate(pid: u32, frames: u64, adj: i16) -> Candidate {
+    Candidate {
+        pid,
+        frames,
+        adj,
+        life: Life::Lives,
+    }
+}
+
+/// Every candidate that a process with this number could be.
+fn all(pid: u32) -> Vec<Candidate> {
+    let mut found = Vec::new();
+    for frames in [0, 10, 5000] {
+        for adj in [NEVER, -999, 0, 1, FIRST] {
+            found.extend(LIVES.map(|life| Candidate {
+                life,
+                ..candidate(pid, frames, adj)
+            }));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_set_of_three_is_decided_by_the_rules() {
+    let sets = all(2).into_iter().flat_map(|a| {
+        all(3)
+            .into_iter()
+            .flat_map(move |b| all(4).into_iter().map(move |c| [a, b, c]))
+    });
+    for set in sets {
+        let choice = choose(set.into_iter(), TOTAL);
+        let lives = |c: &&Candidate| c.life == Life::Lives && c.adj != NEVER;
+        if let Some(ending) = set.iter().find(|c| c.life == Life::Ends) {
+            assert_eq!(choice, Choice::WaitFor(ending.pid), "{set:?}");
+        } else if let Choice::End(pid) = choice {
+            let chosen = set.iter().find(|c| c.pid == pid).expect("one of them");
+            assert!(lives(&chosen), "{set:?}");
+            let most = set
+                .iter()
+                .filter(lives)
+                .filter_map(|c| points(c, TOTAL))
+                .max();
+            assert_eq!(points(chosen, TOTAL), most, "{set:?}");
+        } else {
+            assert_eq!(choice, Choice::Nobody, "{set:?}");
+            assert!(!set.iter().any(|c| lives(&c)), "{set:?}");
+        }
+    }
+}
+
+#[test]
+fn the_one_with_the_most_memory_ends() {
+    let set = [
+        candidate(2, 10, 0),
+        candidate(3, 500, 0),
+        candidate(4, 20, 0),
+    ];
+    assert_eq!(choose(set.into_iter(), TOTAL), Choice::End(3));
+}
+
+#[test]
+fn of_two_alike_the_younger_ends() {
+    let set = [candidate(2, 10, 0), candidate(3, 10, 0)];
+    assert_eq!(choose(set.into_iter(), TOTAL), Choice::End(3));
+}
+
+#[test]
+fn a_thousandth_of_the_machine_is_one_point_of_adjustment() {
+    let set = [candidate(2, 100, 0), candidate(3, 100 - 9, 1)];
+    assert_eq!(choose(set.into_iter(), TOTAL), Choice::End(3));
+    let set = [candidate(2, 100, 0), candidate(3, 100 - 11, 1)];
+    assert_eq!(choose(set.into_iter(), TOTAL), Choice::End(2));
+}
+
+#[test]
+fn who_is_immune_is_never_chosen_and_who_volunteers_goes_first() {
+    let set = [candidate(2, 9_999, NEVER), candidate(3, 1, -999)];
+    assert_eq!(choose(set.into_iter(), TOTAL), Choice::End(3));
+    assert_eq!(
+        choose([candidate(2, 9, NEVER)].into_iter(), TOTAL),
+        Choice::Nobody
+    );
+    let set = [candidate(2, 9_999, 0), candidate(3, 1, FIRST)];
+    assert_eq!(choose(set.into_iter(), TOTAL), Choice::End(3));
+}
