@@ -1,6 +1,7 @@
 //! Instructions that a user program may not get away with, one function each.
 //!
-//! A function that returns at all says so with [`SURVIVED`]; most cannot. They are run in children only.
+//! A function that returns at all says so with [`SURVIVED`]; most cannot. They are run in children only, or with
+//! [`crate::signals::recover`] as the handler: where to go on, and with which stack, is in R12, R13 and R14.
 #![expect(unsafe_code, reason = "forbidden instructions are the subject")]
 
 use std::arch::asm;
@@ -17,14 +18,62 @@ macro_rules! deadly {
             // SAFETY: the child that runs this dies of it, or leaves at once with what it has clobbered.
             unsafe {
                 asm!(
+                    "lea r12, [rip + 77f]", "mov r13, rsp", "mov r14, rbp",
                     $($line),+,
+                    "77:", "mov rsp, r13", "mov rbp, r14",
                     out("rax") _, out("rcx") _, out("rdx") _, out("rsi") _, out("rdi") _,
-                    out("r8") _, out("xmm0") _, out("xmm1") _,
+                    out("r8") _, out("r9") _, out("r10") _, out("r11") _, out("r12") _, out("r13") _,
+                    out("r14") _, out("xmm0") _, out("xmm1") _,
                 )
             };
             SURVIVED
         }
     )+};
+}
+
+/// Reads the byte at an address; a handler may go on after the instruction.
+#[must_use]
+pub fn read(addr: u64) -> i32 {
+    // SAFETY: reads one byte, if at all; a handler that skips it leaves everything as it is.
+    unsafe {
+        asm!("lea r12, [rip + 77f]", "mov r13, rsp", "mov r14, rbp", "mov al, [{}]", "77:",
+            in(reg) addr, out("rax") _, out("r12") _, out("r13") _, out("r14") _);
+    }
+    SURVIVED
+}
+
+/// Writes a byte to an address; a handler may go on after the instruction.
+#[must_use]
+pub fn write(addr: u64) -> i32 {
+    // SAFETY: the cases pass addresses where nothing of Rust's lies.
+    unsafe {
+        asm!("lea r12, [rip + 77f]", "mov r13, rsp", "mov r14, rbp", "mov byte ptr [{}], 1", "77:",
+            in(reg) addr, out("r12") _, out("r13") _, out("r14") _);
+    }
+    SURVIVED
+}
+
+/// Runs the undefined instruction with 1 in RAX, and gives what is in RAX where a handler goes on.
+#[must_use]
+pub fn undefined_with_rax() -> u64 {
+    let rax;
+    // SAFETY: a handler goes on behind the instruction.
+    unsafe {
+        asm!("lea r12, [rip + 77f]", "mov r13, rsp", "mov r14, rbp", "ud2", "77:",
+            inout("rax") 1_u64 => rax, out("r12") _, out("r13") _, out("r14") _);
+    }
+    rax
+}
+
+/// Jumps to an address; a handler may go on after the instruction.
+#[must_use]
+pub fn jump(addr: u64) -> i32 {
+    // SAFETY: nothing runs there; a handler goes on behind the jump.
+    unsafe {
+        asm!("lea r12, [rip + 77f]", "mov r13, rsp", "mov r14, rbp", "jmp {}", "77:",
+            in(reg) addr, out("r12") _, out("r13") _, out("r14") _);
+    }
+    SURVIVED
 }
 
 deadly! {

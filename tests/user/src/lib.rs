@@ -8,6 +8,7 @@
 
 pub mod child;
 pub mod crash;
+pub mod frames;
 pub mod lodger;
 pub mod map;
 pub mod mem;

@@ -7,7 +7,7 @@
     reason = "handlers are entered by the kernel, with raw pointers to their frames"
 )]
 
-use std::arch::{asm, global_asm};
+use std::arch::global_asm;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 
 use crate::sys;
@@ -37,6 +37,9 @@ pub mod word {
     pub const STACK_SIZE: usize = 4;
     pub const R8: usize = 5;
     pub const R12: usize = 9;
+    pub const R13: usize = 10;
+    pub const R14: usize = 11;
+    pub const RBP: usize = 15;
     pub const RDI: usize = 13;
     pub const RBX: usize = 16;
     pub const RAX: usize = 18;
@@ -90,13 +93,15 @@ impl Event<'_> {
     /// Gives the FP state in the frame.
     #[must_use]
     pub fn fp_state(&mut self) -> &mut [u8] {
+        let at = self.context[word::FPSTATE] as *mut u8;
         let size = if self.context[word::FLAGS] & 1 == 0 {
             512
         } else {
-            836
+            // SAFETY: the state says here how long it is, with the mark behind it.
+            unsafe { at.wrapping_add(468).cast::<u32>().read() as usize }
         };
-        // SAFETY: the kernel put a state of at least this size there, and the frame is this handler's.
-        unsafe { std::slice::from_raw_parts_mut(self.context[word::FPSTATE] as *mut u8, size) }
+        // SAFETY: the kernel put a state of this size there, and the frame is this handler's.
+        unsafe { std::slice::from_raw_parts_mut(at, size) }
     }
 }
 
@@ -120,6 +125,27 @@ pub fn notes() -> Vec<u64> {
         .iter()
         .map(|cell| cell.load(SeqCst))
         .collect()
+}
+
+/// Notes signal, code, address, trap number, error code, CR2 and RIP, and goes on where [`crate::crash`] says.
+pub fn recover(event: &mut Event) {
+    note(event.signal as u64);
+    note(event.code() as u64);
+    note(event.addr());
+    for at in [word::TRAPNO, word::ERR, word::CR2, word::RIP] {
+        note(event.context[at]);
+    }
+    go_on(event);
+}
+
+/// Goes on where [`crate::crash`] says.
+pub fn go_on(event: &mut Event) {
+    let context = &mut event.context;
+    context[word::RIP] = context[word::R12];
+    context[word::RSP] = context[word::R13];
+    context[word::RBP] = context[word::R14];
+    // Neither trap nor alignment checks.
+    context[word::RFLAGS] &= !0x4_0100;
 }
 
 global_asm!(
@@ -258,96 +284,4 @@ pub fn present_alt_stack() -> sys::Result<[u64; 3]> {
     let mut old = [0_u64; 3];
     sys::call(libc::SYS_sigaltstack, [0, sys::at(&mut old)])?;
     Ok(old)
-}
-
-/// Is what a handler found at its first instruction, by [`raise_and_look`].
-#[repr(C)]
-#[derive(Clone, Copy, Default, Debug)]
-#[allow(missing_docs, reason = "the fields are registers")]
-pub struct Entry {
-    pub rsp: u64,
-    pub rdi: u64,
-    pub rsi: u64,
-    pub rdx: u64,
-    pub rax: u64,
-    pub rflags: u64,
-    pub mxcsr: u64,
-    pub r12: u64,
-}
-
-static mut ENTRY: Entry = Entry {
-    rsp: 0,
-    rdi: 0,
-    rsi: 0,
-    rdx: 0,
-    rax: 0,
-    rflags: 0,
-    mxcsr: 0,
-    r12: 0,
-};
-
-global_asm!(
-    ".globl user_signal_look",
-    "user_signal_look:",
-    "mov r8, rsp",
-    "pushfq",
-    "pop r9",
-    "lea r10, [rip + {entry}]",
-    "mov [r10], r8",
-    "mov [r10 + 8], rdi",
-    "mov [r10 + 16], rsi",
-    "mov [r10 + 24], rdx",
-    "mov [r10 + 32], rax",
-    "mov [r10 + 40], r9",
-    "stmxcsr [r10 + 48]",
-    "mov [r10 + 56], r12",
-    "cld",
-    "ret",
-    entry = sym ENTRY,
-);
-
-unsafe extern "C" {
-    fn user_signal_look();
-}
-
-/// Gives the address of a handler that notes the registers it starts with.
-#[must_use]
-pub fn looker() -> u64 {
-    user_signal_look as *const () as u64
-}
-
-/// Raises `signal`, which [`looker`] handles, with odd flags and MXCSR; gives what it found, and whether all
-/// registers were the same afterwards.
-#[must_use]
-pub fn raise_and_look(signal: i32) -> (Entry, bool) {
-    let pid = sys::getpid() as u64;
-    let (mxcsr, mut after) = (0x3f80_u32, 0_u32);
-    let (flags, r12, xmm): (u64, u64, u64);
-    // SAFETY: tgkill to this very thread; the handler touches nothing but ENTRY, and what is changed is put back.
-    unsafe {
-        asm!(
-            "ldmxcsr [{mxcsr}]",
-            "mov r12, 0x1234",
-            "movq xmm5, r12",
-            "std",
-            "syscall",
-            "pushfq",
-            "pop r13",
-            "cld",
-            "stmxcsr [{after}]",
-            "movq r14, xmm5",
-            mxcsr = in(reg) &mxcsr,
-            after = in(reg) &mut after,
-            inout("rax") libc::SYS_tgkill => _,
-            in("rdi") pid, in("rsi") pid, in("rdx") signal as u64,
-            out("rcx") _, out("r11") _, out("r12") r12, out("r13") flags, out("r14") xmm,
-            out("xmm5") _,
-        );
-    }
-    let normal = 0x1f80_u32;
-    // SAFETY: the value every program starts with.
-    unsafe { asm!("ldmxcsr [{}]", in(reg) &normal) };
-    let kept = r12 == 0x1234 && xmm == 0x1234 && flags & 0x400 != 0 && after == mxcsr;
-    // SAFETY: no handler runs now.
-    (unsafe { (&raw const ENTRY).read() }, kept)
 }

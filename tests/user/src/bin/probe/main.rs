@@ -12,12 +12,15 @@ mod cow;
 mod exec;
 mod family;
 mod faults;
+mod faultsig;
 mod files;
+mod forged;
 mod fuzz;
 mod lodgers;
 mod maps;
 mod pipes;
 mod registers;
+mod repair;
 mod sched;
 mod signals;
 mod stack;
@@ -29,6 +32,9 @@ use user::sys;
 
 const TOPICS: &[&Topic] = &[
     &faults::TOPIC,
+    &faultsig::TOPIC,
+    &repair::TOPIC,
+    &forged::TOPIC,
     &uaccess::TOPIC,
     &cow::TOPIC,
     &stack::TOPIC,

@@ -1,6 +1,7 @@
 //! Signals that processes send: how they reach handlers, what a handler finds, and what comes back (§14).
 
 use user::child::{self, Ended};
+use user::frames;
 use user::probe::{Topic, Verdict, code, dies, holds, lives, must, refused, same};
 use user::signals::{self, Event, bit, note, notes, word};
 use user::sys;
@@ -52,13 +53,13 @@ fn a_handler_runs() -> Verdict {
 
 fn entry_registers() -> Verdict {
     let mut action = [
-        signals::looker(),
+        frames::looker(),
         signals::RESTORER | signals::SIGINFO,
         signals::restorer(),
         0,
     ];
     must("install", signals::set_action(libc::SIGUSR2, &mut action))?;
-    let (entry, kept) = signals::raise_and_look(libc::SIGUSR2);
+    let (entry, kept) = frames::raise_and_look(libc::SIGUSR2);
     same("rsp % 16", entry.rsp % 16, 8)?;
     same("rdi", entry.rdi, libc::SIGUSR2 as u64)?;
     same("rsi", entry.rsi, entry.rsp + 312)?;
@@ -205,7 +206,7 @@ fn children_inherit_handlers_and_mask() -> Verdict {
 /// SF-4.
 fn without_restorer() -> Verdict {
     let ended = child::run(|| {
-        let mut action = [signals::looker(), signals::SIGINFO, signals::restorer(), 0];
+        let mut action = [frames::looker(), signals::SIGINFO, signals::restorer(), 0];
         let _ = signals::set_action(libc::SIGUSR1, &mut action);
         let _ = signals::raise(libc::SIGUSR1);
         0
