@@ -6,7 +6,7 @@
 //! Read in this order:
 //! 1. [`layout`]: the map of the kernel half. [`physmap`]: how a frame is touched.
 //! 2. [`frame`]: the frame table and allocator. [`heap`], [`kstack`]: the kernel's own memory.
-//! 3. [`pgtable`]: four levels of tables. [`tlb`], [`gather`]: what must happen before a frame is
+//! 3. [`pgtable`] over `table`: four levels of tables. [`tlb`], [`gather`]: what must happen before a frame is
 //!    free again. [`switch`]: which tables a CPU stands on.
 //! 4. [`mm_struct`]: the address space and its two counts. [`backing`]: what a VMA shows.
 //!    [`place`] and [`commit`]: where something may go, and how much may be promised. [`mmap`], [`brk`],
@@ -50,6 +50,7 @@ pub mod remote;
 pub mod rmap;
 pub mod shared_anon;
 pub mod switch;
+mod table;
 pub mod tamper;
 pub mod tlb;
 pub mod uaccess;

@@ -4,13 +4,11 @@
 //! under its page-table lock (rank 40); the walkers take that lock's guard as a proof. Kernel
 //! tables hang below the 256 upper PML4 entries, which boot fills once and nobody ever changes.
 //!
-//! Each user table counts its non-empty entries in its frame's word, so clearing the last entry
-//! tells that the table can go: it is then unhooked at once and freed after the flush (I-6).
+//! Each user table knows how many of its entries are in use, and roughly which ([`super::table`]):
+//! walks skip what is empty, and a table whose last entry is cleared is unhooked at once and freed
+//! after the flush (I-6).
 
-use core::sync::atomic::{
-    AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
-};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
 use pte::{Pte, PteFlags};
@@ -18,6 +16,7 @@ use pte::{Pte, PteFlags};
 use super::frame::{self, Owner};
 use super::layout::KERNEL_SLOT;
 use super::physmap::{self, TABLE_ENTRIES};
+use super::table::UserTable;
 use super::{OutOfMemory, gather::Gather, init_mm_root};
 use crate::locks::{SpinLock, rank};
 
@@ -34,24 +33,24 @@ static KERNEL_TABLES: SpinLock<(), { rank::KERNEL_TABLES }> = SpinLock::new(());
 /// One last-level entry, and the table it lies in.
 #[derive(Clone, Copy)]
 pub struct Slot {
-    entry: &'static AtomicU64,
-    table: Frame,
+    table: UserTable,
+    index: usize,
 }
 
 impl Slot {
     /// Reads the entry.
     pub fn load(self) -> Pte {
-        Pte::from_raw(self.entry.load(Acquire))
+        self.table.load(self.index)
     }
 
     /// Replaces the entry and returns the old one, with any A or D bit the CPU set meanwhile (TLB-10).
     ///
     /// Release: what the new entry points at is complete before the entry is seen (HF-3).
     pub fn swap(self, new: Pte) -> Pte {
-        let old = Pte::from_raw(self.entry.swap(new.raw(), AcqRel));
+        let old = Pte::from_raw(self.table.entry(self.index).swap(new.raw(), AcqRel));
         match (old.is_none(), new.is_none()) {
-            (true, false) => drop(frame::info(self.table).word().fetch_add(1, Relaxed)),
-            (false, true) => drop(frame::info(self.table).word().fetch_sub(1, Relaxed)),
+            (true, false) => self.table.filled(self.index),
+            (false, true) => self.table.emptied(),
             _ => {}
         }
         old
@@ -60,12 +59,10 @@ impl Slot {
 
 /// Allocates a PML4 whose upper half is the kernel's.
 pub fn new_root() -> Result<Frame, OutOfMemory> {
-    let root = frame::alloc_zeroed(Owner::PageTable).ok_or(OutOfMemory)?;
-    let reference = physmap::table(init_mm_root());
-    let table = physmap::table(root);
-    for slot in KERNEL_SLOT..TABLE_ENTRIES {
-        table[slot].store(reference[slot].load(Relaxed), Relaxed);
-    }
+    let root = frame::alloc(Owner::PageTable).ok_or(OutOfMemory)?;
+    physmap::zero_lower_half(root);
+    physmap::copy_upper_half(root, init_mm_root());
+    UserTable::init_root(root);
     Ok(root)
 }
 
@@ -123,6 +120,10 @@ impl Tables {
         Self { root, tables: 0 }
     }
 
+    fn root(&self) -> UserTable {
+        UserTable::new(self.root)
+    }
+
     /// Finds the slot of `page`, if its last-level table exists.
     pub fn find(&self, page: Page) -> Option<Slot> {
         let mut table = self.root;
@@ -133,28 +134,27 @@ impl Tables {
             }
             table = entry.frame();
         }
-        Some(slot_in(table, page))
+        Some(slot_in(UserTable::new(table), page))
     }
 
     /// Finds the slot of `page`, creating the tables on the way (HF-21).
     pub fn find_or_create(&mut self, page: Page) -> Result<Slot, OutOfMemory> {
         let mut table = self.root;
         for level in [4, 3, 2] {
-            table = self.descend(table, page, level)?;
+            let entry = Pte::from_raw(physmap::table(table)[index(page, level)].load(Acquire));
+            table = match entry.is_present() {
+                true => entry.frame(),
+                false => self.add_table(UserTable::new(table), index(page, level))?,
+            };
         }
-        Ok(slot_in(table, page))
+        Ok(slot_in(UserTable::new(table), page))
     }
 
-    fn descend(&mut self, table: Frame, page: Page, level: u8) -> Result<Frame, OutOfMemory> {
-        let entry = &physmap::table(table)[index(page, level)];
-        let found = Pte::from_raw(entry.load(Acquire));
-        if found.is_present() {
-            return Ok(found.frame());
-        }
+    fn add_table(&mut self, parent: UserTable, index: usize) -> Result<Frame, OutOfMemory> {
         let new = frame::alloc_zeroed(Owner::PageTable).ok_or(OutOfMemory)?;
-        frame::info(new).word().store(0, Relaxed);
-        frame::info(table).word().fetch_add(1, Relaxed);
-        entry.store(Pte::table(new).raw(), Release);
+        UserTable::init(new);
+        parent.entry(index).store(Pte::table(new).raw(), Release);
+        parent.filled(index);
         self.tables += 1;
         Ok(new)
     }
@@ -168,34 +168,43 @@ impl Tables {
             let Some(table) = self.next_table(&mut page, range.end) else {
                 return range.end;
             };
-            let entries = physmap::table(table);
             let first = index(page, 1);
-            let last = (first as u64 + (range.end.number() - page.number()))
-                .min(TABLE_ENTRIES as u64) as usize;
-            for entry in &entries[first..last] {
-                let here = page;
-                page = page.next();
-                if entry.load(Acquire) != 0 && !each(here, Slot { entry, table }) {
-                    return page;
+            let base = page.number() - first as u64;
+            let end = (range.end.number() - base).min(TABLE_ENTRIES as u64) as usize;
+            let mut stopped = None;
+            table.each_used(first..end, |index| {
+                let here = Page::new(base + index as u64);
+                let goes_on = each(here, Slot { table, index });
+                if !goes_on {
+                    stopped = Some(here.next());
                 }
+                goes_on
+            });
+            if let Some(next) = stopped {
+                return next;
             }
+            page = Page::new(base + end as u64);
         }
         range.end
     }
 
     /// Moves `page` up to the next page below `end` whose last-level table exists.
-    fn next_table(&self, page: &mut Page, end: Page) -> Option<Frame> {
+    fn next_table(&self, page: &mut Page, end: Page) -> Option<UserTable> {
         'restart: while *page < end {
-            let mut table = self.root;
+            let mut table = self.root();
             for level in [4, 3, 2] {
-                let entry = Pte::from_raw(physmap::table(table)[index(*page, level)].load(Acquire));
-                if !entry.is_present() {
-                    *page = Page::new((page.number() / span(level) + 1) * span(level));
+                let here = index(*page, level);
+                let Some(used) = table.next_used(here) else {
+                    *page = next_boundary(*page, level + 1);
                     continue 'restart;
+                };
+                if used != here {
+                    let skipped = (used - here) as u64 * span(level);
+                    *page = Page::new(page.number() / span(level) * span(level) + skipped);
                 }
-                table = entry.frame();
+                table = UserTable::new(table.load(used).frame());
             }
-            return Some(table);
+            return (*page < end).then_some(table);
         }
         None
     }
@@ -204,26 +213,23 @@ impl Tables {
     ///
     /// They go into `gather`, to be freed after the flush.
     pub fn prune(&mut self, page: Page, gather: &mut Gather) {
-        let mut path = [self.root; 4];
+        let mut path = [self.root(); 4];
         for level in [4_u8, 3, 2] {
-            let entry = Pte::from_raw(
-                physmap::table(path[usize::from(level) - 1])[index(page, level)].load(Acquire),
-            );
+            let entry = path[usize::from(level) - 1].load(index(page, level));
             if !entry.is_present() {
                 return;
             }
-            path[usize::from(level) - 2] = entry.frame();
+            path[usize::from(level) - 2] = UserTable::new(entry.frame());
         }
         for level in 1..=3 {
-            let table = path[level - 1];
-            if frame::info(table).word().load(Relaxed) != 0 {
+            if !path[level - 1].is_empty() {
                 return;
             }
             let parent = path[level];
-            physmap::table(parent)[index(page, level as u8 + 1)].store(0, Release);
-            frame::info(parent).word().fetch_sub(1, Relaxed);
+            parent.entry(index(page, level as u8 + 1)).store(0, Release);
+            parent.emptied();
             self.tables -= 1;
-            gather.table(table);
+            gather.table(path[level - 1].frame());
         }
     }
 
@@ -232,39 +238,43 @@ impl Tables {
         let mut page = range.start;
         while page < range.end && self.next_table(&mut page, range.end).is_some() {
             self.prune(page, gather);
-            page = Page::new((page.number() / span(2) + 1) * span(2));
+            page = next_boundary(page, 2);
         }
     }
 
     /// Unhooks every table of the lower half, empty or not, into `gather`; for the end of an mm.
     pub fn unhook_all(&mut self, gather: &mut Gather) {
-        let root = physmap::table(self.root);
-        for entry in &root[..KERNEL_SLOT] {
-            let entry = Pte::from_raw(entry.swap(0, AcqRel));
-            if entry.is_present() {
-                self.unhook_below(entry.frame(), 3, gather);
-            }
-        }
+        let root = self.root();
+        root.each_used(0..KERNEL_SLOT, |index| {
+            let entry = Pte::from_raw(root.entry(index).swap(0, AcqRel));
+            root.emptied();
+            self.unhook_below(UserTable::new(entry.frame()), 3, gather);
+            true
+        });
     }
 
-    fn unhook_below(&mut self, table: Frame, level: u8, gather: &mut Gather) {
+    fn unhook_below(&mut self, table: UserTable, level: u8, gather: &mut Gather) {
         if level > 1 {
-            for entry in physmap::table(table) {
-                let entry = Pte::from_raw(entry.load(Acquire));
-                if entry.is_present() {
-                    self.unhook_below(entry.frame(), level - 1, gather);
-                }
-            }
+            table.each_used(0..TABLE_ENTRIES, |index| {
+                let below = UserTable::new(table.load(index).frame());
+                self.unhook_below(below, level - 1, gather);
+                true
+            });
         }
         self.tables -= 1;
-        gather.table(table);
+        gather.table(table.frame());
     }
 }
 
-fn slot_in(table: Frame, page: Page) -> Slot {
+/// The first page above `page` where an entry of a table of `level` begins.
+fn next_boundary(page: Page, level: u8) -> Page {
+    Page::new((page.number() / span(level) + 1) * span(level))
+}
+
+fn slot_in(table: UserTable, page: Page) -> Slot {
     Slot {
-        entry: &physmap::table(table)[index(page, 1)],
         table,
+        index: index(page, 1),
     }
 }
 

@@ -44,6 +44,28 @@ pub fn zero(frame: Frame) {
     }
 }
 
+/// Bytes of half a table.
+const HALF: u64 = PAGE_SIZE / 2;
+
+/// Fills the lower half of a frame, a PML4's user half, with zeros.
+pub fn zero_lower_half(frame: Frame) {
+    // SAFETY: the caller owns the frame, and the direct map makes it 4096 writable bytes.
+    unsafe {
+        asm!("rep stosq", inout("rdi") pointer(frame) => _, inout("rcx") HALF / 8 => _, in("rax") 0_u64,
+             options(nostack, preserves_flags));
+    }
+}
+
+/// Copies the upper half of a frame, a PML4's kernel half.
+pub fn copy_upper_half(to: Frame, from: Frame) {
+    let (to, from) = (virt(to.start()) + HALF, virt(from.start()) + HALF);
+    // SAFETY: as for `copy`; both ranges end with their frames.
+    unsafe {
+        asm!("rep movsq", inout("rdi") to => _, inout("rsi") from => _, inout("rcx") HALF / 8 => _,
+             options(nostack, preserves_flags));
+    }
+}
+
 /// Copies all of frame `from` to frame `to`.
 pub fn copy(to: Frame, from: Frame) {
     // SAFETY: two distinct frames in the direct map; the caller owns `to` and keeps `from` alive.
