@@ -1,0 +1,99 @@
+//! The pages of a file, against a map of single pages.
+
+use std::collections::BTreeMap;
+
+use addr::Frame;
+use proptest::prelude::*;
+use vfs::pages::{Pages, Slot};
+
+#[derive(Clone, Debug)]
+enum Op {
+    Insert(u64, bool),
+    Dirty(u64),
+    Remove(u64),
+    RemoveIn(u64, u64),
+}
+
+fn index() -> impl Strategy<Value = u64> {
+    prop_oneof![0..200_u64, (1_u64 << 50)..(1 << 50) + 70]
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        3 => (index(), any::<bool>()).prop_map(|(index, dirty)| Op::Insert(index, dirty)),
+        1 => index().prop_map(Op::Dirty),
+        1 => index().prop_map(Op::Remove),
+        1 => (index(), 0..100_u64).prop_map(|(from, len)| Op::RemoveIn(from, from + len)),
+    ]
+}
+
+fn check(
+    pages: &Pages,
+    model: &BTreeMap<u64, (u64, bool)>,
+    near: u64,
+) -> Result<(), TestCaseError> {
+    prop_assert_eq!(pages.len(), model.len() as u64);
+    prop_assert_eq!(pages.is_empty(), model.is_empty());
+    for at in [near.saturating_sub(1), near, near + 1, near + 64] {
+        let slot = |(frame, dirty): (u64, bool)| Slot {
+            frame: Frame::new(frame),
+            dirty,
+        };
+        prop_assert_eq!(pages.get(at), model.get(&at).copied().map(slot));
+        let mut above = model.range(at..);
+        prop_assert_eq!(pages.next_present(at), above.next().map(|(at, _)| *at));
+        let clean = model.range(at..).find(|(_, (_, dirty))| !dirty);
+        prop_assert_eq!(pages.next_clean(at), clean.map(|(at, _)| *at));
+        let absent = (at..).find(|at| !model.contains_key(at));
+        prop_assert_eq!(Some(pages.next_absent(at)), absent);
+        prop_assert_eq!(pages.count_from(at), model.range(at..).count() as u64);
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn chunks_hold_what_a_plain_map_holds(ops in prop::collection::vec(op(), 1..200)) {
+        let (mut pages, mut model) = (Pages::new(), BTreeMap::new());
+        for (number, op) in (1_u64..).zip(ops) {
+            let near = match op {
+                Op::Insert(index, dirty) => {
+                    if let std::collections::btree_map::Entry::Vacant(free) = model.entry(index) {
+                        free.insert((number, dirty));
+                        pages.insert(index, Slot { frame: Frame::new(number), dirty });
+                    }
+                    index
+                }
+                Op::Dirty(index) => {
+                    let newly = model.get_mut(&index).is_some_and(|(_, dirty)| !std::mem::replace(dirty, true));
+                    prop_assert_eq!(pages.mark_dirty(index), newly);
+                    index
+                }
+                Op::Remove(index) => {
+                    let frame = pages.remove(index).map(|slot| slot.frame.number());
+                    prop_assert_eq!(frame, model.remove(&index).map(|(frame, _)| frame));
+                    index
+                }
+                Op::RemoveIn(from, to) => {
+                    let first = model.range(from..to).next().map(|(at, _)| *at);
+                    prop_assert_eq!(pages.remove_in(from, to).map(|(at, _)| at), first);
+                    first.map(|at| model.remove(&at));
+                    from
+                }
+            };
+            check(&pages, &model, near)?;
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "page 7 has two")]
+fn a_page_has_one_frame() {
+    let mut pages = Pages::new();
+    let slot = Slot {
+        frame: Frame::new(1),
+        dirty: false,
+    };
+    pages.insert(7, slot);
+    pages.insert(7, slot);
+}
