@@ -8,8 +8,8 @@ use core::cmp::min;
 use abi::file::Termios;
 use tty::{Echo, Line, Piece};
 
-use super::file::{File, IoError, Readiness};
-use super::node::{Metadata, Node};
+use super::file::{File, IoError, Readiness, WriteAt};
+use super::inode::{InodeRef, Metadata};
 use super::poll;
 use super::user_buf::UserBuf;
 use crate::locks::{SpinLock, WaitQueue, rank};
@@ -54,23 +54,23 @@ pub fn set_termios(new: &Termios, flush: bool) {
 
 /// The console, open.
 pub struct Console {
-    node: &'static Node,
+    inode: InodeRef,
 }
 
 impl Console {
     /// Opens the console.
-    pub fn new(node: &'static Node) -> Self {
-        Self { node }
+    pub fn new(inode: InodeRef) -> Self {
+        Self { inode }
     }
 }
 
 impl File for Console {
     fn metadata(&self) -> Metadata {
-        self.node.metadata()
+        self.inode.metadata()
     }
 
-    fn node(&self) -> Option<&'static Node> {
-        Some(self.node)
+    fn inode(&self) -> Option<InodeRef> {
+        Some(self.inode.clone())
     }
 
     fn read(&self, _: u64, to: &mut UserBuf<'_>, nonblocking: bool) -> Result<(), IoError> {
@@ -89,7 +89,7 @@ impl File for Console {
         }
     }
 
-    fn write(&self, from: &mut UserBuf<'_>, _: bool) -> Result<(), IoError> {
+    fn write(&self, _: &mut WriteAt, from: &mut UserBuf<'_>, _: bool) -> Result<(), IoError> {
         let maps_newlines = LINE.lock().maps_newlines();
         let mut piece = [0; PIECE];
         while from.left() > 0 {

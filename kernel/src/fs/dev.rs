@@ -1,7 +1,9 @@
-//! Devices without hardware: null, zero and random numbers. (The console has a file of its own.)
+//! Devices without hardware: null, zero, full and random numbers. (The console has a file of its own.)
 
-use super::file::{File, IoError, Mapping, SeekError, Whence};
-use super::node::{Metadata, Node};
+use vfs::seek::{SeekError, Whence};
+
+use super::file::{File, IoError, Mapping, WriteAt};
+use super::inode::{InodeRef, Metadata};
 use super::user_buf::UserBuf;
 use crate::arch::cpu;
 
@@ -13,19 +15,27 @@ pub enum Device {
     /// Swallows everything, yields zeros.
     Zero,
     /// Yields random numbers.
+    Random,
+    /// The same.
     Urandom,
+    /// Has no room.
+    Full,
     /// The serial port.
     Console,
     /// The controlling terminal; no process has one.
     Tty,
+    /// A device with this number, of which there is none.
+    Other(u64),
 }
 
 impl Device {
     /// Every device.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Null,
         Self::Zero,
+        Self::Random,
         Self::Urandom,
+        Self::Full,
         Self::Console,
         Self::Tty,
     ];
@@ -35,9 +45,12 @@ impl Device {
         match self {
             Self::Null => "null",
             Self::Zero => "zero",
+            Self::Random => "random",
             Self::Urandom => "urandom",
+            Self::Full => "full",
             Self::Console => "console",
             Self::Tty => "tty",
+            Self::Other(_) => "",
         }
     }
 
@@ -54,34 +67,45 @@ impl Device {
         let (major, minor) = match self {
             Self::Null => (1, 3),
             Self::Zero => (1, 5),
+            Self::Full => (1, 7),
+            Self::Random => (1, 8),
             Self::Urandom => (1, 9),
             Self::Console => (5, 1),
             Self::Tty => (5, 0),
+            Self::Other(number) => return number,
         };
         major << 8 | minor
+    }
+
+    /// Returns the device with this number.
+    pub fn with_number(number: u64) -> Self {
+        let known = Self::ALL
+            .into_iter()
+            .find(|device| device.number() == number);
+        known.unwrap_or(Self::Other(number))
     }
 }
 
 /// An open null, zero or urandom.
 pub struct Memory {
-    node: &'static Node,
+    inode: InodeRef,
     device: Device,
 }
 
 impl Memory {
     /// Opens one of the three.
-    pub fn new(node: &'static Node, device: Device) -> Self {
-        Self { node, device }
+    pub fn new(inode: InodeRef, device: Device) -> Self {
+        Self { inode, device }
     }
 }
 
 impl File for Memory {
     fn metadata(&self) -> Metadata {
-        self.node.metadata()
+        self.inode.metadata()
     }
 
-    fn node(&self) -> Option<&'static Node> {
-        Some(self.node)
+    fn inode(&self) -> Option<InodeRef> {
+        Some(self.inode.clone())
     }
 
     fn has_position(&self) -> bool {
@@ -90,14 +114,17 @@ impl File for Memory {
 
     fn read(&self, _: u64, to: &mut UserBuf<'_>, _: bool) -> Result<(), IoError> {
         match self.device {
-            Device::Zero => to.put_zeros()?,
-            Device::Urandom => put_random(to)?,
+            Device::Zero | Device::Full => to.put_zeros(usize::MAX)?,
+            Device::Random | Device::Urandom => put_random(to)?,
             _ => {}
         }
         Ok(())
     }
 
-    fn write(&self, from: &mut UserBuf<'_>, _: bool) -> Result<(), IoError> {
+    fn write(&self, _: &mut WriteAt, from: &mut UserBuf<'_>, _: bool) -> Result<(), IoError> {
+        if self.device == Device::Full && from.left() > 0 {
+            return Err(IoError::NoSpace);
+        }
         from.skip();
         Ok(())
     }

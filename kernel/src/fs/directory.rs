@@ -1,42 +1,46 @@
 //! Open directories: what is read from them is names, not bytes.
 
-use abi::linux::{DT_CHR, DT_DIR, DT_LNK, DT_REG};
+use alloc::vec::Vec;
+
+use abi::linux::S_IFMT;
 
 use super::file::{File, IoError};
-use super::node::{Metadata, Node, NodeId, NodeKind};
-use super::tree;
+use super::inode::{Inode, InodeRef, Kind, Metadata};
+use super::procfs;
 use super::user_buf::UserBuf;
 
 /// An open directory.
 pub struct Directory {
-    node: &'static Node,
+    inode: InodeRef,
 }
 
 /// One name in a directory.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
+#[derive(Clone, Debug)]
+pub struct Entry {
     /// The name.
-    pub name: &'a [u8],
+    pub name: Vec<u8>,
     /// Number of the file.
     pub ino: u64,
     /// `DT_*`.
     pub kind: u8,
+    /// Where the listing goes on behind it.
+    pub next: u64,
 }
 
 impl Directory {
     /// Opens a directory.
-    pub fn new(node: &'static Node) -> Self {
-        Self { node }
+    pub fn new(inode: InodeRef) -> Self {
+        Self { inode }
     }
 }
 
 impl File for Directory {
     fn metadata(&self) -> Metadata {
-        self.node.metadata()
+        self.inode.metadata()
     }
 
-    fn node(&self) -> Option<&'static Node> {
-        Some(self.node)
+    fn inode(&self) -> Option<InodeRef> {
+        Some(self.inode.clone())
     }
 
     fn has_position(&self) -> bool {
@@ -48,44 +52,41 @@ impl File for Directory {
     }
 }
 
-/// Calls `take` for the entries from number `from` on, until it refuses one.
-///
-/// Returns the number of the first entry not taken; the position of a directory counts entries.
-pub fn entries(
-    node: &'static Node,
-    from: u64,
-    mut take: impl FnMut(Entry<'_>, u64) -> bool,
-) -> Result<u64, IoError> {
-    let NodeKind::Directory(children) = &node.kind else {
-        return Err(IoError::NotDirectory);
-    };
-    let dots = [(&b"."[..], node), (&b".."[..], node.parent())];
-    let named = children.iter().map(|(name, id)| (&**name, child(*id)));
-    let mut next = from;
-    for (name, node) in dots.into_iter().chain(named).skip(from as usize) {
-        let entry = Entry {
-            name,
-            ino: node.metadata().ino,
-            kind: entry_kind(&node.kind),
-        };
-        if !take(entry, next + 1) {
-            break;
-        }
-        next += 1;
+/// Returns the first name at or behind `position`, which is one that an earlier name named as next.
+pub fn entry_after(directory: &InodeRef, position: u64) -> Option<Entry> {
+    match position {
+        0 => Some(entry(b".", directory, 1)),
+        1 => Some(entry(b"..", &Inode::parent(directory), 2)),
+        _ => match &directory.kind {
+            Kind::Directory(names) => {
+                let names = names.lock();
+                let (cookie, name, inode) = names.entries.after(position)?;
+                Some(entry(name, inode, cookie))
+            }
+            Kind::Proc(node) => {
+                let (cookie, name, node) = procfs::entry_after(*node, position)?;
+                Some(Entry {
+                    name,
+                    ino: node.ino(),
+                    kind: kind(node.file_type()),
+                    next: cookie,
+                })
+            }
+            _ => None,
+        },
     }
-    Ok(next)
 }
 
-fn child(id: NodeId) -> &'static Node {
-    tree::node(id)
+fn entry(name: &[u8], inode: &InodeRef, next: u64) -> Entry {
+    Entry {
+        name: name.to_vec(),
+        ino: inode.ino,
+        kind: kind(inode.file_type()),
+        next,
+    }
 }
 
-fn entry_kind(kind: &NodeKind) -> u8 {
-    let kind = match kind {
-        NodeKind::Directory(_) => DT_DIR,
-        NodeKind::Regular(_) | NodeKind::Text(_) => DT_REG,
-        NodeKind::Symlink(_) | NodeKind::Dynamic(_) => DT_LNK,
-        NodeKind::Device(_) => DT_CHR,
-    };
-    kind as u8
+/// The four type bits of a mode are those of `DT_*`.
+fn kind(file_type: u32) -> u8 {
+    ((file_type & S_IFMT) >> 12) as u8
 }

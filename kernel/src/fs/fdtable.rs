@@ -46,6 +46,15 @@ impl FdTable {
         self.slot(fd).map(|slot| slot.file.clone())
     }
 
+    /// Returns the lowest descriptor at or above `from` that stands for something.
+    pub fn next(&self, from: i32) -> Option<i32> {
+        let from = usize::try_from(from).ok()?;
+        let rest = self.slots.get(from..)?;
+        rest.iter()
+            .position(Option::is_some)
+            .map(|at| (from + at) as i32)
+    }
+
     /// Gives `file` the lowest free number from `from` on that is below `limit`.
     pub fn insert(
         &mut self,

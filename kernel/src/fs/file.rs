@@ -10,10 +10,11 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use abi::file::OpenFlags;
 use bitflags::bitflags;
+use vfs::seek::{self, SeekError, Whence};
 
-use super::node::{Metadata, Node};
+use super::inode::{InodeRef, Metadata};
+use super::rank;
 use super::user_buf::{BadAddress, UserBuf};
-use super::{rank, regular};
 use crate::locks::{Interrupted, Mutex};
 use crate::mm::PageSource;
 
@@ -53,10 +54,27 @@ pub enum IoError {
     NotSeekable,
     /// Not possible with this file.
     Invalid,
+    /// There is no data or hole that far.
+    BeyondEnd,
     /// A message is longer than any may be.
     TooLong,
+    /// The file would be longer than any may be.
+    TooLarge,
+    /// The file system is full.
+    NoSpace,
+    /// The process it is about has gone.
+    NoProcess,
     /// No memory.
     OutOfMemory,
+}
+
+/// Where a write begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WriteAt {
+    /// The position.
+    pub position: u64,
+    /// Whether it is the end instead, wherever that is by then.
+    pub append: bool,
 }
 
 /// What a mapping of a file shows.
@@ -72,8 +90,8 @@ pub trait File: Send + Sync {
     /// Returns what `stat` says about it.
     fn metadata(&self) -> Metadata;
 
-    /// Returns its node, if it has a place in the tree.
-    fn node(&self) -> Option<&'static Node> {
+    /// Returns its inode, if it is more than an open file.
+    fn inode(&self) -> Option<InodeRef> {
         None
     }
 
@@ -87,8 +105,14 @@ pub trait File: Send + Sync {
         Err(IoError::Invalid)
     }
 
-    /// Writes. May sleep unless `nonblocking`.
-    fn write(&self, _from: &mut UserBuf<'_>, _nonblocking: bool) -> Result<(), IoError> {
+    /// Writes at `at`, which it may move (of no meaning without a position). May sleep unless
+    /// `nonblocking`.
+    fn write(
+        &self,
+        _at: &mut WriteAt,
+        _from: &mut UserBuf<'_>,
+        _nonblocking: bool,
+    ) -> Result<(), IoError> {
         Err(IoError::Invalid)
     }
 
@@ -119,34 +143,8 @@ pub trait File: Send + Sync {
 
     /// Returns where a move from `position` leads.
     fn seek(&self, position: u64, offset: i64, whence: Whence) -> Result<u64, SeekError> {
-        regular::seek(position, self.len(), offset, whence)
+        seek::seek(position, self.len(), offset, whence)
     }
-}
-
-/// Where a new position is counted from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Whence {
-    /// The start.
-    Start,
-    /// The present position.
-    Current,
-    /// The end.
-    End,
-    /// The next data at or after the offset.
-    Data,
-    /// The next hole at or after the offset.
-    Hole,
-}
-
-/// Why a position was not changed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SeekError {
-    /// The file has no position.
-    NotSeekable,
-    /// It would be negative.
-    Invalid,
-    /// There is no data or hole that far.
-    BeyondEnd,
 }
 
 /// An open file.
@@ -214,19 +212,55 @@ impl OpenFile {
         transferred(to, outcome)
     }
 
-    /// Writes. Nothing that can be written has a position.
+    /// Writes at the position, or at the end, and moves it.
     pub fn write(&self, from: &mut UserBuf<'_>) -> Result<usize, IoError> {
-        if !self.flags().writes() || self.flags().contains(OpenFlags::PATH) {
-            return Err(IoError::NotOpenForThat);
+        self.check_writable()?;
+        let mut at = WriteAt {
+            position: 0,
+            append: self.flags().contains(OpenFlags::APPEND),
+        };
+        if !self.file.has_position() {
+            let outcome = self.file.write(&mut at, from, self.is_nonblocking());
+            return transferred(from, outcome);
         }
-        let outcome = self.file.write(from, self.is_nonblocking());
+        let mut position = self.position.lock();
+        at.position = *position;
+        let outcome = self.file.write(&mut at, from, self.is_nonblocking());
+        *position = at.position + from.done() as u64;
         transferred(from, outcome)
     }
 
-    /// Moves the position and returns it.
-    pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64, SeekError> {
+    /// Writes at `position`, leaving the file's own alone; a file opened to append appends, as on Linux.
+    pub fn write_at(&self, position: u64, from: &mut UserBuf<'_>) -> Result<usize, IoError> {
+        self.check_writable()?;
         if !self.file.has_position() {
-            return Err(SeekError::NotSeekable);
+            return Err(IoError::NotSeekable);
+        }
+        let mut at = WriteAt {
+            position,
+            append: self.flags().contains(OpenFlags::APPEND),
+        };
+        let outcome = self.file.write(&mut at, from, self.is_nonblocking());
+        transferred(from, outcome)
+    }
+
+    /// Fails unless the file was opened for writing.
+    pub fn check_writable(&self) -> Result<(), IoError> {
+        match self.flags() {
+            flags if !flags.writes() || flags.contains(OpenFlags::PATH) => {
+                Err(IoError::NotOpenForThat)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves the position and returns it.
+    pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64, IoError> {
+        if self.flags().contains(OpenFlags::PATH) {
+            return Err(IoError::NotOpenForThat);
+        }
+        if !self.file.has_position() {
+            return Err(IoError::NotSeekable);
         }
         let mut position = self.position.lock();
         *position = self.file.seek(*position, offset, whence)?;
@@ -257,6 +291,15 @@ fn transferred(buf: &UserBuf<'_>, outcome: Result<(), IoError>) -> Result<usize,
     match outcome {
         Err(error) if buf.done() == 0 => Err(error),
         _ => Ok(buf.done()),
+    }
+}
+
+impl From<SeekError> for IoError {
+    fn from(error: SeekError) -> Self {
+        match error {
+            SeekError::Invalid => Self::Invalid,
+            SeekError::BeyondEnd => Self::BeyondEnd,
+        }
     }
 }
 

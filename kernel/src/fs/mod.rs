@@ -1,26 +1,34 @@
-//! Files: a read-only tree from the initramfs, and the few things that are not in it.
+//! Files: a tree in memory that begins as the initramfs, and what is not in it.
 //!
 //! Read in this order:
-//! 1. [`node`], [`tree`]: what exists, and how it is built from the archive. The tree never changes
-//!    once boot has built it, so a node is a `&'static Node` and needs no lock and no count.
-//! 2. [`path`]: from a name to a node. [`open`](mod@open): from a node to an open file.
-//! 3. [`file`](mod@file): what every open file can do, and its position. [`user_buf`]: where bytes come from
+//! 1. [`inode`]: a file and its facts; [`home`]: its path. [`filesystem`]: whose it is. [`namespace`]: how names come and
+//!    go. [`tree`]: what is there at boot.
+//! 2. [`page_cache`]: the bytes of a regular file. [`reclaim`]: all of them, for who wants memory back.
+//! 3. [`path`]: from a name to an inode. [`open`](mod@open): from an inode to an open file.
+//! 4. [`file`](mod@file): what every open file can do, and its position. [`user_buf`]: where bytes come from
 //!    and go to.
-//! 4. The kinds: [`regular`] (and its page cache), [`directory`], [`console`] over the pure crate `tty`,
-//!    [`pipe`] over [`ring`], [`socketpair`], [`dev`], [`procfs`].
-//! 5. [`fdtable`]: a process's descriptors. [`poll`]: waiting for several files at once.
+//! 5. The kinds: [`regular`], [`directory`], [`console`] over the pure crate `tty`, [`pipe`] over [`ring`],
+//!    [`socketpair`], [`dev`], [`procfs`].
+//! 6. [`fdtable`]: a process's descriptors. [`poll`]: waiting for several files at once.
+//!
+//! What is decided about paths, directories, moves and pages is decided in the pure crate `vfs`.
 
 pub mod console;
 pub mod dev;
 pub mod directory;
 pub mod fdtable;
 pub mod file;
-pub mod node;
+pub mod filesystem;
+mod home;
+pub mod inode;
+pub mod namespace;
 pub mod open;
+pub mod page_cache;
 pub mod path;
 pub mod pipe;
 pub mod poll;
 pub mod procfs;
+pub mod reclaim;
 pub mod regular;
 pub mod ring;
 pub mod socketpair;
@@ -29,22 +37,41 @@ pub mod user_buf;
 
 pub use bootinfo::cpio::CpioError;
 pub use file::{IoError, Mapping, OpenFile};
-pub use node::{Metadata, Node, NodeKind};
+pub use inode::{Inode, InodeRef, Kind, Metadata};
+pub use namespace::ChangeError;
 pub use open::{OpenError, open};
 pub use path::{Follow, PathError, resolve};
 pub use tree::root;
 
-/// Lock ranks of this layer. A user copy takes mmap_lock, and these are held across one.
+/// Lock ranks of this layer. A user copy takes mmap_lock: what is held across one ranks before it,
+/// what a fault takes behind it.
 pub mod rank {
     /// An open file's position.
-    pub const POSITION: u8 = 12;
+    pub const POSITION: u8 = 4;
+    /// What an open file of `/proc` says; making it may look for processes.
+    pub const PROC_TEXT: u8 = 6;
+    /// All changes of the tree; a name may be that of a process.
+    pub const NAMESPACE: u8 = 8;
     /// The bytes in a pipe.
     pub const PIPE: u8 = 14;
+    /// The contents and the size of a regular file, against other writers.
+    pub const CONTENTS: u8 = 16;
+    /// The names in one directory.
+    pub const DIRECTORY: u8 = 31;
+    /// Where a file was last named.
+    pub const HOME: u8 = 32;
+    /// A file's owner, permissions and times.
+    pub const ATTRIBUTES: u8 = 33;
+    /// The pages of a regular file.
+    pub const PAGE_CACHE: u8 = 36;
+    /// The list of all regular files.
+    pub const FILES: u8 = 37;
 }
 
 /// Builds the tree from the initramfs; called once, before any program runs.
 pub fn init(initramfs: &'static [u8]) -> Result<(), CpioError> {
     let entries = tree::build(initramfs)?;
+    procfs::init();
     log::info!(target: "fs", "initramfs: {entries} entries, {} KiB", initramfs.len() / 1024);
     Ok(())
 }

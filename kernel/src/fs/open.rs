@@ -7,12 +7,14 @@ use abi::file::OpenFlags;
 use super::console::Console;
 use super::dev::{Device, Memory};
 use super::directory::Directory;
-use super::file::{File, OpenFile};
-use super::node::{Metadata, Node, NodeKind};
-use super::path::{Follow, PathError, resolve};
-use super::procfs::OpenText;
+use super::file::{File, IoError, OpenFile};
+use super::filesystem::{self, NoSpace};
+use super::inode::{Attributes, Inode, InodeRef, Kind, Metadata};
+use super::namespace::{self, ChangeError};
+use super::page_cache::PageCache;
+use super::path::{Follow, Last, PathError, Place, Target, target};
+use super::procfs::open::OpenProc;
 use super::regular::Regular;
-use crate::mm::OutOfMemory;
 
 /// Why a file was not opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,83 +29,198 @@ pub enum OpenError {
     NotDirectory,
     /// It is a link, which must not be followed.
     IsLink,
-    /// Nothing in the tree can be changed.
-    ReadOnly,
+    /// It cannot be made.
+    Change(ChangeError),
+    /// It cannot be emptied.
+    Truncate(IoError),
     /// The device is not there.
     NoDevice,
-    /// No memory.
-    OutOfMemory,
+    /// The file system does not do that.
+    NotSupported,
+    /// The flags contradict each other.
+    Invalid,
 }
 
-/// Opens `path`, seen from the directory `base`.
+/// There is nothing at the path's end.
+const NOT_FOUND: PathError = PathError(vfs::walk::PathError::NotFound);
+
+/// Opens `path`, seen from the directory `base`; a file that is made gets these permission bits.
 pub fn open(
-    base: &'static Node,
+    base: &InodeRef,
     path: &[u8],
     flags: OpenFlags,
+    permissions: u32,
 ) -> Result<Arc<OpenFile>, OpenError> {
-    let exclusive = flags.contains(OpenFlags::CREAT | OpenFlags::EXCL);
-    let follow = match exclusive || flags.contains(OpenFlags::NOFOLLOW) {
-        true => Follow::No,
-        false => Follow::Yes,
-    };
-    match resolve(base, path, follow) {
-        Ok(_) if exclusive => Err(OpenError::Exists),
-        Ok(node) => open_node(node, flags),
-        // The name could be made, if anything could.
-        Err(PathError::LastMissing) if flags.contains(OpenFlags::CREAT) => Err(OpenError::ReadOnly),
-        Err(error) => Err(OpenError::Path(error)),
+    if flags.contains(OpenFlags::PATH) {
+        let kept = OpenFlags::PATH | OpenFlags::DIRECTORY | OpenFlags::NOFOLLOW;
+        return open_named(base, path, flags & (kept | OpenFlags::CLOEXEC));
+    }
+    if flags.contains(OpenFlags::TMPFILE) {
+        return open_nameless(base, path, flags, permissions);
+    }
+    if !flags.contains(OpenFlags::CREAT) {
+        return open_named(base, path, flags);
+    }
+    if flags.contains(OpenFlags::DIRECTORY) {
+        return Err(OpenError::Invalid);
+    }
+    match target(base, path, follow(flags))? {
+        Target::Found(_) if flags.contains(OpenFlags::EXCL) => Err(OpenError::Exists),
+        Target::Found(inode) => open_inode(&inode, flags),
+        Target::Missing(place) => create(&place, flags, permissions),
     }
 }
 
-fn open_node(node: &'static Node, flags: OpenFlags) -> Result<Arc<OpenFile>, OpenError> {
-    if flags.contains(OpenFlags::DIRECTORY) && !node.is_directory() {
+fn open_named(base: &InodeRef, path: &[u8], flags: OpenFlags) -> Result<Arc<OpenFile>, OpenError> {
+    match target(base, path, follow(flags))? {
+        Target::Found(inode) => open_inode(&inode, flags),
+        Target::Missing(_) => Err(OpenError::Path(NOT_FOUND)),
+    }
+}
+
+fn follow(flags: OpenFlags) -> Follow {
+    let exclusive = flags.contains(OpenFlags::CREAT | OpenFlags::EXCL);
+    match exclusive || flags.contains(OpenFlags::NOFOLLOW) {
+        true => Follow::No,
+        false => Follow::Yes,
+    }
+}
+
+/// Makes a regular file at a free name and opens it, whatever its permissions are.
+fn create(
+    place: &Place<Inode>,
+    flags: OpenFlags,
+    permissions: u32,
+) -> Result<Arc<OpenFile>, OpenError> {
+    if place.slash || !matches!(place.last, Last::Name(_)) {
+        return Err(OpenError::IsDirectory);
+    }
+    namespace::check_add(place)?;
+    let inode = empty_file(place.dir.fs, permissions)?;
+    match namespace::add(place, &inode) {
+        Ok(()) => Ok(OpenFile::new(Regular::new(inode), flags)),
+        Err(ChangeError::Exists) if !flags.contains(OpenFlags::EXCL) => {
+            // Somebody else was faster: it is theirs.
+            let Last::Name(name) = &place.last else {
+                return Err(OpenError::IsDirectory);
+            };
+            open_named(&place.dir, name, flags)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes a regular file that has no name and opens it (`O_TMPFILE`).
+fn open_nameless(
+    base: &InodeRef,
+    path: &[u8],
+    flags: OpenFlags,
+    permissions: u32,
+) -> Result<Arc<OpenFile>, OpenError> {
+    if !flags.writes() || !flags.contains(OpenFlags::DIRECTORY) {
+        return Err(OpenError::Invalid);
+    }
+    let directory = match target(base, path, follow(flags))? {
+        Target::Found(inode) => inode,
+        Target::Missing(_) => return Err(OpenError::Path(NOT_FOUND)),
+    };
+    if !directory.is_directory() {
+        return Err(OpenError::NotDirectory);
+    }
+    if directory.names().is_none() {
+        return Err(OpenError::NotSupported);
+    }
+    let inode = empty_file(directory.fs, permissions)?;
+    inode.set_label(alloc::format!("#{}", inode.ino).as_bytes());
+    Ok(OpenFile::new(
+        Regular::new(inode),
+        flags.difference(OpenFlags::TMPFILE),
+    ))
+}
+
+/// Makes an empty regular file that has no name yet.
+pub fn empty_file(
+    fs: &'static filesystem::FileSystem,
+    permissions: u32,
+) -> Result<InodeRef, NoSpace> {
+    let cache = PageCache::new(fs, &[]);
+    Inode::new(fs, Kind::Regular(cache), Attributes::new(permissions))
+}
+
+/// Makes a regular file without a name and opens it (`memfd_create`).
+pub fn memory_file(name: &[u8], executable: bool) -> Result<Arc<OpenFile>, OpenError> {
+    let permissions = if executable { 0o777 } else { 0o666 };
+    let inode = empty_file(&filesystem::NAMELESS, permissions)?;
+    inode.set_label(&[b"memfd:", name].concat());
+    Ok(OpenFile::new(Regular::new(inode), OpenFlags::RDWR))
+}
+
+fn open_inode(inode: &InodeRef, flags: OpenFlags) -> Result<Arc<OpenFile>, OpenError> {
+    let is_link = inode.file_type() == abi::linux::S_IFLNK;
+    if flags.contains(OpenFlags::DIRECTORY) && !inode.is_directory() {
         return Err(OpenError::NotDirectory);
     }
     if flags.contains(OpenFlags::PATH) {
-        return Ok(OpenFile::new(NameOnly { node }, flags));
+        return Ok(OpenFile::new(NameOnly(inode.clone()), flags));
     }
-    if flags.writes() || flags.intersects(OpenFlags::TRUNC | OpenFlags::CREAT) {
-        check_change(node, flags)?;
+    if is_link {
+        return Err(OpenError::IsLink);
     }
-    Ok(match &node.kind {
-        NodeKind::Directory(_) => OpenFile::new(Directory::new(node), flags),
-        NodeKind::Device(Device::Tty) => return Err(OpenError::NoDevice),
-        NodeKind::Device(Device::Console) => OpenFile::new(Console::new(node), flags),
-        NodeKind::Device(device) => OpenFile::new(Memory::new(node, *device), flags),
-        NodeKind::Text(text) => OpenFile::new(OpenText::new(node, *text)?, flags),
-        NodeKind::Regular(data) => OpenFile::new(Regular::new(node, data.clone()), flags),
-        NodeKind::Symlink(_) | NodeKind::Dynamic(_) => return Err(OpenError::IsLink),
+    let changes = flags.writes() || flags.intersects(OpenFlags::TRUNC | OpenFlags::CREAT);
+    if changes && inode.is_directory() {
+        return Err(OpenError::IsDirectory);
+    }
+    let inode = inode.clone();
+    Ok(match &inode.kind {
+        Kind::Directory(_) => OpenFile::new(Directory::new(inode), flags),
+        Kind::Device(Device::Tty | Device::Other(_)) => return Err(OpenError::NoDevice),
+        Kind::Device(Device::Console) => OpenFile::new(Console::new(inode), flags),
+        Kind::Device(device) => {
+            let device = *device;
+            OpenFile::new(Memory::new(inode, device), flags)
+        }
+        Kind::Proc(_) if inode.is_directory() => OpenFile::new(Directory::new(inode), flags),
+        Kind::Proc(node) => {
+            let node = *node;
+            OpenFile::new(OpenProc::new(inode, node)?, flags)
+        }
+        Kind::Regular(_) => {
+            if flags.contains(OpenFlags::TRUNC) {
+                inode.truncate(0).map_err(OpenError::Truncate)?;
+            }
+            OpenFile::new(Regular::new(inode), flags)
+        }
+        Kind::Symlink(_) => return Err(OpenError::IsLink),
     })
 }
 
-/// Checks an opening that would write, empty or create.
-fn check_change(node: &Node, flags: OpenFlags) -> Result<(), OpenError> {
-    let changes = flags.writes() || flags.contains(OpenFlags::TRUNC);
-    match &node.kind {
-        NodeKind::Directory(_) => Err(OpenError::IsDirectory),
-        NodeKind::Symlink(_) | NodeKind::Dynamic(_) => Err(OpenError::IsLink),
-        _ if changes && node.is_read_only() => Err(OpenError::ReadOnly),
-        _ => Ok(()),
+impl From<PathError> for OpenError {
+    fn from(error: PathError) -> Self {
+        Self::Path(error)
     }
 }
 
-impl From<OutOfMemory> for OpenError {
-    fn from(OutOfMemory: OutOfMemory) -> Self {
-        Self::OutOfMemory
+impl From<ChangeError> for OpenError {
+    fn from(error: ChangeError) -> Self {
+        Self::Change(error)
+    }
+}
+
+impl From<NoSpace> for OpenError {
+    fn from(error: NoSpace) -> Self {
+        Self::Change(error.into())
     }
 }
 
 /// A file that was named and not opened (`O_PATH`).
-struct NameOnly {
-    node: &'static Node,
-}
+struct NameOnly(InodeRef);
 
 impl File for NameOnly {
     fn metadata(&self) -> Metadata {
-        self.node.metadata()
+        self.0.metadata()
     }
 
-    fn node(&self) -> Option<&'static Node> {
-        Some(self.node)
+    fn inode(&self) -> Option<InodeRef> {
+        Some(self.0.clone())
     }
 }

@@ -15,11 +15,11 @@ use core::sync::atomic::{
 use abi::file::OpenFlags;
 use abi::linux::S_IFIFO;
 
-use super::file::{File, IoError, OpenFile, Readiness};
-use super::node::Metadata;
+use super::file::{File, IoError, OpenFile, Readiness, WriteAt};
+use super::inode::Metadata;
 use super::ring::Ring;
 use super::user_buf::UserBuf;
-use super::{poll, rank};
+use super::{filesystem, poll, rank};
 use crate::locks::{KernelHooks, Mutex, WaitQueue};
 
 type RingGuard<'a> = sync::MutexGuard<'a, Ring, { rank::PIPE }, KernelHooks>;
@@ -73,6 +73,7 @@ pub(super) fn ends() -> (ReadEnd, WriteEnd) {
 impl Pipe {
     fn metadata(&self) -> Metadata {
         Metadata {
+            dev: filesystem::PIPES.dev,
             ino: self.number as u64,
             mode: S_IFIFO | 0o600,
             nlink: 1,
@@ -213,7 +214,12 @@ impl File for WriteEnd {
         self.0.metadata()
     }
 
-    fn write(&self, from: &mut UserBuf<'_>, nonblocking: bool) -> Result<(), IoError> {
+    fn write(
+        &self,
+        _: &mut WriteAt,
+        from: &mut UserBuf<'_>,
+        nonblocking: bool,
+    ) -> Result<(), IoError> {
         let pipe = &*self.0;
         let mut buffer = buffer(min(ATOMIC_SIZE, from.left()))?;
         // A small write waits until all of it fits, a large one goes in pieces of any size.

@@ -16,11 +16,11 @@ use abi::file::OpenFlags;
 use abi::linux::S_IFSOCK;
 use addr::PAGE_SIZE;
 
-use super::file::{File, IoError, OpenFile, Readiness};
-use super::node::Metadata;
+use super::file::{File, IoError, OpenFile, Readiness, WriteAt};
+use super::inode::Metadata;
 use super::pipe::{ReadEnd, WriteEnd, ends};
 use super::user_buf::UserBuf;
-use super::{poll, rank};
+use super::{filesystem, poll, rank};
 use crate::locks::{Mutex, WaitQueue};
 use crate::mm::frame;
 
@@ -139,6 +139,7 @@ impl Channel {
 
 fn metadata() -> Metadata {
     Metadata {
+        dev: filesystem::SOCKETS.dev,
         mode: S_IFSOCK | 0o777,
         nlink: 1,
         ..Metadata::default()
@@ -171,8 +172,13 @@ impl File for Stream {
         self.read.read(at, to, nonblocking)
     }
 
-    fn write(&self, from: &mut UserBuf<'_>, nonblocking: bool) -> Result<(), IoError> {
-        self.write.write(from, nonblocking)
+    fn write(
+        &self,
+        at: &mut WriteAt,
+        from: &mut UserBuf<'_>,
+        nonblocking: bool,
+    ) -> Result<(), IoError> {
+        self.write.write(at, from, nonblocking)
     }
 
     fn readiness(&self) -> Readiness {
@@ -207,7 +213,12 @@ impl File for Packets {
         }
     }
 
-    fn write(&self, from: &mut UserBuf<'_>, nonblocking: bool) -> Result<(), IoError> {
+    fn write(
+        &self,
+        _: &mut WriteAt,
+        from: &mut UserBuf<'_>,
+        nonblocking: bool,
+    ) -> Result<(), IoError> {
         let start = from.clone();
         let sent = message(from).and_then(|message| self.outgoing.send(message, nonblocking));
         // A message that was copied but not sent does not count as transferred.

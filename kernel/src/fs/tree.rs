@@ -1,109 +1,106 @@
-//! The tree: built once from the archive, with `/dev` and `/proc` added, then never changed.
+//! The tree as it is at boot: what the archive has, and `/dev`, `/proc`, `/tmp`.
 
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::string::String;
-use alloc::vec::Vec;
 
 use abi::linux::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
 use bootinfo::cpio::{Archive, CpioError, Entry};
+use vfs::directory::Name;
+use vfs::walk::Node;
 
 use super::dev::Device;
-use super::node::{Node, NodeId, NodeKind};
-use super::procfs;
-use super::regular::FileData;
+use super::filesystem::{self, ROOT};
+use super::inode::{Attributes, Inode, InodeRef, Kind};
+use super::page_cache::PageCache;
+use super::path::{Last, Place};
+use super::{namespace, procfs};
 use crate::locks::Once;
 
-const ROOT: NodeId = 0;
-
-static TREE: Once<Vec<Node>> = Once::new();
+static TREE: Once<InodeRef> = Once::new();
 
 /// Returns the root directory.
-pub fn root() -> &'static Node {
-    node(ROOT)
+pub fn root() -> InodeRef {
+    TREE.get()
+        .expect("the tree is built before anybody looks for files")
+        .clone()
 }
 
-/// Returns the node with this number.
-pub(super) fn node(id: NodeId) -> &'static Node {
-    &TREE
-        .get()
-        .expect("the tree is built before anybody looks for files")[id]
-}
+/// Links that programs expect.
+const LINKS: [(&str, &[u8]); 4] = [
+    ("fd", b"/proc/self/fd"),
+    ("stdin", b"/proc/self/fd/0"),
+    ("stdout", b"/proc/self/fd/1"),
+    ("stderr", b"/proc/self/fd/2"),
+];
 
 /// Builds the tree; returns how many entries the archive had.
 pub(super) fn build(initramfs: &'static [u8]) -> Result<usize, CpioError> {
-    let mut builder = Builder::new();
+    filesystem::init();
+    let mut builder = Builder {
+        root: directory(0o755),
+        linked: BTreeMap::new(),
+    };
     let mut entries = 0;
     for entry in Archive::new(initramfs) {
         builder.add_entry(&entry?);
         entries += 1;
     }
     builder.add_devices();
-    builder.add_proc();
-    TREE.call_once(|| builder.finish());
+    builder.add_others();
+    TREE.call_once(|| builder.root);
     Ok(entries)
-}
-
-/// The facts about a node besides its kind.
-#[derive(Clone, Copy)]
-struct Facts {
-    permissions: u32,
-    uid: u32,
-    gid: u32,
-    mtime: u64,
-}
-
-impl Facts {
-    const fn of_mode(permissions: u32) -> Self {
-        Self {
-            permissions,
-            uid: 0,
-            gid: 0,
-            mtime: 0,
-        }
-    }
 }
 
 /// The tree while it grows.
 struct Builder {
-    nodes: Vec<Node>,
-    /// Files with several names: the archive's number of the file, and its node.
-    linked: BTreeMap<u32, NodeId>,
+    root: InodeRef,
+    /// Files with several names, by the archive's number: the archive has the bytes with the last name.
+    linked: BTreeMap<u32, Linked>,
+}
+
+struct Linked {
+    inode: InodeRef,
+    names: alloc::vec::Vec<(InodeRef, Name)>,
+}
+
+/// What boot makes always fits: the archive is smaller than the memory it is in.
+fn inode(kind: Kind, attributes: Attributes) -> InodeRef {
+    Inode::new(&ROOT, kind, attributes).expect("the tree at boot is smaller than memory")
+}
+
+fn directory(permissions: u32) -> InodeRef {
+    Inode::directory(&ROOT, Attributes::new(permissions))
+        .expect("the tree at boot is smaller than memory")
+}
+
+fn facts(entry: &Entry<'_>) -> Attributes {
+    let time = u64::from(entry.mtime) * 1_000_000_000;
+    Attributes {
+        permissions: entry.mode & 0o7777,
+        uid: entry.uid,
+        gid: entry.gid,
+        nlink: 0,
+        atime: time,
+        mtime: time,
+        ctime: time,
+    }
 }
 
 impl Builder {
-    fn new() -> Self {
-        let mut builder = Self {
-            nodes: Vec::new(),
-            linked: BTreeMap::new(),
-        };
-        builder.push(
-            ROOT,
-            Facts::of_mode(0o755),
-            NodeKind::Directory(BTreeMap::new()),
-        );
-        builder
-    }
-
     fn add_entry(&mut self, entry: &Entry<'static>) {
         let Some((parent, name)) = self.parent_of(entry.name.as_bytes()) else {
             log::warn!(target: "fs", "initramfs: entry {:?} left out: its path is no plain path", entry.name);
             return;
         };
-        let facts = Facts {
-            permissions: entry.mode & 0o7777,
-            uid: entry.uid,
-            gid: entry.gid,
-            mtime: entry.mtime.into(),
-        };
+        let facts = facts(entry);
         match entry.mode & S_IFMT {
-            _ if name.is_empty() => self.set_facts(ROOT, facts),
-            S_IFDIR => {
-                let id = self.directory(parent, name);
-                self.set_facts(id, facts);
-            }
-            S_IFREG => self.add_regular(parent, name, facts, entry),
-            S_IFLNK => self.add(parent, name, facts, NodeKind::Symlink(entry.data.to_vec())),
+            _ if name.is_empty() => set_facts(&self.root, facts),
+            S_IFDIR => set_facts(&named_directory(&parent, name), facts),
+            S_IFREG => self.add_regular(&parent, name, facts, entry),
+            S_IFLNK => put(
+                &parent,
+                name,
+                &inode(Kind::Symlink(entry.data.to_vec()), facts),
+            ),
             kind => {
                 log::warn!(target: "fs", "initramfs: {:?} left out: type {kind:o} comes from the kernel", entry.name)
             }
@@ -112,161 +109,101 @@ impl Builder {
 
     /// Adds a file; a name of one that is there already becomes a hard link. Of such a group the
     /// archive carries the bytes with the last name.
-    fn add_regular(&mut self, parent: NodeId, name: &[u8], facts: Facts, entry: &Entry<'static>) {
-        let file = || NodeKind::Regular(FileData::new(display(entry.name), entry.data));
+    fn add_regular(
+        &mut self,
+        parent: &InodeRef,
+        name: &[u8],
+        facts: Attributes,
+        entry: &Entry<'static>,
+    ) {
+        let file = || inode(Kind::Regular(PageCache::new(&ROOT, entry.data)), facts);
         if entry.nlink < 2 {
-            return self.add(parent, name, facts, file());
+            return put(parent, name, &file());
         }
-        match self.linked.get(&entry.ino).copied() {
-            Some(id) => {
-                if !entry.data.is_empty() {
-                    self.nodes[id].kind = file();
-                }
-                self.link(parent, name, id);
-            }
-            None => {
-                let id = self.push(parent, facts, file());
-                self.linked.insert(entry.ino, id);
-                self.link(parent, name, id);
+        let linked = self.linked.entry(entry.ino).or_insert_with(|| Linked {
+            inode: file(),
+            names: alloc::vec::Vec::new(),
+        });
+        if !entry.data.is_empty() {
+            linked.inode = file();
+            for (parent, name) in &linked.names {
+                put(parent, name, &linked.inode);
             }
         }
+        put(parent, name, &linked.inode);
+        linked.names.push((parent.clone(), Name::from(name)));
     }
 
     fn add_devices(&mut self) {
-        let dev = self.directory(ROOT, b"dev");
+        let dev = named_directory(&self.root, b"dev");
         for device in Device::ALL {
-            let facts = Facts::of_mode(device.permissions());
-            self.add(
-                dev,
-                device.name().as_bytes(),
-                facts,
-                NodeKind::Device(device),
-            );
+            let facts = Attributes::new(device.permissions());
+            let file = inode(Kind::Device(device), facts);
+            put(&dev, device.name().as_bytes(), &file);
         }
+        for (name, target) in LINKS {
+            let link = Kind::Symlink(target.to_vec());
+            put(&dev, name.as_bytes(), &inode(link, Attributes::new(0o777)));
+        }
+        let shm = named_directory(&dev, b"shm");
+        shm.change(|facts| facts.permissions = 0o1777);
     }
 
-    fn add_proc(&mut self) {
-        let proc = self.directory(ROOT, b"proc");
-        let own = self.directory(proc, b"self");
-        for text in procfs::Text::ALL {
-            let parent = if text.is_of_process() { own } else { proc };
-            self.add(
-                parent,
-                text.name().as_bytes(),
-                Facts::of_mode(0o444),
-                NodeKind::Text(text),
-            );
-        }
-        for link in procfs::Link::ALL {
-            self.add(
-                own,
-                link.name().as_bytes(),
-                Facts::of_mode(0o777),
-                NodeKind::Dynamic(link),
-            );
-        }
+    fn add_others(&mut self) {
+        let tmp = named_directory(&self.root, b"tmp");
+        tmp.change(|facts| facts.permissions = 0o1777);
+        put(&self.root, b"proc", &procfs::root());
     }
 
     /// Splits an archive path into its directory, made if missing, and its last name.
-    fn parent_of<'a>(&mut self, path: &'a [u8]) -> Option<(NodeId, &'a [u8])> {
+    fn parent_of<'a>(&mut self, path: &'a [u8]) -> Option<(InodeRef, &'a [u8])> {
         let mut names = path
             .split(|byte| *byte == b'/')
             .filter(|name| !name.is_empty() && *name != b".");
         let Some(last) = names.next_back() else {
-            return Some((ROOT, &[]));
+            return Some((self.root.clone(), &[]));
         };
-        let mut parent = ROOT;
+        let mut parent = self.root.clone();
         for name in names {
-            if name == b".." || !matches!(self.nodes[parent].kind, NodeKind::Directory(_)) {
+            if name == b".." || !parent.is_directory() {
                 return None;
             }
-            parent = self.directory(parent, name);
+            parent = named_directory(&parent, name);
         }
-        let usable = last != b".." && matches!(self.nodes[parent].kind, NodeKind::Directory(_));
+        let usable = last != b".." && parent.is_directory();
         usable.then_some((parent, last))
-    }
-
-    /// Returns the directory `name`, made if it is missing.
-    fn directory(&mut self, parent: NodeId, name: &[u8]) -> NodeId {
-        if let NodeKind::Directory(children) = &self.nodes[parent].kind
-            && let Some(id) = children.get(name)
-        {
-            return *id;
-        }
-        let id = self.push(
-            parent,
-            Facts::of_mode(0o755),
-            NodeKind::Directory(BTreeMap::new()),
-        );
-        self.link(parent, name, id);
-        id
-    }
-
-    /// Adds a node under a name; a later one of the same name takes its place.
-    fn add(&mut self, parent: NodeId, name: &[u8], facts: Facts, kind: NodeKind) {
-        let id = self.push(parent, facts, kind);
-        self.link(parent, name, id);
-    }
-
-    fn push(&mut self, parent: NodeId, facts: Facts, kind: NodeKind) -> NodeId {
-        let id = self.nodes.len();
-        let Facts {
-            permissions,
-            uid,
-            gid,
-            mtime,
-        } = facts;
-        self.nodes.push(Node {
-            id,
-            parent,
-            permissions,
-            uid,
-            gid,
-            mtime,
-            nlink: 0,
-            kind,
-        });
-        id
-    }
-
-    fn set_facts(&mut self, id: NodeId, facts: Facts) {
-        let node = &mut self.nodes[id];
-        node.permissions = facts.permissions;
-        node.uid = facts.uid;
-        node.gid = facts.gid;
-        node.mtime = facts.mtime;
-    }
-
-    fn link(&mut self, parent: NodeId, name: &[u8], id: NodeId) {
-        if let NodeKind::Directory(children) = &mut self.nodes[parent].kind {
-            children.insert(Box::from(name), id);
-        }
-    }
-
-    /// Counts the names of each node, now that all are there.
-    fn finish(mut self) -> Vec<Node> {
-        let mut counts = alloc::vec![0; self.nodes.len()];
-        for node in &self.nodes {
-            let NodeKind::Directory(children) = &node.kind else {
-                continue;
-            };
-            counts[node.id] += 2;
-            for child in children.values() {
-                match self.nodes[*child].kind {
-                    NodeKind::Directory(_) => counts[node.id] += 1,
-                    _ => counts[*child] += 1,
-                }
-            }
-        }
-        for (node, count) in self.nodes.iter_mut().zip(counts) {
-            node.nlink = count;
-        }
-        self.nodes
     }
 }
 
-/// The name a file has in `/proc/PID/maps`.
-fn display(name: &str) -> String {
-    let plain = name.trim_start_matches("./").trim_start_matches('/');
-    [String::from("/"), String::from(plain)].concat()
+/// Returns the directory `name`, made if it is missing.
+fn named_directory(parent: &InodeRef, name: &[u8]) -> InodeRef {
+    parent.child(name).unwrap_or_else(|| {
+        let made = directory(0o755);
+        put(parent, name, &made);
+        made
+    })
+}
+
+/// Puts a file under a name; a later one of the same name takes its place.
+fn put(parent: &InodeRef, name: &[u8], inode: &InodeRef) {
+    let place = Place {
+        dir: parent.clone(),
+        last: Last::Name(name.to_vec()),
+        slash: false,
+    };
+    // What was there goes, unless it is a directory with names in it: then it stays.
+    let _ = namespace::unlink(&place);
+    let _ = namespace::rmdir(&place);
+    if let Err(error) = namespace::add(&place, inode) {
+        log::warn!(target: "fs", "initramfs: a second {:?} left out: {error:?}", core::str::from_utf8(name));
+    }
+}
+
+fn set_facts(inode: &InodeRef, facts: Attributes) {
+    inode.change(|own| {
+        *own = Attributes {
+            nlink: own.nlink,
+            ..facts
+        }
+    });
 }

@@ -1,5 +1,9 @@
 //! Where the bytes of a read go and those of a write come from: spans of the program's memory.
 
+use core::ops::Range;
+
+use addr::Frame;
+
 use crate::mm::uaccess;
 
 /// A span of user memory, not checked.
@@ -21,6 +25,8 @@ pub struct UserBuf<'a> {
     /// Bytes of the first span that are done.
     offset: u64,
     done: usize,
+    /// Where `done` ends, whatever room there is.
+    max: usize,
 }
 
 /// The program may not touch the memory it named.
@@ -34,6 +40,7 @@ impl<'a> UserBuf<'a> {
             spans,
             offset: 0,
             done: 0,
+            max: usize::MAX,
         }
     }
 
@@ -45,7 +52,7 @@ impl<'a> UserBuf<'a> {
     /// Returns how many bytes there is still room for, or data of.
     pub fn left(&self) -> usize {
         let total: u64 = self.spans.iter().map(|span| span.len).sum();
-        (total - self.offset) as usize
+        ((total - self.offset) as usize).min(self.max - self.done)
     }
 
     /// Copies `bytes` to the program, as far as there is room.
@@ -68,11 +75,40 @@ impl<'a> UserBuf<'a> {
         })
     }
 
-    /// Writes zeros everywhere there is room.
-    pub fn put_zeros(&mut self) -> Result<(), BadAddress> {
-        self.each_piece(usize::MAX, |addr, len| {
+    /// Copies the bytes `within` of a frame that the caller has a reference to.
+    pub fn put_frame(&mut self, frame: Frame, within: Range<usize>) -> Result<(), BadAddress> {
+        let mut at = within.start;
+        self.each_piece(within.len(), |addr, len| {
+            let copied = uaccess::copy_frame_to_user(addr, frame, at..at + len);
+            at += len;
+            copied
+        })
+    }
+
+    /// Fills the bytes `within` of a frame that the caller has a reference to.
+    pub fn take_frame(&mut self, frame: Frame, within: Range<usize>) -> Result<(), BadAddress> {
+        let mut at = within.start;
+        self.each_piece(within.len(), |addr, len| {
+            let copied = uaccess::copy_from_user_to_frame(frame, at..at + len, addr);
+            at += len;
+            copied
+        })
+    }
+
+    /// Writes at most `max` zeros, as far as there is room.
+    pub fn put_zeros(&mut self, max: usize) -> Result<(), BadAddress> {
+        self.each_piece(max, |addr, len| {
             uaccess::clear_user(addr, len as u64) as usize
         })
+    }
+
+    /// Leaves out what lies beyond the next `max` bytes, if anything does.
+    pub fn limit(&mut self, max: u64) {
+        self.max = self.max.min(
+            usize::try_from(max)
+                .unwrap_or(usize::MAX)
+                .saturating_add(self.done),
+        );
     }
 
     /// Counts everything that is left as transferred, without looking at it.
@@ -88,7 +124,7 @@ impl<'a> UserBuf<'a> {
         max: usize,
         mut copy: impl FnMut(u64, usize) -> usize,
     ) -> Result<(), BadAddress> {
-        let mut left = max;
+        let mut left = max.min(self.max - self.done);
         while left > 0 {
             let Some(span) = self.spans.first() else {
                 return Ok(());

@@ -6,11 +6,13 @@
 #![expect(unsafe_code, reason = "turns physical addresses into pointers")]
 
 use core::arch::asm;
+use core::ops::Range;
 use core::sync::atomic::AtomicU64;
 
 use addr::{Frame, PAGE_SIZE, PhysAddr};
 
 use super::layout::PHYSMAP;
+use crate::arch::uaccess;
 
 /// Entries of a page table.
 pub const TABLE_ENTRIES: usize = 512;
@@ -100,6 +102,35 @@ pub fn read(frame: Frame, offset: usize, bytes: &mut [u8]) {
     let from = unsafe { pointer(frame).add(offset) };
     // SAFETY: as for `write`, the other way round.
     unsafe { core::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len()) };
+}
+
+/// Fills the bytes `within` of the frame with zeros.
+pub fn zero_range(frame: Frame, within: Range<usize>) {
+    check(within.start, within.len());
+    // SAFETY: the range lies within the frame, as checked above.
+    let start = unsafe { pointer(frame).add(within.start) };
+    // SAFETY: the direct map makes them writable bytes; whoever maps the frame may race, as programs may.
+    unsafe { core::ptr::write_bytes(start, 0, within.len()) };
+}
+
+/// Fills the bytes `within` of the frame from user address `from`; returns how many were *not* copied.
+///
+/// May sleep, and needs a reference to the frame: programs may see it and change it meanwhile.
+pub fn copy_from_user(frame: Frame, within: Range<usize>, from: u64) -> usize {
+    check(within.start, within.len());
+    let to = pointer(frame) as u64 + within.start as u64;
+    // SAFETY: the direct map makes the range writable bytes, which only raw copies ever touch.
+    unsafe { uaccess::copy_from_user_to(to, from, within.len()) }
+}
+
+/// Copies the bytes `within` of the frame to user address `to`; returns how many were *not* copied.
+///
+/// May sleep, and needs a reference to the frame.
+pub fn copy_to_user(to: u64, frame: Frame, within: Range<usize>) -> usize {
+    check(within.start, within.len());
+    let from = pointer(frame) as u64 + within.start as u64;
+    // SAFETY: the direct map makes the range readable bytes.
+    unsafe { uaccess::copy_to_user_from(to, from, within.len()) }
 }
 
 /// Views `len` bytes of physical memory that nobody will ever write to or free.

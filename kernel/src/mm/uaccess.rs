@@ -6,9 +6,12 @@
 //! (PF-14). Such a copy may sleep and counts as taking mmap_lock: no spin lock is held.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
+use addr::Frame;
 use zerocopy::{FromBytes, IntoBytes};
 
+use super::physmap;
 use crate::arch::uaccess::{self as raw, StringCopy};
 use crate::locks;
 
@@ -54,6 +57,22 @@ pub fn copy_from_user_partial(to: &mut [u8], from: u64) -> usize {
 pub fn copy_to_user_partial(to: u64, from: &[u8]) -> usize {
     locks::assert_may_sleep();
     from.len() - raw::copy_to_user(to, from)
+}
+
+/// Fills the bytes `within` of a frame from user memory and returns how many there were.
+///
+/// The caller has a reference to the frame, and no lock that a fault needs.
+pub fn copy_from_user_to_frame(frame: Frame, within: Range<usize>, from: u64) -> usize {
+    locks::assert_may_sleep();
+    within.len() - physmap::copy_from_user(frame, within, from)
+}
+
+/// Writes the bytes `within` of a frame to user memory and returns how many were written.
+///
+/// The caller has a reference to the frame, and no lock that a fault needs.
+pub fn copy_frame_to_user(to: u64, frame: Frame, within: Range<usize>) -> usize {
+    locks::assert_may_sleep();
+    within.len() - physmap::copy_to_user(to, frame, within)
 }
 
 /// Zeroes user memory and returns how many bytes were.

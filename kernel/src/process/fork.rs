@@ -92,7 +92,7 @@ impl Process {
         }
         // One lock after the other: the locks of a process have one rank and never nest.
         let files = self.with_files(|files| files.clone());
-        let place = *self.place.lock();
+        let place = self.place.lock().clone();
         let trap = self.trap();
         let limits = self.limits.lock().clone();
         let program = self.program();

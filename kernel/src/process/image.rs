@@ -2,7 +2,7 @@
 //!
 //! What goes where is decided by `exec::plan` and `exec::stack`; here it is mapped and written.
 
-use alloc::sync::Arc;
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -16,8 +16,7 @@ use pte::Prot;
 use vma::VmFlags;
 
 use crate::fs::dev::random_bytes;
-use crate::fs::regular::FileData;
-use crate::fs::{Follow, Node, NodeKind, PathError, resolve};
+use crate::fs::{Follow, InodeRef, PathError, resolve};
 use crate::mm::mm_struct::MmLimits;
 use crate::mm::remote::RemoteFault;
 use crate::mm::{MapBacking, MapError, MapKind, MapRequest, Mm, MmUserRef, OutOfMemory};
@@ -26,6 +25,8 @@ use crate::mm::{MapBacking, MapError, MapKind, MapRequest, Mm, MmUserRef, OutOfM
 const PIE_BASE: u64 = 0x5555_5555_4000;
 /// What a new stack has mapped below the words it starts with (ES-4).
 const STACK_ROOM: u64 = 128 * 1024;
+/// How much of a file that was written to is looked at for its headers.
+const HEAD: usize = 32 << 10;
 /// How many scripts may be run by scripts.
 const MAX_SCRIPTS: usize = 5;
 /// Clock ticks per second, as `times` counts them.
@@ -44,7 +45,7 @@ pub struct ExecRequest {
     /// Environment.
     pub envp: Strings,
     /// Where a relative path begins.
-    pub cwd: &'static Node,
+    pub cwd: InodeRef,
     /// What the new address space may hold.
     pub limits: MmLimits,
 }
@@ -85,16 +86,16 @@ pub enum ExecveError {
 }
 
 /// Says whether a program could be found: `execve` fails for its path before it looks at the arguments (EX-1).
-pub fn find(cwd: &'static Node, path: &[u8]) -> Result<(), ExecveError> {
+pub fn find(cwd: &InodeRef, path: &[u8]) -> Result<(), ExecveError> {
     Found::new(cwd, path).map(drop)
 }
 
 /// Builds the image of a program.
 pub fn load(mut request: ExecRequest) -> Result<Image, ExecveError> {
     let program = find_program(&mut request)?;
-    let plan = exec::plan(program.data.bytes(), program.len())?;
+    let plan = exec::plan(&program.head, program.len())?;
     let interpreter = match plan.interpreter {
-        Some(path) => Some(Found::new(request.cwd, path)?),
+        Some(path) => Some(Found::new(&request.cwd, path)?),
         None => None,
     };
     let mm = Mm::new()?;
@@ -106,15 +107,16 @@ pub fn load(mut request: ExecRequest) -> Result<Image, ExecveError> {
         mm,
         entry: start.entry,
         sp: stack.sp,
-        exe: program.node.path(),
+        exe: program.inode.path(),
         arguments: stack.arg_start..stack.arg_end,
     })
 }
 
 /// A program's file.
 struct Found {
-    node: &'static Node,
-    data: Arc<FileData>,
+    inode: InodeRef,
+    /// Its first bytes, or all of them: what headers and names are read from.
+    head: Cow<'static, [u8]>,
 }
 
 /// Where control goes first.
@@ -125,19 +127,20 @@ struct Start {
 }
 
 impl Found {
-    fn new(cwd: &'static Node, path: &[u8]) -> Result<Self, ExecveError> {
-        let node = resolve(cwd, path, Follow::Yes).map_err(ExecveError::Path)?;
-        match &node.kind {
-            NodeKind::Regular(data) if node.is_executable() => Ok(Self {
-                node,
-                data: data.clone(),
-            }),
-            _ => Err(ExecveError::NotExecutable),
-        }
+    fn new(cwd: &InodeRef, path: &[u8]) -> Result<Self, ExecveError> {
+        let inode = resolve(cwd, path, Follow::Yes).map_err(ExecveError::Path)?;
+        let Some(cache) = inode.cache().filter(|_| inode.is_executable()) else {
+            return Err(ExecveError::NotExecutable);
+        };
+        let head = match cache.unwritten() {
+            Some(bytes) => Cow::Borrowed(bytes),
+            None => Cow::Owned(cache.head(HEAD)?),
+        };
+        Ok(Self { inode, head })
     }
 
     fn len(&self) -> u64 {
-        self.data.bytes().len() as u64
+        self.inode.metadata().size
     }
 }
 
@@ -145,8 +148,8 @@ impl Found {
 fn find_program(request: &mut ExecRequest) -> Result<Found, ExecveError> {
     let mut path = request.path.clone();
     for _ in 0..=MAX_SCRIPTS {
-        let found = Found::new(request.cwd, &path)?;
-        let Some(line) = shebang::parse(found.data.bytes()) else {
+        let found = Found::new(&request.cwd, &path)?;
+        let Some(line) = shebang::parse(&found.head) else {
             return Ok(found);
         };
         let line = line.map_err(ExecveError::Script)?;
@@ -178,11 +181,7 @@ fn map_all<'a>(
         };
         return Ok((plan, start));
     };
-    let loader = place(
-        mm,
-        exec::plan(interpreter.data.bytes(), interpreter.len())?,
-        false,
-    )?;
+    let loader = place(mm, exec::plan(&interpreter.head, interpreter.len())?, false)?;
     map_program(mm, &loader, interpreter)?;
     let base = match loader.kind {
         Kind::Pie => loader.span.start.start().as_u64(),
@@ -241,7 +240,7 @@ fn map_program(mm: &Mm, plan: &LoadPlan<'_>, found: &Found) -> Result<(), Execve
 
 fn map_segment(mm: &Mm, segment: &Segment, found: &Found) -> Result<(), ExecveError> {
     let file = MapBacking::File {
-        source: found.data.clone(),
+        source: found.inode.clone(),
         page: segment.file_page,
     };
     map_pages(mm, segment.file_range(), segment.prot, file)?;

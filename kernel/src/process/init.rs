@@ -12,10 +12,9 @@ use sigstate::SignalState;
 use super::exec::base_name;
 use super::image::{self, ExecRequest, ExecveError, Image};
 use super::power::{self, Ending};
-use super::view::OwnView;
-use super::{Process, Program, tree};
+use super::{Process, Program, tree, view};
 use crate::arch::trapframe::TrapFrame;
-use crate::fs::{self, procfs};
+use crate::fs;
 use crate::mm::mm_struct::MmLimits;
 use crate::mm::{OutOfMemory, inject};
 use crate::sched;
@@ -28,7 +27,7 @@ const ENVIRONMENT: [&str; 3] = ["HOME=/", "TERM=linux", "PATH=/bin:/sbin:/usr/bi
 
 /// Starts init as the command line says, or says why that cannot be done and ends the machine.
 pub fn start_init(cmdline: &CommandLine) {
-    procfs::set_process_view(&OwnView);
+    view::init();
     let path = cmdline.init.as_deref().unwrap_or(DEFAULT_INIT);
     let argv = [path]
         .into_iter()
@@ -103,7 +102,7 @@ fn start(image: Image, path: &str) -> Result<(), OutOfMemory> {
 fn open_console(process: &Process) {
     let limit = process.fd_limit();
     let console =
-        fs::open(fs::root(), b"/dev/console", OpenFlags::RDWR).expect("the tree has a console");
+        fs::open(&fs::root(), b"/dev/console", OpenFlags::RDWR, 0).expect("the tree has a console");
     for _ in 0..3 {
         let inserted = process.with_files(|files| files.insert(console.clone(), false, 0, limit));
         inserted.expect("an empty table has room");

@@ -36,7 +36,7 @@ use core::ops::{Deref, Range};
 use core::sync::atomic::AtomicU64;
 
 use crate::fs::fdtable::FdTable;
-use crate::fs::{Node, OpenFile};
+use crate::fs::{InodeRef, OpenFile};
 use crate::locks::{SpinLock, WaitQueue, rank};
 use crate::task::{self, Owner, Task, TaskRef};
 
@@ -83,10 +83,10 @@ pub struct Process {
 }
 
 /// Where a process is in the tree of files.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Place {
     /// The working directory.
-    pub cwd: &'static Node,
+    pub cwd: InodeRef,
     /// Permission bits that new files do not get.
     pub umask: u32,
 }
@@ -150,13 +150,19 @@ impl Process {
     }
 
     /// Returns the working directory.
-    pub fn cwd(&self) -> &'static Node {
-        self.place.lock().cwd
+    pub fn cwd(&self) -> InodeRef {
+        self.place.lock().cwd.clone()
     }
 
     /// Changes the working directory.
-    pub fn set_cwd(&self, cwd: &'static Node) {
-        self.place.lock().cwd = cwd;
+    pub fn set_cwd(&self, cwd: InodeRef) {
+        let old = core::mem::replace(&mut self.place.lock().cwd, cwd);
+        drop(old); // outside the lock: it may be the last reference to a directory
+    }
+
+    /// Returns the mask of permission bits that new files do not get.
+    pub fn umask(&self) -> u32 {
+        self.place.lock().umask
     }
 
     /// Sets the mask of permission bits and returns the old one.

@@ -134,6 +134,19 @@ pub fn find_all(wanted: impl Fn(u32, &Family) -> bool) -> Vec<Arc<Process>> {
         .collect()
 }
 
+/// Returns the lowest number of a process at or above `from`.
+pub fn next_pid(from: u32) -> Option<u32> {
+    TREE.lock().nodes.range(from..).next().map(|(pid, _)| *pid)
+}
+
+/// Returns whether a process has ended and waits to be waited for.
+pub fn has_ended(pid: u32) -> bool {
+    let tree = TREE.lock();
+    tree.nodes
+        .get(&pid)
+        .is_some_and(|node| node.ended.is_some())
+}
+
 /// Returns how many processes there are, ended ones included.
 pub fn count() -> usize {
     TREE.lock().nodes.len()

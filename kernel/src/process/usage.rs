@@ -2,7 +2,8 @@
 
 use core::ops::Add;
 
-use crate::task;
+use super::Process;
+use crate::task::{self, Task};
 
 /// Sums over a process's life. User and system time are not told apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -18,7 +19,17 @@ pub struct Usage {
 impl Usage {
     /// Returns what the current process used so far, its finished turns on the CPU.
     pub fn of_current() -> Self {
-        let task = task::current();
+        Self::of_task(&task::current())
+    }
+
+    /// Returns what a process used so far; nothing once its task is gone.
+    pub fn of(process: &Process) -> Self {
+        process
+            .task()
+            .map_or_else(Self::default, |task| Self::of_task(&task))
+    }
+
+    fn of_task(task: &Task) -> Self {
         let (min_faults, maj_faults) = task.faults();
         Self {
             cpu_ns: task.run_ns(),

@@ -1,43 +1,105 @@
-//! What `/proc/self` shows of a process.
+//! What `/proc` shows of processes.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::any::Any;
 use core::fmt::{self, Write};
 use core::ops::Range;
 
-use super::{current, tree, usage::Usage};
-use crate::fs::procfs::ProcessView;
-use crate::task;
+use super::{Process, current, tree, usage::Usage};
+use crate::fs::procfs::registry::{ProcessFacts, Processes, What, register, set_processes};
+use crate::fs::{InodeRef, OpenFile};
+use crate::mm::MmUserRef;
+use crate::task::{Name, TaskMm};
 
-/// The view of whoever asks.
-pub struct OwnView;
+/// Adds what this layer has to say to `/proc`.
+pub(super) fn init() {
+    set_processes(&AllProcesses);
+    register("stat", What::ProcessText(stat));
+}
 
-impl ProcessView for OwnView {
-    fn exe(&self) -> Vec<u8> {
-        current().program().exe
+struct AllProcesses;
+
+impl Processes for AllProcesses {
+    fn find(&self, pid: u32) -> Option<Arc<dyn ProcessFacts>> {
+        let process: Arc<dyn ProcessFacts> = tree::find(pid)?;
+        Some(process)
     }
 
-    fn cwd(&self) -> Vec<u8> {
-        current().cwd().path()
+    fn next(&self, from: u32) -> Option<u32> {
+        tree::next_pid(from)
+    }
+
+    fn own(&self) -> u32 {
+        current().pid()
+    }
+}
+
+impl ProcessFacts for Process {
+    fn name(&self) -> Name {
+        self.task().map_or_else(Name::new, |task| task.name())
+    }
+
+    fn set_name(&self, name: &str) {
+        if let Some(task) = self.task() {
+            task.set_name(name);
+        }
+    }
+
+    fn mm(&self) -> Option<MmUserRef> {
+        match &*self.task()?.mm_slot().lock() {
+            TaskMm::User(mm) => Some(mm.clone()),
+            _ => None,
+        }
+    }
+
+    fn exe(&self) -> Vec<u8> {
+        self.program().exe
+    }
+
+    fn cwd(&self) -> InodeRef {
+        Process::cwd(self)
     }
 
     fn arguments(&self) -> Range<u64> {
-        current().program().arguments
+        self.program().arguments
     }
 
-    /// The first fields of the line, up to the CPU times; those that follow are not kept.
-    fn stat(&self, out: &mut dyn Write) -> fmt::Result {
-        let pid = current().pid();
-        let Some(family) = tree::family(pid) else {
-            return Ok(());
-        };
-        let usage = Usage::of_current();
-        write!(out, "{pid} ({}) R ", task::current().name())?;
-        write!(
-            out,
-            "{} {} {} 0 -1 0 ",
-            family.parent, family.group, family.session
-        )?;
-        write!(out, "{} 0 {} 0 ", usage.min_faults, usage.maj_faults)?;
-        writeln!(out, "{} 0", usage.cpu_ns / 10_000_000)
+    fn file(&self, fd: i32) -> Option<Arc<OpenFile>> {
+        Process::file(self, fd)
     }
+
+    fn next_fd(&self, from: i32) -> Option<i32> {
+        self.with_files(|files| files.next(from))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The process behind a view; every view is one.
+pub fn process_of(facts: &dyn ProcessFacts) -> Option<&Process> {
+    facts.as_any().downcast_ref()
+}
+
+/// The first fields of the line, up to the CPU times; those that follow are not kept.
+fn stat(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
+    let Some(process) = process_of(facts) else {
+        return Ok(());
+    };
+    let pid = process.pid();
+    let Some(family) = tree::family(pid) else {
+        return Ok(());
+    };
+    let usage = Usage::of(process);
+    let state = if tree::has_ended(pid) { 'Z' } else { 'R' };
+    write!(out, "{pid} ({}) {state} ", facts.name())?;
+    write!(
+        out,
+        "{} {} {} 0 -1 0 ",
+        family.parent, family.group, family.session
+    )?;
+    write!(out, "{} 0 {} 0 ", usage.min_faults, usage.maj_faults)?;
+    writeln!(out, "{} 0", usage.cpu_ns / 10_000_000)
 }

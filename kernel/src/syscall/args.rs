@@ -9,9 +9,9 @@ use abi::linux::{AT_FDCWD, UIO_MAXIOV};
 use abi::time::Timespec;
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::fs::path::PATH_MAX;
+use crate::fs::path::{PATH_MAX, Place, place};
 use crate::fs::user_buf::UserSpan;
-use crate::fs::{Follow, Node, OpenFile, resolve};
+use crate::fs::{Follow, Inode, InodeRef, OpenFile, resolve};
 use crate::mm::uaccess;
 use crate::process;
 
@@ -29,25 +29,41 @@ pub fn path(addr: u64) -> Result<Vec<u8>, Errno> {
 }
 
 /// Returns the directory that a relative path of an `…at` call begins in.
-pub fn directory(fd: u64, path: &[u8]) -> Result<&'static Node, Errno> {
+pub fn directory(fd: u64, path: &[u8]) -> Result<InodeRef, Errno> {
     if path.is_empty() {
         return Err(Errno::ENOENT);
     }
     if fd as i32 == AT_FDCWD || path.starts_with(b"/") {
         return Ok(process::current().cwd());
     }
-    let node = file(fd)?.file().node().ok_or(Errno::ENOTDIR)?;
-    if node.is_directory() {
-        Ok(node)
+    let inode = file(fd)?.file().inode().ok_or(Errno::ENOTDIR)?;
+    if inode.is_directory() {
+        Ok(inode)
     } else {
         Err(Errno::ENOTDIR)
     }
 }
 
 /// Finds what the path at `addr` stands for, seen from the directory `fd`.
-pub fn node_at(fd: u64, addr: u64, follow: Follow) -> Result<&'static Node, Errno> {
+pub fn inode_at(fd: u64, addr: u64, follow: Follow) -> Result<InodeRef, Errno> {
     let path = path(addr)?;
-    Ok(resolve(directory(fd, &path)?, &path, follow)?)
+    Ok(resolve(&directory(fd, &path)?, &path, follow)?)
+}
+
+/// Finds what the path at `addr` stands for; an empty one, if that is allowed, stands for `fd` itself.
+pub fn inode_or_fd(fd: u64, addr: u64, follow: Follow, empty: bool) -> Result<InodeRef, Errno> {
+    let path = path(addr)?;
+    match path.is_empty() && empty {
+        true if fd as i32 == AT_FDCWD => Ok(process::current().cwd()),
+        true => file(fd)?.file().inode().ok_or(Errno::EINVAL),
+        false => Ok(resolve(&directory(fd, &path)?, &path, follow)?),
+    }
+}
+
+/// Finds the directory that the last component of the path at `addr` is in.
+pub fn place_at(fd: u64, addr: u64) -> Result<Place<Inode>, Errno> {
+    let path = path(addr)?;
+    Ok(place(&directory(fd, &path)?, &path)?)
 }
 
 /// Makes a span of a buffer's address and length; what lies outside user space is refused.

@@ -4,9 +4,8 @@ use abi::Errno;
 use sigframe::StackError;
 
 use crate::fs::fdtable::FdError;
-use crate::fs::file::SeekError;
 use crate::fs::user_buf::BadAddress;
-use crate::fs::{IoError, OpenError, PathError};
+use crate::fs::{ChangeError, IoError, OpenError, PathError};
 use crate::mm::madvise::AdviseError;
 use crate::mm::mlock::{LockError, SyncError};
 use crate::mm::mremap::RemapError;
@@ -18,6 +17,7 @@ use crate::process::limits::LimitError;
 use crate::process::signal::SendError;
 use crate::process::tree::GroupError;
 use crate::process::wait::WaitError;
+use vfs::walk;
 
 /// The number for an alternate signal stack that is refused.
 pub fn bad_stack(error: StackError) -> Errno {
@@ -76,10 +76,10 @@ errnos!(CstrError {
 });
 
 errnos!(PathError {
-    PathError::NotFound | PathError::LastMissing => Self::ENOENT,
-    PathError::NotDirectory => Self::ENOTDIR,
-    PathError::TooLong => Self::ENAMETOOLONG,
-    PathError::Loop => Self::ELOOP,
+    PathError(walk::PathError::NotFound) => Self::ENOENT,
+    PathError(walk::PathError::NotDirectory) => Self::ENOTDIR,
+    PathError(walk::PathError::TooLong) => Self::ENAMETOOLONG,
+    PathError(walk::PathError::Loop) => Self::ELOOP,
 });
 
 errnos!(OpenError {
@@ -88,9 +88,26 @@ errnos!(OpenError {
     OpenError::IsDirectory => Self::EISDIR,
     OpenError::NotDirectory => Self::ENOTDIR,
     OpenError::IsLink => Self::ELOOP,
-    OpenError::ReadOnly => Self::EROFS,
+    OpenError::Change(error) => error.into(),
+    OpenError::Truncate(error) => error.into(),
     OpenError::NoDevice => Self::ENXIO,
-    OpenError::OutOfMemory => Self::ENOMEM,
+    OpenError::NotSupported => Self::EOPNOTSUPP,
+    OpenError::Invalid => Self::EINVAL,
+});
+
+errnos!(ChangeError {
+    ChangeError::Path(error) => error.into(),
+    ChangeError::NotFound => Self::ENOENT,
+    ChangeError::Exists => Self::EEXIST,
+    ChangeError::NotDirectory => Self::ENOTDIR,
+    ChangeError::IsDirectory => Self::EISDIR,
+    ChangeError::NotEmpty => Self::ENOTEMPTY,
+    ChangeError::Invalid => Self::EINVAL,
+    ChangeError::Busy => Self::EBUSY,
+    ChangeError::OtherFileSystem => Self::EXDEV,
+    ChangeError::NotPermitted => Self::EPERM,
+    ChangeError::NoSpace => Self::ENOSPC,
+    ChangeError::OutOfMemory => Self::ENOMEM,
 });
 
 errnos!(IoError {
@@ -103,14 +120,12 @@ errnos!(IoError {
     IoError::BrokenPipe => Self::EPIPE,
     IoError::NotSeekable => Self::ESPIPE,
     IoError::Invalid => Self::EINVAL,
+    IoError::BeyondEnd => Self::ENXIO,
     IoError::TooLong => Self::EMSGSIZE,
+    IoError::TooLarge => Self::EFBIG,
+    IoError::NoSpace => Self::ENOSPC,
+    IoError::NoProcess => Self::ESRCH,
     IoError::OutOfMemory => Self::ENOMEM,
-});
-
-errnos!(SeekError {
-    SeekError::NotSeekable => Self::ESPIPE,
-    SeekError::Invalid => Self::EINVAL,
-    SeekError::BeyondEnd => Self::ENXIO,
 });
 
 errnos!(FdError {

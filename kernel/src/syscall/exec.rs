@@ -25,7 +25,7 @@ fn request(path: u64, argv: u64, envp: u64) -> Result<ExecRequest, Errno> {
     let limits = process.with_limits(|limits| limits.mm());
     let mut budget = ArgBudget::new(limits.stack);
     let path = args::path(path)?;
-    image::find(process.cwd(), &path)?;
+    image::find(&process.cwd(), &path)?;
     Ok(ExecRequest {
         path,
         argv: strings(argv, &mut budget)?,

@@ -1,15 +1,23 @@
 //! Reading, writing and positions.
 
+use alloc::sync::Arc;
+
 use abi::file::OpenFlags;
+use abi::linux::{MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC, MFD_NOEXEC_SEAL};
 use abi::linux::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
 use abi::{Errno, Signal};
 
+use super::path::HERE;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
-use crate::fs::file::Whence;
 use crate::fs::user_buf::{UserBuf, UserSpan};
 use crate::fs::{self, IoError};
+use crate::mm::uaccess::{self, CstrError};
 use crate::process::{self, signal};
+use vfs::seek::Whence;
+
+/// Longest name of a file in memory: with `memfd:` before it, it is a name.
+const MEMFD_NAME_MAX: usize = 249;
 
 /// `read(fd, buf, count)`.
 pub fn read(frame: &mut TrapFrame) -> SysResult {
@@ -51,31 +59,63 @@ pub fn writev(frame: &mut TrapFrame) -> SysResult {
 /// `pread64(fd, buf, count, offset)`.
 pub fn pread64(frame: &mut TrapFrame) -> SysResult {
     let [fd, buf, count, offset, ..] = frame.args();
-    if i64::try_from(offset).is_err() {
-        return Err(Errno::EINVAL);
-    }
-    let file = args::file(fd)?;
-    let spans = [args::span(buf, count)?];
-    Ok(file.read_at(offset, &mut UserBuf::new(&spans))? as u64)
+    read_spans_at(fd, &[args::span(buf, count)?], offset)
+}
+
+/// `pwrite64(fd, buf, count, offset)`.
+pub fn pwrite64(frame: &mut TrapFrame) -> SysResult {
+    let [fd, buf, count, offset, ..] = frame.args();
+    write_spans_at(fd, &[args::span(buf, count)?], offset)
+}
+
+/// `preadv(fd, iov, count, offset)`.
+pub fn preadv(frame: &mut TrapFrame) -> SysResult {
+    let [fd, iov, count, offset, ..] = frame.args();
+    read_spans_at(fd, &args::spans(iov, count)?, offset)
+}
+
+/// `pwritev(fd, iov, count, offset)`.
+pub fn pwritev(frame: &mut TrapFrame) -> SysResult {
+    let [fd, iov, count, offset, ..] = frame.args();
+    write_spans_at(fd, &args::spans(iov, count)?, offset)
 }
 
 /// `open(path, flags, mode)`.
 pub fn open(frame: &mut TrapFrame) -> SysResult {
-    let [path, flags, ..] = frame.args();
-    open_at(abi::linux::AT_FDCWD as u64, path, flags)
+    let [path, flags, mode, ..] = frame.args();
+    open_at(HERE, path, flags, mode)
 }
 
 /// `openat(dirfd, path, flags, mode)`.
 pub fn openat(frame: &mut TrapFrame) -> SysResult {
-    let [dirfd, path, flags, ..] = frame.args();
-    open_at(dirfd, path, flags)
+    let [dirfd, path, flags, mode, ..] = frame.args();
+    open_at(dirfd, path, flags, mode)
 }
 
 /// `creat(path, mode)`.
 pub fn creat(frame: &mut TrapFrame) -> SysResult {
-    let [path, ..] = frame.args();
+    let [path, mode, ..] = frame.args();
     let flags = OpenFlags::CREAT | OpenFlags::WRONLY | OpenFlags::TRUNC;
-    open_at(abi::linux::AT_FDCWD as u64, path, flags.bits().into())
+    open_at(HERE, path, flags.bits().into(), mode)
+}
+
+/// `memfd_create(name, flags)`.
+pub fn memfd_create(frame: &mut TrapFrame) -> SysResult {
+    let [name, flags, ..] = frame.args();
+    let flags = flags as u32;
+    // Executable or not is a choice; both kinds are the same here.
+    let kinds = flags & (MFD_NOEXEC_SEAL | MFD_EXEC);
+    if flags & !(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC) != 0
+        || kinds == MFD_NOEXEC_SEAL | MFD_EXEC
+    {
+        return Err(Errno::EINVAL);
+    }
+    let name = uaccess::read_cstr(name, MEMFD_NAME_MAX).map_err(|error| match error {
+        CstrError::Fault => Errno::EFAULT,
+        CstrError::TooLong => Errno::EINVAL,
+    })?;
+    let file = fs::open::memory_file(&name, flags & MFD_NOEXEC_SEAL == 0)?;
+    insert(file, flags & MFD_CLOEXEC != 0)
 }
 
 /// `lseek(fd, offset, whence)`.
@@ -98,6 +138,20 @@ fn read_spans(fd: u64, spans: &[UserSpan]) -> SysResult {
     Ok(file.read(&mut UserBuf::new(spans))? as u64)
 }
 
+fn read_spans_at(fd: u64, spans: &[UserSpan], offset: u64) -> SysResult {
+    if i64::try_from(offset).is_err() {
+        return Err(Errno::EINVAL);
+    }
+    Ok(args::file(fd)?.read_at(offset, &mut UserBuf::new(spans))? as u64)
+}
+
+fn write_spans_at(fd: u64, spans: &[UserSpan], offset: u64) -> SysResult {
+    if i64::try_from(offset).is_err() {
+        return Err(Errno::EINVAL);
+    }
+    Ok(args::file(fd)?.write_at(offset, &mut UserBuf::new(spans))? as u64)
+}
+
 fn write_spans(file: &fs::OpenFile, spans: &[UserSpan]) -> SysResult {
     let outcome = file.write(&mut UserBuf::new(spans));
     if outcome == Err(IoError::BrokenPipe) {
@@ -106,13 +160,17 @@ fn write_spans(file: &fs::OpenFile, spans: &[UserSpan]) -> SysResult {
     Ok(outcome? as u64)
 }
 
-fn open_at(dirfd: u64, path: u64, flags: u64) -> SysResult {
+fn open_at(dirfd: u64, path: u64, flags: u64, mode: u64) -> SysResult {
     let path = args::path(path)?;
     let flags = OpenFlags::from_bits_retain(flags as u32);
-    let file = fs::open(args::directory(dirfd, &path)?, &path, flags)?;
+    let permissions = mode as u32 & 0o7777 & !process::current().umask();
+    let file = fs::open(&args::directory(dirfd, &path)?, &path, flags, permissions)?;
+    insert(file, flags.contains(OpenFlags::CLOEXEC))
+}
+
+fn insert(file: Arc<fs::OpenFile>, close_on_exec: bool) -> SysResult {
     let process = process::current();
     let limit = process.fd_limit();
-    let inserted = process
-        .with_files(|files| files.insert(file, flags.contains(OpenFlags::CLOEXEC), 0, limit));
+    let inserted = process.with_files(|files| files.insert(file, close_on_exec, 0, limit));
     Ok(inserted? as u64)
 }

@@ -1,11 +1,14 @@
 //! Paths: the working directory, links, what may be accessed.
 
+use alloc::borrow::Cow;
+
 use abi::Errno;
 use abi::linux::{AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, R_OK, W_OK, X_OK};
 
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
-use crate::fs::{Follow, Node, NodeKind};
+use crate::fs::procfs;
+use crate::fs::{Follow, InodeRef, Kind};
 use crate::mm::uaccess;
 use crate::process;
 
@@ -15,7 +18,11 @@ pub(super) const HERE: u64 = AT_FDCWD as u64;
 /// `getcwd(buf, size)`; returns the length with the NUL.
 pub fn getcwd(frame: &mut TrapFrame) -> SysResult {
     let [buf, size, ..] = frame.args();
-    let mut path = process::current().cwd().path();
+    let cwd = process::current().cwd();
+    if cwd.is_gone() {
+        return Err(Errno::ENOENT);
+    }
+    let mut path = cwd.path();
     path.push(0);
     if size < path.len() as u64 {
         return Err(Errno::ERANGE);
@@ -27,13 +34,13 @@ pub fn getcwd(frame: &mut TrapFrame) -> SysResult {
 /// `chdir(path)`.
 pub fn chdir(frame: &mut TrapFrame) -> SysResult {
     let [path, ..] = frame.args();
-    enter(args::node_at(HERE, path, Follow::Yes)?)
+    enter(args::inode_at(HERE, path, Follow::Yes)?)
 }
 
 /// `fchdir(fd)`.
 pub fn fchdir(frame: &mut TrapFrame) -> SysResult {
     let [fd, ..] = frame.args();
-    enter(args::file(fd)?.file().node().ok_or(Errno::ENOTDIR)?)
+    enter(args::file(fd)?.file().inode().ok_or(Errno::ENOTDIR)?)
 }
 
 /// `readlink(path, buf, size)`.
@@ -66,11 +73,11 @@ pub fn faccessat2(frame: &mut TrapFrame) -> SysResult {
     access_at(dirfd, path, mode, flags)
 }
 
-fn enter(node: &'static Node) -> SysResult {
-    if !node.is_directory() {
+fn enter(inode: InodeRef) -> SysResult {
+    if !inode.is_directory() {
         return Err(Errno::ENOTDIR);
     }
-    process::current().set_cwd(node);
+    process::current().set_cwd(inode);
     Ok(0)
 }
 
@@ -79,8 +86,12 @@ fn read_link_at(dirfd: u64, path: u64, buf: u64, size: u64) -> SysResult {
         .ok()
         .filter(|size| *size > 0)
         .ok_or(Errno::EINVAL)?;
-    let node = args::node_at(dirfd, path, Follow::No)?;
-    let target = node.link_target().ok_or(Errno::EINVAL)?;
+    let inode = args::inode_or_fd(dirfd, path, Follow::No, true)?;
+    let target = match &inode.kind {
+        Kind::Symlink(target) => Cow::Borrowed(&**target),
+        Kind::Proc(node) => Cow::Owned(procfs::link_text(*node).ok_or(Errno::EINVAL)?),
+        _ => return Err(Errno::EINVAL),
+    };
     let len = target.len().min(size);
     uaccess::copy_to_user(buf, &target[..len])?;
     Ok(len as u64)
@@ -98,12 +109,12 @@ fn access_at(dirfd: u64, path: u64, mode: u64, flags: u64) -> SysResult {
     } else {
         Follow::Yes
     };
-    let node = args::node_at(dirfd, path, follow)?;
+    let empty = flags & AT_EMPTY_PATH != 0;
+    let inode = args::inode_or_fd(dirfd, path, follow, empty)?;
     // Root may read everything, and execute what anybody may.
-    let may_execute = node.is_executable() || matches!(node.kind, NodeKind::Directory(_));
+    let may_execute = inode.is_executable() || inode.is_directory();
     match mode {
         mode if mode & X_OK != 0 && !may_execute => Err(Errno::EACCES),
-        mode if mode & W_OK != 0 && node.is_read_only() => Err(Errno::EROFS),
         _ => Ok(0),
     }
 }

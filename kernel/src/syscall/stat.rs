@@ -11,30 +11,28 @@ use zerocopy::IntoBytes;
 use super::path::HERE;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
-use crate::fs::directory::{self, Entry};
+use crate::fs::directory::{Entry, entry_after};
 use crate::fs::{Follow, Metadata, resolve};
 use crate::mm::uaccess;
 use crate::process;
 
 /// Size of the pieces in which files are best read.
 const BLOCK_SIZE: u64 = 4096;
-/// Size of the blocks in which `st_blocks` counts.
-const SECTOR: u64 = 512;
-/// The one file system there is.
-const DEVICE: u64 = 1;
+/// Nanoseconds of a second.
+const SECOND: u64 = 1_000_000_000;
 
 /// `stat(path, buf)`.
 pub fn stat(frame: &mut TrapFrame) -> SysResult {
     let [path, buf, ..] = frame.args();
-    let node = args::node_at(HERE, path, Follow::Yes)?;
-    store(buf, &node.metadata())
+    let inode = args::inode_at(HERE, path, Follow::Yes)?;
+    store(buf, &inode.metadata())
 }
 
 /// `lstat(path, buf)`.
 pub fn lstat(frame: &mut TrapFrame) -> SysResult {
     let [path, buf, ..] = frame.args();
-    let node = args::node_at(HERE, path, Follow::No)?;
-    store(buf, &node.metadata())
+    let inode = args::inode_at(HERE, path, Follow::No)?;
+    store(buf, &inode.metadata())
 }
 
 /// `fstat(fd, buf)`.
@@ -72,22 +70,27 @@ pub fn statx(frame: &mut TrapFrame) -> SysResult {
 pub fn getdents64(frame: &mut TrapFrame) -> SysResult {
     let [fd, buf, size, ..] = frame.args();
     let file = args::file(fd)?;
-    let node = file.file().node().ok_or(Errno::ENOTDIR)?;
+    let inode = file.file().inode().ok_or(Errno::ENOTDIR)?;
+    if !inode.is_directory() {
+        return Err(Errno::ENOTDIR);
+    }
     let mut records = Records {
         at: buf,
         end: buf.saturating_add(size.min(i32::MAX as u64)),
         fault: false,
     };
-    let outcome = file.with_position(|position| {
-        let next = directory::entries(node, *position, |entry, next| records.push(entry, next))?;
-        let moved = next != *position;
-        *position = next;
-        let more = directory::entries(node, next, |_, _| true)? > next;
-        Ok::<_, Errno>(moved || !more)
+    let fits = file.with_position(|position| {
+        while let Some(entry) = entry_after(&inode, *position) {
+            if !records.push(&entry) {
+                return records.at > buf;
+            }
+            *position = entry.next;
+        }
+        true
     });
-    match outcome? {
-        _ if records.fault => Err(Errno::EFAULT),
+    match fits {
         true => Ok(records.at - buf),
+        false if records.fault => Err(Errno::EFAULT),
         false => Err(Errno::EINVAL),
     }
 }
@@ -101,7 +104,7 @@ struct Records {
 
 impl Records {
     /// Writes one record; returns false where it does not fit.
-    fn push(&mut self, entry: Entry<'_>, next: u64) -> bool {
+    fn push(&mut self, entry: &Entry) -> bool {
         let head_len = size_of::<DirentHead>();
         let len = (head_len + entry.name.len() + 1).next_multiple_of(8);
         if self.end.saturating_sub(self.at) < len as u64 {
@@ -109,15 +112,17 @@ impl Records {
         }
         let head = DirentHead {
             ino: entry.ino,
-            off: next,
+            off: entry.next,
             reclen: len as u16,
             kind: entry.kind,
         };
         let mut record = [0; size_of::<DirentHead>() + 256 + 8];
         record[..head_len].copy_from_slice(head.as_bytes());
-        record[head_len..head_len + entry.name.len()].copy_from_slice(entry.name);
-        self.fault |= uaccess::copy_to_user(self.at, &record[..len]).is_err();
-        self.at += len as u64;
+        record[head_len..head_len + entry.name.len()].copy_from_slice(&entry.name);
+        self.fault = uaccess::copy_to_user(self.at, &record[..len]).is_err();
+        if !self.fault {
+            self.at += len as u64;
+        }
         !self.fault
     }
 }
@@ -140,12 +145,14 @@ fn metadata_at(dirfd: u64, path: u64, flags: u32) -> Result<Metadata, Errno> {
     } else {
         Follow::Yes
     };
-    Ok(resolve(args::directory(dirfd, &name)?, &name, follow)?.metadata())
+    Ok(resolve(&args::directory(dirfd, &name)?, &name, follow)?.metadata())
 }
 
 fn store(buf: u64, metadata: &Metadata) -> SysResult {
+    let [atime, mtime, ctime] = metadata.times;
+    let seconds = |ns: u64| [ns / SECOND, ns % SECOND];
     let stat = Stat {
-        dev: DEVICE,
+        dev: metadata.dev,
         ino: metadata.ino,
         nlink: metadata.nlink.into(),
         mode: metadata.mode,
@@ -154,10 +161,10 @@ fn store(buf: u64, metadata: &Metadata) -> SysResult {
         rdev: metadata.rdev,
         size: metadata.size,
         blksize: BLOCK_SIZE,
-        blocks: metadata.size.div_ceil(SECTOR),
-        atime: [metadata.mtime, 0],
-        mtime: [metadata.mtime, 0],
-        ctime: [metadata.mtime, 0],
+        blocks: metadata.blocks,
+        atime: seconds(atime),
+        mtime: seconds(mtime),
+        ctime: seconds(ctime),
         ..Stat::default()
     };
     args::write(buf, &stat)?;
@@ -165,10 +172,12 @@ fn store(buf: u64, metadata: &Metadata) -> SysResult {
 }
 
 fn extended(metadata: &Metadata) -> Statx {
-    let time = StatxTimestamp {
-        sec: metadata.mtime as i64,
+    let time = |ns: u64| StatxTimestamp {
+        sec: (ns / SECOND) as i64,
+        nsec: (ns % SECOND) as u32,
         ..StatxTimestamp::default()
     };
+    let [atime, mtime, ctime] = metadata.times.map(time);
     Statx {
         mask: STATX_BASIC_STATS,
         blksize: BLOCK_SIZE as u32,
@@ -178,12 +187,12 @@ fn extended(metadata: &Metadata) -> Statx {
         mode: metadata.mode as u16,
         ino: metadata.ino,
         size: metadata.size,
-        blocks: metadata.size.div_ceil(SECTOR),
-        atime: time,
-        ctime: time,
-        mtime: time,
+        blocks: metadata.blocks,
+        atime,
+        ctime,
+        mtime,
         rdev: [(metadata.rdev >> 8) as u32, metadata.rdev as u8 as u32],
-        dev: [0, DEVICE as u32],
+        dev: [(metadata.dev >> 8) as u32, metadata.dev as u8 as u32],
         ..Statx::default()
     }
 }

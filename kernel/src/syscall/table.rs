@@ -6,7 +6,7 @@
 use abi::Sysno;
 
 use super::{
-    Handler, clock, exec, fd, file, identity, kill, memory, path, poll, process, read_only,
+    Handler, clock, exec, facts, fd, file, identity, kill, memory, names, path, poll, process,
     residency, restart, signal, socket, stat, system, terminal,
 };
 
@@ -33,7 +33,7 @@ macro_rules! table {
 table! {
     read => file::read, "";
     write => file::write, "";
-    open => file::open, "the tree is read-only: EROFS";
+    open => file::open, "";
     close => fd::close, "";
     stat => stat::stat, "";
     fstat => stat::fstat, "";
@@ -49,6 +49,7 @@ table! {
     rt_sigreturn => signal::rt_sigreturn, "";
     ioctl => terminal::ioctl, "TCGETS, TCSETS*, TIOCGWINSZ, FIONBIO; else ENOTTY";
     pread64 => file::pread64, "";
+    pwrite64 => file::pwrite64, "";
     readv => file::readv, "";
     writev => file::writev, "";
     access => path::access, "";
@@ -75,26 +76,26 @@ table! {
     kill => kill::kill, "";
     uname => system::uname, "";
     fcntl => fd::fcntl, "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL; else EINVAL";
-    fsync => read_only::fsync, "";
-    fdatasync => read_only::fsync, "";
-    truncate => read_only::change_existing, "EROFS";
-    ftruncate => read_only::ftruncate, "EINVAL: nothing is open for writing";
+    fsync => facts::fsync, "";
+    fdatasync => facts::fsync, "";
+    truncate => facts::truncate, "";
+    ftruncate => facts::ftruncate, "";
     getcwd => path::getcwd, "";
     chdir => path::chdir, "";
     fchdir => path::fchdir, "";
-    rename => read_only::change_existing, "EROFS";
-    mkdir => read_only::make, "EROFS";
-    rmdir => read_only::change_existing, "EROFS";
-    creat => file::creat, "EROFS";
-    link => read_only::change_existing, "EROFS";
-    unlink => read_only::change_existing, "EROFS";
-    symlink => read_only::symlink, "EROFS";
+    rename => names::rename, "";
+    mkdir => names::mkdir, "";
+    rmdir => names::rmdir, "";
+    creat => file::creat, "";
+    link => names::link, "";
+    unlink => names::unlink, "";
+    symlink => names::symlink, "";
     readlink => path::readlink, "";
-    chmod => read_only::change_existing, "EROFS";
-    fchmod => read_only::change_open, "EROFS";
-    chown => read_only::change_existing, "EROFS";
-    fchown => read_only::change_open, "EROFS";
-    lchown => read_only::change_existing, "EROFS";
+    chmod => facts::chmod, "";
+    fchmod => facts::fchmod, "";
+    chown => facts::chown, "";
+    fchown => facts::fchown, "";
+    lchown => facts::lchown, "";
     umask => identity::umask, "";
     gettimeofday => clock::gettimeofday, "";
     getrlimit => system::getrlimit, "";
@@ -121,7 +122,7 @@ table! {
     mlockall => residency::mlockall, "";
     munlockall => residency::munlockall, "";
     mlock2 => residency::mlock2, "";
-    mknod => read_only::make, "EROFS";
+    mknod => names::mknod, "no FIFOs, sockets and block devices: EPERM";
     prctl => identity::prctl, "PR_SET_NAME, PR_GET_NAME; else EINVAL";
     arch_prctl => identity::arch_prctl, "FS and GS base; else EINVAL";
     setrlimit => system::setrlimit, "RLIMIT_STACK, AS, DATA and NOFILE are enforced; limits that could not be: EINVAL";
@@ -140,17 +141,17 @@ table! {
     clock_nanosleep => clock::clock_nanosleep, "";
     exit_group => process::exit, "";
     tgkill => kill::tgkill, "";
-    openat => file::openat, "the tree is read-only: EROFS";
-    mkdirat => read_only::make_at, "EROFS";
-    mknodat => read_only::make_at, "EROFS";
-    fchownat => read_only::change_existing_at, "EROFS";
+    openat => file::openat, "";
+    mkdirat => names::mkdirat, "";
+    mknodat => names::mknodat, "see mknod";
+    fchownat => facts::fchownat, "";
     newfstatat => stat::newfstatat, "";
-    unlinkat => read_only::change_existing_at, "EROFS";
-    renameat => read_only::change_existing_at, "EROFS";
-    linkat => read_only::change_existing_at, "EROFS";
-    symlinkat => read_only::symlinkat, "EROFS";
+    unlinkat => names::unlinkat, "";
+    renameat => names::renameat, "";
+    linkat => names::linkat, "";
+    symlinkat => names::symlinkat, "";
     readlinkat => path::readlinkat, "";
-    fchmodat => read_only::change_existing_at, "EROFS";
+    fchmodat => facts::fchmodat, "";
     faccessat => path::faccessat, "";
     ppoll => poll::ppoll, "";
     set_robust_list => identity::set_robust_list, "";
@@ -160,9 +161,18 @@ table! {
     pipe2 => fd::pipe2, "O_DIRECT: EINVAL";
     prlimit64 => system::prlimit64, "own process only; see setrlimit";
     getcpu => system::getcpu, "";
-    renameat2 => read_only::change_existing_at, "EROFS";
+    renameat2 => names::renameat2, "RENAME_WHITEOUT: EINVAL";
     getrandom => system::getrandom, "";
     statx => stat::statx, "";
     close_range => fd::close_range, "CLOSE_RANGE_UNSHARE: EINVAL";
     faccessat2 => path::faccessat2, "";
+    fallocate => facts::fallocate, "KEEP_SIZE and PUNCH_HOLE; else EOPNOTSUPP";
+    utimensat => facts::utimensat, "";
+    utimes => facts::utimes, "";
+    statfs => facts::statfs, "";
+    fstatfs => facts::fstatfs, "";
+    preadv => file::preadv, "";
+    pwritev => file::pwritev, "";
+    fchmodat2 => facts::fchmodat2, "";
+    memfd_create => file::memfd_create, "MFD_HUGETLB: EINVAL; seals are not kept";
 }

@@ -32,6 +32,8 @@ bitflags! {
         const CLOEXEC = raw::O_CLOEXEC;
         /// Names the file without opening it.
         const PATH = raw::O_PATH;
+        /// Makes a file that has no name.
+        const TMPFILE = raw::O_TMPFILE & !raw::O_DIRECTORY;
         /// Transfers bypass caches.
         const DIRECT = raw::O_DIRECT;
         /// Other bits are kept.
@@ -120,6 +122,27 @@ pub struct Statx {
     pub dev: [u32; 2],
     /// Mount, direct I/O and atomic-write facts; none is reported.
     pub rest: [u64; 14],
+}
+
+/// `struct statfs`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the fields are those of statfs(2)")]
+pub struct Statfs {
+    pub kind: u64,
+    pub bsize: u64,
+    pub blocks: u64,
+    pub bfree: u64,
+    pub bavail: u64,
+    pub files: u64,
+    pub ffree: u64,
+    pub fsid: [u32; 2],
+    pub namelen: u64,
+    pub frsize: u64,
+    pub flags: u64,
+    pub spare: [u64; 4],
 }
 
 /// `struct iovec`: a span of user memory.

@@ -8,8 +8,9 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use core::ops::Range;
 
-use addr::Frame;
+use addr::{Frame, PAGE_SIZE};
 
 /// Pages of a chunk: as many as a word has bits.
 const CHUNK: u64 = 64;
@@ -175,4 +176,13 @@ impl Pages {
         });
         counts.sum()
     }
+}
+
+/// Returns the pieces of a range of bytes that are not whole pages: at most two, each inside one page.
+pub fn edges(range: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<> {
+    let first_whole = range.start.div_ceil(PAGE_SIZE).saturating_mul(PAGE_SIZE);
+    let last_whole = range.end / PAGE_SIZE * PAGE_SIZE;
+    let head = range.start..range.end.min(first_whole);
+    let tail = head.end.max(last_whole)..range.end;
+    [head, tail].into_iter().filter(|edge| !edge.is_empty())
 }

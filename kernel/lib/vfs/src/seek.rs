@@ -18,8 +18,6 @@ pub enum Whence {
 /// Why a position was not changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SeekError {
-    /// The file has no position.
-    NotSeekable,
     /// It would be negative.
     Invalid,
     /// There is no data or hole that far.

@@ -4,6 +4,7 @@
 //! if only a slash, must be a directory. Everybody is root and may search every directory.
 
 use alloc::borrow::Cow;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::{NAME_MAX, PATH_MAX};
@@ -12,26 +13,26 @@ use crate::{NAME_MAX, PATH_MAX};
 const MAX_LINKS: usize = 40;
 
 /// A file as a walk sees it.
-pub trait Node: Clone {
+pub trait Node {
     /// Returns whether it is a directory.
     fn is_directory(&self) -> bool;
 
     /// Returns what a name in this directory stands for; never asked for `.` and `..`.
-    fn child(&self, name: &[u8]) -> Option<Self>;
+    fn child(self: &Arc<Self>, name: &[u8]) -> Option<Arc<Self>>;
 
     /// Returns the directory it is in; the root is in itself.
-    fn parent(&self) -> Self;
+    fn parent(self: &Arc<Self>) -> Arc<Self>;
 
     /// Returns what a link stands for; `None` if it is no link.
     fn link(&self) -> Option<Link<Self>>;
 }
 
 /// What a link stands for.
-pub enum Link<N> {
+pub enum Link<N: ?Sized> {
     /// Another path.
     Path(Vec<u8>),
     /// A file, whatever its name may be now.
-    Node(N),
+    Node(Arc<N>),
 }
 
 /// Whether a link in the last place is followed.
@@ -73,7 +74,7 @@ pub enum Last {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place<N> {
     /// The directory.
-    pub dir: N,
+    pub dir: Arc<N>,
     /// What is looked up there.
     pub last: Last,
     /// Whether slashes follow: then only a directory will do.
@@ -84,13 +85,18 @@ pub struct Place<N> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target<N> {
     /// To something that exists.
-    Found(N),
+    Found(Arc<N>),
     /// To a name that is free, in a directory that exists.
     Missing(Place<N>),
 }
 
 /// Finds the file that `path` stands for, seen from the directory `base`.
-pub fn resolve<N: Node>(root: &N, base: &N, path: &[u8], follow: Follow) -> Result<N, PathError> {
+pub fn resolve<N: Node>(
+    root: &Arc<N>,
+    base: &Arc<N>,
+    path: &[u8],
+    follow: Follow,
+) -> Result<Arc<N>, PathError> {
     match target(root, base, path, follow)? {
         Target::Found(node) => Ok(node),
         Target::Missing(_) => Err(PathError::NotFound),
@@ -98,20 +104,20 @@ pub fn resolve<N: Node>(root: &N, base: &N, path: &[u8], follow: Follow) -> Resu
 }
 
 /// Finds the directory that the last component of `path` is in; that one is not looked at.
-pub fn place<N: Node>(root: &N, base: &N, path: &[u8]) -> Result<Place<N>, PathError> {
-    Walk::new(root, base, path)?.to_last()
+pub fn place<N: Node>(root: &Arc<N>, base: &Arc<N>, path: &[u8]) -> Result<Place<N>, PathError> {
+    Walk::new(root, base, path)?.reach_last()
 }
 
 /// Finds what `path` stands for, or where it would be made.
 pub fn target<N: Node>(
-    root: &N,
-    base: &N,
+    root: &Arc<N>,
+    base: &Arc<N>,
     path: &[u8],
     follow: Follow,
 ) -> Result<Target<N>, PathError> {
     let mut walk = Walk::new(root, base, path)?;
     loop {
-        let place = walk.to_last()?;
+        let place = walk.reach_last()?;
         let found = match &place.last {
             Last::Root | Last::Dot => Some(place.dir.clone()),
             Last::DotDot => Some(place.dir.parent()),
@@ -132,7 +138,7 @@ pub fn target<N: Node>(
     }
 }
 
-fn directory_if<N: Node>(node: N, wanted: bool) -> Result<N, PathError> {
+fn directory_if<N: Node>(node: Arc<N>, wanted: bool) -> Result<Arc<N>, PathError> {
     match wanted && !node.is_directory() {
         true => Err(PathError::NotDirectory),
         false => Ok(node),
@@ -141,14 +147,14 @@ fn directory_if<N: Node>(node: N, wanted: bool) -> Result<N, PathError> {
 
 /// A walk that has come to `at` and has `rest` before it.
 struct Walk<'a, N> {
-    root: &'a N,
-    at: N,
+    root: &'a Arc<N>,
+    at: Arc<N>,
     rest: Cow<'a, [u8]>,
     links: usize,
 }
 
 impl<'a, N: Node> Walk<'a, N> {
-    fn new(root: &'a N, base: &N, path: &'a [u8]) -> Result<Self, PathError> {
+    fn new(root: &'a Arc<N>, base: &Arc<N>, path: &'a [u8]) -> Result<Self, PathError> {
         match path.len() {
             0 => Err(PathError::NotFound),
             PATH_MAX.. => Err(PathError::TooLong),
@@ -162,7 +168,7 @@ impl<'a, N: Node> Walk<'a, N> {
     }
 
     /// Goes on until one component is left.
-    fn to_last(&mut self) -> Result<Place<N>, PathError> {
+    fn reach_last(&mut self) -> Result<Place<N>, PathError> {
         loop {
             let begin = slashes(&self.rest);
             let len = self.rest[begin..]
@@ -215,7 +221,7 @@ impl<'a, N: Node> Walk<'a, N> {
     }
 
     /// Goes on with a link's target and then with `rest`; a link to a file itself leads there.
-    fn follow(&mut self, link: Link<N>, rest: &[u8]) -> Result<Option<N>, PathError> {
+    fn follow(&mut self, link: Link<N>, rest: &[u8]) -> Result<Option<Arc<N>>, PathError> {
         self.links += 1;
         if self.links > MAX_LINKS {
             return Err(PathError::Loop);
@@ -237,7 +243,7 @@ impl<'a, N: Node> Walk<'a, N> {
     }
 }
 
-fn start<N: Node>(root: &N, base: &N, path: &[u8]) -> N {
+fn start<N: Node>(root: &Arc<N>, base: &Arc<N>, path: &[u8]) -> Arc<N> {
     match path.first() {
         Some(b'/') => root.clone(),
         _ => base.clone(),

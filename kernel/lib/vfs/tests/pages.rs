@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use addr::Frame;
+use addr::{Frame, PAGE_SIZE};
 use proptest::prelude::*;
-use vfs::pages::{Pages, Slot};
+use vfs::pages::{Pages, Slot, edges};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -96,4 +96,42 @@ fn a_page_has_one_frame() {
     };
     pages.insert(7, slot);
     pages.insert(7, slot);
+}
+
+#[test]
+fn edges_and_whole_pages_make_up_the_range() {
+    let points = [
+        0,
+        1,
+        100,
+        PAGE_SIZE - 1,
+        PAGE_SIZE,
+        PAGE_SIZE + 1,
+        2 * PAGE_SIZE,
+        3 * PAGE_SIZE - 1,
+        3 * PAGE_SIZE,
+    ];
+    for start in points {
+        for end in points.into_iter().filter(|end| *end >= start) {
+            let pieces: Vec<_> = edges(&(start..end)).collect();
+            let whole = start.div_ceil(PAGE_SIZE)..end / PAGE_SIZE;
+            let whole = if whole.is_empty() {
+                0..0
+            } else {
+                whole.start * PAGE_SIZE..whole.end * PAGE_SIZE
+            };
+            for at in start..end {
+                let times = pieces.iter().filter(|piece| piece.contains(&at)).count();
+                assert_eq!(
+                    times + usize::from(whole.contains(&at)),
+                    1,
+                    "{start}..{end} at {at}"
+                );
+            }
+            for piece in pieces {
+                assert_eq!(piece.start / PAGE_SIZE, (piece.end - 1) / PAGE_SIZE);
+                assert!(start <= piece.start && piece.end <= end);
+            }
+        }
+    }
 }

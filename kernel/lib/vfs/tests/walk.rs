@@ -1,6 +1,6 @@
 //! Paths, over a small tree with every kind of link.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use vfs::walk::{Follow, Last, Link, Node, PathError, Target, place, resolve, target};
 
@@ -20,12 +20,12 @@ const TREE: &[(&str, &str)] = &[
     ("/jumpfile", "j /file"),
 ];
 
-#[derive(Clone, PartialEq, Debug)]
-struct At(Rc<str>);
+#[derive(PartialEq, Debug)]
+struct At(String);
 
 impl At {
     fn kind(&self) -> &'static str {
-        TREE.iter().find(|(path, _)| *path == &*self.0).unwrap().1
+        TREE.iter().find(|(path, _)| *path == self.0).unwrap().1
     }
 }
 
@@ -34,29 +34,29 @@ impl Node for At {
         self.kind() == "d"
     }
 
-    fn child(&self, name: &[u8]) -> Option<Self> {
+    fn child(self: &Arc<Self>, name: &[u8]) -> Option<Arc<Self>> {
         let name = std::str::from_utf8(name).unwrap();
         let path = format!("{}/{name}", self.0.trim_end_matches('/'));
         TREE.iter()
             .any(|(known, _)| *known == path)
-            .then(|| Self(path.into()))
+            .then(|| at(&path))
     }
 
-    fn parent(&self) -> Self {
+    fn parent(self: &Arc<Self>) -> Arc<Self> {
         let parent = self.0.rsplit_once('/').map_or("/", |(parent, _)| parent);
-        Self(if parent.is_empty() { "/" } else { parent }.into())
+        at(if parent.is_empty() { "/" } else { parent })
     }
 
     fn link(&self) -> Option<Link<Self>> {
         match self.kind().split_once(' ')? {
             ("l", to) => Some(Link::Path(to.into())),
-            (_, to) => Some(Link::Node(Self(to.into()))),
+            (_, to) => Some(Link::Node(at(to))),
         }
     }
 }
 
-fn at(path: &str) -> At {
-    At(path.into())
+fn at(path: &str) -> Arc<At> {
+    Arc::new(At(path.into()))
 }
 
 fn from(base: &str, path: &str, follow: Follow) -> Result<String, PathError> {

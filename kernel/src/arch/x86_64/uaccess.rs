@@ -53,6 +53,30 @@ pub fn copy_to_user(destination: u64, source: &[u8]) -> usize {
     unsafe { copy(destination, source.as_ptr() as u64, len) }
 }
 
+/// Copies from user memory to memory that programs may see as well; returns how many bytes were *not* copied.
+///
+/// # Safety
+/// `destination` is valid for writes of `len` bytes, and no reference to them exists.
+pub unsafe fn copy_from_user_to(destination: u64, source: u64, len: usize) -> usize {
+    if user_range(source, len as u64).is_none() {
+        return len;
+    }
+    // SAFETY: the caller vouches for the destination; the source is user memory.
+    unsafe { copy(destination, source, len) }
+}
+
+/// Copies to user memory from memory that programs may see as well; returns how many bytes were *not* copied.
+///
+/// # Safety
+/// `source` is valid for reads of `len` bytes.
+pub unsafe fn copy_to_user_from(destination: u64, source: u64, len: usize) -> usize {
+    if user_range(destination, len as u64).is_none() {
+        return len;
+    }
+    // SAFETY: the caller vouches for the source; the destination is user memory.
+    unsafe { copy(destination, source, len) }
+}
+
 /// Zeroes `len` bytes at the user address `destination` and returns how many were *not* zeroed.
 pub fn clear_user(destination: u64, len: usize) -> usize {
     if user_range(destination, len as u64).is_none() {

@@ -1,0 +1,360 @@
+//! A file, whatever its names are: what it is, its facts, and where it was last named.
+//!
+//! An inode lives as long as a name, an open file, a mapping or a working directory needs it. Its
+//! bytes are not here but in its [`PageCache`]; the names in a directory are, under a lock of that
+//! directory, and are changed in [`super::namespace`] only.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+use core::ops::Range;
+
+use abi::linux::{S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG};
+use addr::{Frame, PAGE_SIZE};
+use vfs::directory::Entries;
+use vfs::walk::{self, Link};
+
+use super::dev::Device;
+use super::filesystem::{FileSystem, NoSpace};
+use super::home::Home;
+use super::page_cache::PageCache;
+use super::procfs::ProcNode;
+use super::regular::Allocate;
+use super::{procfs, rank, reclaim};
+use crate::locks::{Mutex, SpinLock};
+use crate::mm::rmap::Mappings;
+use crate::mm::{PageSource, SourceError, SourceId};
+use crate::time;
+
+/// A counted reference to a file.
+pub type InodeRef = Arc<Inode>;
+
+/// A file.
+pub struct Inode {
+    /// Its number.
+    pub ino: u64,
+    /// The file system it is in.
+    pub fs: &'static FileSystem,
+    /// What it is.
+    pub kind: Kind,
+    attributes: SpinLock<Attributes, { rank::ATTRIBUTES }>,
+    pub(super) home: SpinLock<Home, { rank::HOME }>,
+    /// Held throughout what changes the contents: writing, and changes of the size.
+    pub(super) contents: Mutex<(), { rank::CONTENTS }>,
+    mappings: Mappings,
+}
+
+/// What a file is.
+pub enum Kind {
+    /// Names.
+    Directory(SpinLock<Names, { rank::DIRECTORY }>),
+    /// Bytes.
+    Regular(PageCache),
+    /// A path that stands for another.
+    Symlink(Vec<u8>),
+    /// A device.
+    Device(Device),
+    /// One of the kernel's facts.
+    Proc(ProcNode),
+}
+
+/// The names in a directory.
+pub struct Names {
+    /// The names.
+    pub(super) entries: Entries<InodeRef>,
+    /// Whether the directory was removed: nothing can be made in it any more.
+    pub(super) is_dead: bool,
+}
+
+/// The facts about a file that can change.
+#[derive(Clone, Copy, Debug)]
+pub struct Attributes {
+    /// Permission bits, without the type.
+    pub permissions: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Names it has.
+    pub nlink: u32,
+    /// Last read, in ns since 1970.
+    pub atime: u64,
+    /// Last change of the contents.
+    pub mtime: u64,
+    /// Last change of anything.
+    pub ctime: u64,
+}
+
+/// What `stat` says about a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Metadata {
+    /// Device it is on.
+    pub dev: u64,
+    /// Number of the file.
+    pub ino: u64,
+    /// Type and permissions.
+    pub mode: u32,
+    /// Names it has.
+    pub nlink: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Device number, of a device.
+    pub rdev: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Blocks of 512 bytes that it takes.
+    pub blocks: u64,
+    /// Times of the last read, change of contents and change, in ns since 1970.
+    pub times: [u64; 3],
+}
+
+impl Attributes {
+    /// The facts of a new file of root's.
+    pub fn new(permissions: u32) -> Self {
+        let now = time::realtime_ns();
+        Self {
+            permissions,
+            uid: 0,
+            gid: 0,
+            nlink: 0,
+            atime: now,
+            mtime: now,
+            ctime: now,
+        }
+    }
+}
+
+impl Inode {
+    /// Makes a file that has no name yet.
+    pub fn new(
+        fs: &'static FileSystem,
+        kind: Kind,
+        attributes: Attributes,
+    ) -> Result<InodeRef, NoSpace> {
+        Ok(Self::numbered(fs.new_file()?, fs, kind, attributes))
+    }
+
+    /// Makes a file whose number the caller gives out; it must be counted by `fs` already.
+    pub(super) fn numbered(
+        ino: u64,
+        fs: &'static FileSystem,
+        kind: Kind,
+        attributes: Attributes,
+    ) -> InodeRef {
+        let is_regular = matches!(kind, Kind::Regular(_));
+        let inode = Arc::new(Self {
+            ino,
+            fs,
+            kind,
+            attributes: SpinLock::new(attributes),
+            home: SpinLock::new(Home::none()),
+            contents: Mutex::new(()),
+            mappings: Mappings::new(),
+        });
+        if is_regular {
+            reclaim::add(&inode);
+        }
+        inode
+    }
+
+    /// Makes an empty directory.
+    pub fn directory(fs: &'static FileSystem, attributes: Attributes) -> Result<InodeRef, NoSpace> {
+        let names = Names {
+            entries: Entries::new(),
+            is_dead: false,
+        };
+        let attributes = Attributes {
+            nlink: 2,
+            ..attributes
+        };
+        Self::new(fs, Kind::Directory(SpinLock::new(names)), attributes)
+    }
+
+    /// Returns the facts that can change.
+    pub fn attributes(&self) -> Attributes {
+        *self.attributes.lock()
+    }
+
+    /// Changes facts, and with them the time of the last change.
+    pub fn change(&self, change: impl FnOnce(&mut Attributes)) {
+        let now = time::realtime_ns();
+        let mut attributes = self.attributes.lock();
+        change(&mut attributes);
+        attributes.ctime = now;
+    }
+
+    /// Notes that the contents have changed.
+    pub fn modified(&self) {
+        let now = time::realtime_ns();
+        let mut attributes = self.attributes.lock();
+        attributes.mtime = now;
+        attributes.ctime = now;
+    }
+
+    /// Notes that the contents were read, where that is news (relatime).
+    pub fn accessed(&self) {
+        let attributes = self.attributes.lock();
+        if attributes.atime <= attributes.mtime {
+            drop(attributes);
+            let now = time::realtime_ns();
+            self.attributes.lock().atime = now;
+        }
+    }
+
+    /// Returns what `stat` says.
+    pub fn metadata(&self) -> Metadata {
+        let attributes = self.attributes();
+        let (size, blocks) = self.size();
+        Metadata {
+            dev: self.fs.dev,
+            ino: self.ino,
+            mode: self.file_type() | attributes.permissions,
+            nlink: attributes.nlink,
+            uid: attributes.uid,
+            gid: attributes.gid,
+            rdev: match &self.kind {
+                Kind::Device(device) => device.number(),
+                _ => 0,
+            },
+            size,
+            blocks,
+            times: [attributes.atime, attributes.mtime, attributes.ctime],
+        }
+    }
+
+    /// Returns the size in bytes and in blocks of 512.
+    fn size(&self) -> (u64, u64) {
+        match &self.kind {
+            Kind::Regular(cache) => (cache.size(), cache.blocks()),
+            Kind::Symlink(target) => (target.len() as u64, 0),
+            // As Linux's tmpfs counts.
+            Kind::Directory(names) => (20 * (names.lock().entries.len() as u64 + 2), 0),
+            Kind::Device(_) | Kind::Proc(_) => (0, 0),
+        }
+    }
+
+    /// Returns the type bits of `st_mode`.
+    pub fn file_type(&self) -> u32 {
+        match &self.kind {
+            Kind::Directory(_) => S_IFDIR,
+            Kind::Regular(_) => S_IFREG,
+            Kind::Symlink(_) => S_IFLNK,
+            Kind::Device(_) => S_IFCHR,
+            Kind::Proc(node) => node.file_type(),
+        }
+    }
+
+    /// Returns the page cache of a regular file.
+    pub fn cache(&self) -> Option<&PageCache> {
+        match &self.kind {
+            Kind::Regular(cache) => Some(cache),
+            _ => None,
+        }
+    }
+
+    /// Returns the names in a directory that can be changed.
+    pub(super) fn names(&self) -> Option<&SpinLock<Names, { rank::DIRECTORY }>> {
+        match &self.kind {
+            Kind::Directory(names) => Some(names),
+            _ => None,
+        }
+    }
+
+    /// Returns whether it is a directory.
+    pub fn is_directory(&self) -> bool {
+        self.file_type() == S_IFDIR
+    }
+
+    /// Returns whether somebody may execute it.
+    pub fn is_executable(&self) -> bool {
+        self.attributes().permissions & 0o111 != 0
+    }
+}
+
+impl walk::Node for Inode {
+    fn is_directory(&self) -> bool {
+        Inode::is_directory(self)
+    }
+
+    fn child(self: &Arc<Self>, name: &[u8]) -> Option<InodeRef> {
+        match &self.kind {
+            Kind::Directory(names) => names.lock().entries.get(name).cloned(),
+            Kind::Proc(node) => procfs::child(self, *node, name),
+            _ => None,
+        }
+    }
+
+    fn parent(self: &Arc<Self>) -> InodeRef {
+        Inode::parent(self)
+    }
+
+    fn link(&self) -> Option<Link<Self>> {
+        match &self.kind {
+            Kind::Symlink(target) => Some(Link::Path(target.clone())),
+            Kind::Proc(node) => procfs::link(*node),
+            _ => None,
+        }
+    }
+}
+
+/// Only a regular file is ever mapped.
+impl PageSource for Inode {
+    fn write_name(&self, out: &mut dyn Write) -> fmt::Result {
+        self.write_path(out)?;
+        match self.is_gone() {
+            true => out.write_str(" (deleted)"),
+            false => Ok(()),
+        }
+    }
+
+    fn id(&self) -> SourceId {
+        SourceId {
+            dev: self.fs.dev,
+            ino: self.ino,
+        }
+    }
+
+    fn page(&self, index: u64) -> Result<Frame, SourceError> {
+        let cache = self.cache().ok_or(SourceError::BeyondEnd)?;
+        cache.page(index)
+    }
+
+    fn cached(&self, index: u64) -> Option<Frame> {
+        self.cache()?.cached(index)
+    }
+
+    fn make_writable(&self, index: u64) -> Result<(), SourceError> {
+        let cache = self.cache().ok_or(SourceError::BeyondEnd)?;
+        cache.make_dirty(index)?;
+        self.modified();
+        Ok(())
+    }
+
+    fn punch_hole(&self, pages: Range<u64>) -> Result<(), SourceError> {
+        let start = pages.start.saturating_mul(PAGE_SIZE);
+        let len = (pages.end - pages.start).saturating_mul(PAGE_SIZE);
+        self.allocate(start, len, Allocate::Punch)
+            .map_err(|_| SourceError::OutOfMemory)
+    }
+
+    fn mappings(&self) -> &Mappings {
+        &self.mappings
+    }
+}
+
+impl Drop for Inode {
+    fn drop(&mut self) {
+        self.fs.forget_file();
+        if matches!(self.kind, Kind::Regular(_)) {
+            reclaim::remove(self);
+        }
+        // A chain of removed directories, each held by the next alone, is let go one by one: the
+        // kernel stack is not deep enough to do it by recursion.
+        let mut next = self.home.get_mut().parent.take();
+        while let Some(mut inode) = next.and_then(Arc::into_inner) {
+            next = inode.home.get_mut().parent.take();
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Changes of a file's size, and of which pages it has.
+
+use core::ops::Range;
+
+use addr::PAGE_SIZE;
+use vfs::pages::edges;
+
+use super::PageCache;
+use crate::fs::file::IoError;
+use crate::mm::{frame, physmap};
+
+impl PageCache {
+    /// Makes the file longer, with zeros; the caller holds the inode's own lock.
+    pub fn grow(&self, size: u64) {
+        let mut state = self.state.lock();
+        state.size = state.size.max(size);
+    }
+
+    /// Makes the file shorter; the caller holds the inode's own lock and calls `unmap` afterwards.
+    ///
+    /// The size comes first: from then on no fault finds a page beyond it.
+    pub fn shrink(&self, size: u64) -> Result<(), IoError> {
+        self.clear_tail(size)?;
+        {
+            let mut state = self.state.lock();
+            state.size = size;
+            state.from_archive = state.from_archive.min(size);
+        }
+        self.forget(size.div_ceil(PAGE_SIZE)..u64::MAX);
+        Ok(())
+    }
+
+    /// Zeroes what lies behind `size` in its page, so that it is not seen when the file grows again.
+    fn clear_tail(&self, size: u64) -> Result<(), IoError> {
+        let within = (size % PAGE_SIZE) as usize;
+        let index = size / PAGE_SIZE;
+        if within != 0 && !self.is_hole(index) {
+            let frame = self.page_to_write(index)?;
+            physmap::zero_range(frame, within..PAGE_SIZE as usize);
+            frame::put(frame);
+        }
+        Ok(())
+    }
+
+    /// Makes the bytes of `range`, which lies inside the file, read as zeros.
+    pub fn punch(&self, range: Range<u64>) -> Result<(), IoError> {
+        let whole = range.start.div_ceil(PAGE_SIZE)..range.end / PAGE_SIZE;
+        for edge in edges(&range) {
+            let index = edge.start / PAGE_SIZE;
+            if !self.is_hole(index) {
+                let frame = self.page_to_write(index)?;
+                let within = (edge.start % PAGE_SIZE) as usize;
+                physmap::zero_range(frame, within..within + (edge.end - edge.start) as usize);
+                frame::put(frame);
+            }
+        }
+        // Behind a page of the archive there is no zero: it is written.
+        let archived = self.state.lock().from_archive.div_ceil(PAGE_SIZE);
+        for index in whole.start..whole.end.min(archived) {
+            let frame = self.page_to_write(index)?;
+            physmap::zero(frame);
+            frame::put(frame);
+        }
+        self.forget(whole.start.max(archived)..whole.end.max(archived));
+        Ok(())
+    }
+
+    /// Returns whether page `index` reads as zeros because nothing stands behind it.
+    fn is_hole(&self, index: u64) -> bool {
+        let state = self.state.lock();
+        state.pages.get(index).is_none() && index.saturating_mul(PAGE_SIZE) >= state.from_archive
+    }
+
+    /// Gives every page of `range` that lies in a hole a frame of its own (`fallocate`).
+    pub fn reserve(&self, range: Range<u64>) -> Result<(), IoError> {
+        let mut index = range.start / PAGE_SIZE;
+        let end = range.end.div_ceil(PAGE_SIZE);
+        while index < end {
+            frame::put(self.page_to_write(index)?);
+            index += 1;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,310 @@
+//! `/proc`: the kernel's own facts as files, and its settings.
+//!
+//! Nothing in it is stored: a directory's names are found when somebody asks ([`child`], [`entry_after`]), a
+//! file's contents are made when it is read ([`open`](mod@open)). The layers say what there is in [`registry`];
+//! what mm and fs themselves have to say is in [`facts`]. What is known of processes comes from the
+//! layer above through [`registry::Processes`].
+
+pub mod facts;
+pub mod open;
+pub mod registry;
+pub mod text;
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use abi::linux::{S_IFDIR, S_IFLNK, S_IFREG};
+use vfs::directory::Name;
+use vfs::walk::Link;
+
+pub use facts::init;
+use registry::ProcessFacts;
+
+use super::filesystem;
+use super::inode::{Attributes, Inode, InodeRef, Kind};
+use registry::{entry, find, processes};
+
+/// A file of `/proc`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ProcNode {
+    /// `/proc`.
+    Root,
+    /// `/proc/self`.
+    Own,
+    /// `/proc/sys` and the directories below: the entry that begins with the path, and the path's length.
+    Settings(usize, usize),
+    /// `/proc/PID`.
+    Process(u32),
+    /// `/proc/PID/exe`.
+    Exe(u32),
+    /// `/proc/PID/cwd`.
+    Cwd(u32),
+    /// `/proc/PID/root`.
+    RootLink(u32),
+    /// `/proc/PID/fd`.
+    Descriptors(u32),
+    /// `/proc/PID/fd/N`.
+    Descriptor(u32, i32),
+    /// A file that some layer registered; of a process, or of none (0).
+    Registered(usize, u32),
+}
+
+/// Makes what is in the directory of the process with this number.
+type OfProcess = fn(u32) -> ProcNode;
+
+/// The links in a process's directory.
+const LINKS: [(&str, OfProcess); 4] = [
+    ("exe", ProcNode::Exe),
+    ("cwd", ProcNode::Cwd),
+    ("root", ProcNode::RootLink),
+    ("fd", ProcNode::Descriptors),
+];
+/// Where a listing of `/proc` comes to the processes.
+const FIRST_PROCESS: u64 = 1 << 32;
+
+impl ProcNode {
+    /// Returns the type bits of `st_mode`.
+    pub fn file_type(self) -> u32 {
+        match self {
+            Self::Root | Self::Settings(..) | Self::Process(_) | Self::Descriptors(_) => S_IFDIR,
+            Self::Own | Self::Exe(_) | Self::Cwd(_) | Self::RootLink(_) | Self::Descriptor(..) => {
+                S_IFLNK
+            }
+            Self::Registered(..) => S_IFREG,
+        }
+    }
+
+    fn permissions(self) -> u32 {
+        match self {
+            Self::Root | Self::Settings(..) | Self::Process(_) => 0o555,
+            Self::Descriptors(_) => 0o500,
+            Self::Registered(index, _) => entry(index).map_or(0, |entry| entry.permissions()),
+            _ => 0o777,
+        }
+    }
+
+    /// Returns its number: equal for equal files.
+    pub fn ino(self) -> u64 {
+        let of = |pid: u32, low: u64| u64::from(pid) << 32 | low;
+        match self {
+            Self::Root => 1,
+            Self::Own => 2,
+            Self::Settings(index, len) => 0x10_0000 + (len as u64) * 0x1000 + index as u64,
+            Self::Process(pid) => of(pid, 1),
+            Self::Exe(pid) => of(pid, 2),
+            Self::Cwd(pid) => of(pid, 3),
+            Self::RootLink(pid) => of(pid, 4),
+            Self::Descriptors(pid) => of(pid, 5),
+            Self::Descriptor(pid, fd) => of(pid, 0x1_0000 + fd as u64),
+            Self::Registered(index, pid) => of(pid, 0x100 + index as u64),
+        }
+    }
+}
+
+/// Makes the directory `/proc`.
+pub fn root() -> InodeRef {
+    inode(ProcNode::Root)
+}
+
+fn inode(node: ProcNode) -> InodeRef {
+    let mut attributes = Attributes::new(node.permissions());
+    attributes.nlink = if node.file_type() == S_IFDIR { 2 } else { 1 };
+    // Not counted as stored, so that the count of files stays what it is: see `Inode`'s drop.
+    filesystem::PROC.count_file();
+    Inode::numbered(node.ino(), &filesystem::PROC, Kind::Proc(node), attributes)
+}
+
+/// Finds a name in the directory `node`.
+pub fn child(directory: &InodeRef, node: ProcNode, name: &[u8]) -> Option<InodeRef> {
+    let text = core::str::from_utf8(name).ok()?;
+    let found = match node {
+        ProcNode::Root => in_root(text)?,
+        ProcNode::Settings(first, len) => in_settings(first, len, text)?,
+        ProcNode::Process(pid) => in_process(pid, text)?,
+        ProcNode::Descriptors(pid) => {
+            let fd = number::<i32>(text)?;
+            processes()?.find(pid)?.file(fd)?;
+            ProcNode::Descriptor(pid, fd)
+        }
+        _ => return None,
+    };
+    let inode = inode(found);
+    inode.set_home(directory, &Name::from(name));
+    Some(inode)
+}
+
+fn in_root(name: &str) -> Option<ProcNode> {
+    match name {
+        "self" => return Some(ProcNode::Own),
+        "sys" => return Some(ProcNode::Settings(0, 0)),
+        _ => {}
+    }
+    if let Some(pid) = number::<u32>(name) {
+        processes()?.find(pid)?;
+        return Some(ProcNode::Process(pid));
+    }
+    let (index, _) = find(0, |entry| {
+        !entry.is_of_process() && !entry.is_setting() && entry.name == name
+    })?;
+    Some(ProcNode::Registered(index, 0))
+}
+
+fn in_process(pid: u32, name: &str) -> Option<ProcNode> {
+    processes()?.find(pid)?;
+    if let Some((_, node)) = LINKS.iter().find(|(known, _)| *known == name) {
+        return Some(node(pid));
+    }
+    let (index, _) = find(0, |entry| entry.is_of_process() && entry.name == name)?;
+    Some(ProcNode::Registered(index, pid))
+}
+
+/// Finds a name below the first `len` bytes of entry `first`'s path.
+fn in_settings(first: usize, len: usize, name: &str) -> Option<ProcNode> {
+    let prefix = String::from(settings_path(first, len)) + name;
+    let (index, found) = find(0, |entry| {
+        let rest = entry.name.strip_prefix(&*prefix);
+        entry.is_setting() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })?;
+    Some(match found.name.len() == prefix.len() {
+        true => ProcNode::Registered(index, 0),
+        false => ProcNode::Settings(index, prefix.len() + 1),
+    })
+}
+
+fn settings_path(first: usize, len: usize) -> &'static str {
+    entry(first).map_or("", |entry| &entry.name[..len])
+}
+
+/// A number as a name: no sign, no zeros in front.
+fn number<T: core::str::FromStr + ToString>(name: &str) -> Option<T> {
+    let number: T = name.parse().ok()?;
+    (number.to_string() == name).then_some(number)
+}
+
+/// Returns the first name in the directory `node` behind `cookie`: its own cookie, itself, its file.
+pub fn entry_after(node: ProcNode, cookie: u64) -> Option<(u64, Vec<u8>, ProcNode)> {
+    match node {
+        ProcNode::Root => root_after(cookie),
+        ProcNode::Process(pid) => {
+            processes()?.find(pid)?;
+            process_after(pid, cookie)
+        }
+        ProcNode::Settings(first, len) => settings_after(first, len, cookie),
+        ProcNode::Descriptors(pid) => {
+            // Cookies 0 to 2 are the dots'.
+            let from = i32::try_from(cookie.max(2) - 2).ok()?;
+            let fd = processes()?.find(pid)?.next_fd(from)?;
+            let node = ProcNode::Descriptor(pid, fd);
+            Some((fd as u64 + 3, fd.to_string().into(), node))
+        }
+        _ => None,
+    }
+}
+
+fn root_after(cookie: u64) -> Option<(u64, Vec<u8>, ProcNode)> {
+    let fixed = [("self", ProcNode::Own), ("sys", ProcNode::Settings(0, 0))];
+    let at = cookie.max(2) - 2;
+    if let Some((name, node)) = fixed.get(at as usize) {
+        return Some((at + 3, name.as_bytes().to_vec(), *node));
+    }
+    if cookie < FIRST_PROCESS {
+        let from = at as usize - fixed.len();
+        let found = find(from, |entry| !entry.is_of_process() && !entry.is_setting());
+        if let Some((index, entry)) = found {
+            let cookie = (index + fixed.len() + 3) as u64;
+            return Some((cookie, entry.name.into(), ProcNode::Registered(index, 0)));
+        }
+    }
+    let from = u32::try_from(cookie.max(FIRST_PROCESS) - FIRST_PROCESS).ok()?;
+    let pid = processes()?.next(from + 1)?;
+    let cookie = FIRST_PROCESS + u64::from(pid);
+    Some((cookie, pid.to_string().into(), ProcNode::Process(pid)))
+}
+
+fn process_after(pid: u32, cookie: u64) -> Option<(u64, Vec<u8>, ProcNode)> {
+    let at = (cookie.max(2) - 2) as usize;
+    if let Some((name, node)) = LINKS.get(at) {
+        return Some((at as u64 + 3, name.as_bytes().to_vec(), node(pid)));
+    }
+    let (index, entry) = find(at - LINKS.len(), registry::Entry::is_of_process)?;
+    let cookie = (index + LINKS.len() + 3) as u64;
+    Some((cookie, entry.name.into(), ProcNode::Registered(index, pid)))
+}
+
+fn settings_after(first: usize, len: usize, cookie: u64) -> Option<(u64, Vec<u8>, ProcNode)> {
+    let prefix = settings_path(first, len);
+    let name_of = |entry: &registry::Entry| {
+        let rest = entry
+            .name
+            .strip_prefix(prefix)
+            .filter(|_| entry.is_setting())?;
+        Some(rest.split('/').next().unwrap_or(rest))
+    };
+    let mut from = (cookie.max(2) - 2) as usize;
+    loop {
+        let (index, found) = find(from, |entry| name_of(entry).is_some())?;
+        let name = name_of(&found)?;
+        // A directory is shown with the first entry in it.
+        let (earlier, _) = find(0, |entry| name_of(entry) == Some(name))?;
+        if earlier == index {
+            return Some((
+                index as u64 + 3,
+                name.into(),
+                in_settings(first, len, name)?,
+            ));
+        }
+        from = index + 1;
+    }
+}
+
+/// Returns what the link `node` stands for.
+pub fn link(node: ProcNode) -> Option<Link<Inode>> {
+    let of = |pid| processes().and_then(|processes| processes.find(pid));
+    let path = |path: Vec<u8>| Link::Path(path);
+    Some(match node {
+        ProcNode::Own => path(own_pid().to_string().into()),
+        ProcNode::Exe(pid) => path(of(pid).map_or_else(Vec::new, |process| process.exe())),
+        ProcNode::Cwd(pid) => of(pid).map_or(path(Vec::new()), |process| Link::Node(process.cwd())),
+        ProcNode::RootLink(_) => Link::Node(super::root()),
+        ProcNode::Descriptor(pid, fd) => {
+            let inode = of(pid)?.file(fd)?.file().inode();
+            inode.map_or(path(Vec::new()), Link::Node)
+        }
+        _ => return None,
+    })
+}
+
+/// Returns what `readlink` shows of the link `node`: not always a path that leads there.
+pub fn link_text(node: ProcNode) -> Option<Vec<u8>> {
+    match node {
+        ProcNode::Descriptor(pid, fd) => {
+            let file = processes()?.find(pid)?.file(fd)?;
+            Some(match file.file().inode() {
+                Some(inode) => inode.shown_path(),
+                None => {
+                    let kind = if file.file().is_socket() {
+                        "socket"
+                    } else {
+                        "pipe"
+                    };
+                    format!("{kind}:[{}]", file.file().metadata().ino).into()
+                }
+            })
+        }
+        _ => match link(node)? {
+            Link::Path(path) => Some(path),
+            Link::Node(inode) => Some(inode.shown_path()),
+        },
+    }
+}
+
+fn own_pid() -> u32 {
+    processes().map_or(0, |processes| processes.own())
+}
+
+/// Finds the process that `/proc/PID` is about.
+fn process(pid: u32) -> Option<Arc<dyn ProcessFacts>> {
+    processes()?.find(pid)
+}
