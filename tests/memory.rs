@@ -24,6 +24,22 @@ fn vm_9_the_break_grows_shrinks_and_stands_still() {
 }
 
 #[test]
+fn vm_4_programs_find_their_parts_elsewhere_at_every_start() {
+    topic("places", 6);
+    passes("init=/bin/probe -- compare").line_containing(
+        "places: stack changes true, mappings change true, heap changes true, code changes true",
+    );
+}
+
+#[test]
+fn vm_4_programs_find_their_parts_where_they_were_if_the_command_line_says_so() {
+    passes("norandmaps init=/bin/probe -- compare").line_containing(
+        "places: stack changes false, mappings change false, heap changes false, code changes false",
+    );
+    passes("norandmaps init=/bin/probe -- all").line_containing(" 0 failed");
+}
+
+#[test]
 fn damage_to_page_tables_counts_and_frames_is_named() {
     let outcome = passes("test=fsck");
     let line = outcome.line_containing("test: fsck ok:");

@@ -89,6 +89,9 @@ impl Machine {
                     "max",
                     "-icount",
                     "shift=0,sleep=off",
+                    // What the processor draws at random repeats too, and with it all addresses.
+                    "-seed",
+                    "1",
                 ]
             }
         }

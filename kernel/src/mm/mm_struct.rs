@@ -87,6 +87,8 @@ pub struct AddressSpace {
     pub lock_flags: VmFlags,
     /// What the process may map; read at fault time too (SG-5).
     pub limits: MmLimits,
+    /// How many bytes lower mappings begin than the stack's room asks for.
+    pub(super) mmap_shift: u64,
 }
 
 /// One unit of `mm_count`: pins the PML4, promises nothing about user memory.
@@ -229,6 +231,11 @@ impl Mm {
         self.map.write().limits = limits;
     }
 
+    /// Makes mappings begin `bytes`, at most 2 TiB, lower than the stack's room asks for.
+    pub fn lower_mappings(&self, bytes: u64) {
+        self.map.write().mmap_shift = bytes;
+    }
+
     /// Removes everything from the user half: VMAs, pages, tables. The mm has no users left.
     ///
     /// First takes this CPU off the tables (LZ-17), then unhooks, flushes and frees (I-6).
@@ -258,6 +265,7 @@ impl AddressSpace {
             brk: 0,
             lock_flags: VmFlags::empty(),
             limits: MmLimits::DEFAULT,
+            mmap_shift: 0,
         }
     }
 
@@ -289,7 +297,7 @@ impl AddressSpace {
     pub fn mmap_top(&self) -> Page {
         let gap =
             self.limits.stack.clamp(128 << 20, USER_END / 6 * 5) + vma::STACK_GUARD_GAP * PAGE_SIZE;
-        VirtAddr::new(USER_END - gap).page()
+        VirtAddr::new(USER_END - gap - self.mmap_shift).page()
     }
 }
 

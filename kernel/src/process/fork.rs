@@ -5,7 +5,7 @@
 
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{
-    AtomicBool, AtomicU64,
+    AtomicBool, AtomicU32, AtomicU64,
     Ordering::{Acquire, Release},
 };
 
@@ -103,6 +103,7 @@ impl Process {
             limits: SpinLock::new(limits),
             program: SpinLock::new(program),
             vfork: SpinLock::new(vfork),
+            persona: AtomicU32::new(self.persona().bits()),
             clear_child_tid: AtomicU64::new(clears),
             oom: self.oom.for_child(),
             ..Self::empty(tree::new_pid(), signals)
@@ -134,6 +135,7 @@ impl Process {
             program: SpinLock::new(super::Program::default()),
             vfork: SpinLock::new(None),
             restart: SpinLock::new(None),
+            persona: AtomicU32::new(0),
             clear_child_tid: AtomicU64::new(0),
             oom: OomState::new(),
             robust_list: AtomicU64::new(0),

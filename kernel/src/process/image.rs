@@ -7,8 +7,9 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use abi::auxvec;
-use addr::{PAGE_SIZE, PageRange, USER_END, VirtAddr};
+use addr::{PAGE_SIZE, PageRange, VirtAddr};
 use exec::args::{Strings, TooBig};
+use exec::layout::Layout;
 use exec::shebang::{self, BadShebang};
 use exec::stack::{InitialStack, StackArgs};
 use exec::{ExecError, Kind, LoadPlan, Segment};
@@ -21,8 +22,6 @@ use crate::mm::mm_struct::MmLimits;
 use crate::mm::remote::RemoteFault;
 use crate::mm::{MapBacking, MapError, MapKind, MapRequest, Mm, MmUserRef, OutOfMemory};
 
-/// Where a position-independent program with an interpreter goes, and the heap of one without.
-const PIE_BASE: u64 = 0x5555_5555_4000;
 /// What a new stack has mapped below the words it starts with (ES-4).
 const STACK_ROOM: u64 = 128 * 1024;
 /// How much of a file that was written to is looked at for its headers.
@@ -48,6 +47,8 @@ pub struct ExecRequest {
     pub cwd: InodeRef,
     /// What the new address space may hold.
     pub limits: MmLimits,
+    /// Where its parts go that are bound to no place.
+    pub layout: Layout,
 }
 
 /// A program in memory that nobody runs yet.
@@ -99,9 +100,11 @@ pub fn load(mut request: ExecRequest) -> Result<Image, ExecveError> {
         None => None,
     };
     let mm = Mm::new()?;
+    let layout = &request.layout;
     mm.set_limits(request.limits);
-    let (plan, start) = map_all(&mm, plan, &program, interpreter.as_ref())?;
-    mm.set_brk_start(brk_start(&plan));
+    mm.lower_mappings(layout.mmap_shift);
+    let (plan, start) = map_all(&mm, layout, plan, &program, interpreter.as_ref())?;
+    mm.set_brk_start(layout.heap_start(&plan));
     let stack = write_stack(&mm, &plan, &start, &request)?;
     Ok(Image {
         mm,
@@ -168,11 +171,13 @@ fn find_program(request: &mut ExecRequest) -> Result<Found, ExecveError> {
 /// Maps the program and its interpreter; returns the plan with final addresses.
 fn map_all<'a>(
     mm: &Mm,
+    layout: &Layout,
     plan: LoadPlan<'a>,
     program: &Found,
     interpreter: Option<&Found>,
 ) -> Result<(LoadPlan<'a>, Start), ExecveError> {
-    let plan = place(mm, plan, interpreter.is_some())?;
+    let pie_base = interpreter.map(|_| layout.pie_base);
+    let plan = place(mm, plan, pie_base)?;
     map_program(mm, &plan, program)?;
     let Some(interpreter) = interpreter else {
         let start = Start {
@@ -181,7 +186,7 @@ fn map_all<'a>(
         };
         return Ok((plan, start));
     };
-    let loader = place(mm, exec::plan(&interpreter.head, interpreter.len())?, false)?;
+    let loader = place(mm, exec::plan(&interpreter.head, interpreter.len())?, None)?;
     map_program(mm, &loader, interpreter)?;
     let base = match loader.kind {
         Kind::Pie => loader.span.start.start().as_u64(),
@@ -194,16 +199,12 @@ fn map_all<'a>(
     Ok((plan, start))
 }
 
-/// Gives a position-independent program its place.
-fn place<'a>(
-    mm: &Mm,
-    plan: LoadPlan<'a>,
-    has_interpreter: bool,
-) -> Result<LoadPlan<'a>, ExecveError> {
-    let base = match plan.kind {
-        Kind::Fixed => return Ok(plan),
-        Kind::Pie if has_interpreter => PIE_BASE,
-        Kind::Pie => find_room(mm, &plan)?,
+/// Gives a position-independent program its place: `base`, or else one among the mappings.
+fn place<'a>(mm: &Mm, plan: LoadPlan<'a>, base: Option<u64>) -> Result<LoadPlan<'a>, ExecveError> {
+    let base = match (plan.kind, base) {
+        (Kind::Fixed, _) => return Ok(plan),
+        (Kind::Pie, Some(base)) => base,
+        (Kind::Pie, None) => find_room(mm, &plan)?,
     };
     let base = base
         .checked_next_multiple_of(plan.align)
@@ -271,14 +272,6 @@ fn map_pages(
     Ok(())
 }
 
-/// The heap follows the program, but not one that was placed among the mappings (VM-9).
-fn brk_start(plan: &LoadPlan<'_>) -> u64 {
-    match plan.kind {
-        Kind::Pie if plan.interpreter.is_none() => PIE_BASE,
-        _ => plan.brk_start,
-    }
-}
-
 /// Maps the stack and writes what the program finds on it.
 fn write_stack(
     mm: &Mm,
@@ -286,6 +279,7 @@ fn write_stack(
     start: &Start,
     request: &ExecRequest,
 ) -> Result<InitialStack, ExecveError> {
+    let top = request.layout.stack_top;
     let stack = exec::stack::build(&StackArgs {
         argv: &request.argv,
         envp: &request.envp,
@@ -293,10 +287,11 @@ fn write_stack(
         auxv: &aux_vector(plan, start),
         random: random_bytes(),
         platform: b"x86_64",
-        top: USER_END,
+        top,
     })?;
     map_stack(
         mm,
+        top,
         stack.bytes.len() as u64,
         plan.exec_stack,
         request.limits.stack,
@@ -305,7 +300,13 @@ fn write_stack(
     Ok(stack)
 }
 
-fn map_stack(mm: &Mm, used: u64, executable: bool, limit: u64) -> Result<(), ExecveError> {
+fn map_stack(
+    mm: &Mm,
+    top: u64,
+    used: u64,
+    executable: bool,
+    limit: u64,
+) -> Result<(), ExecveError> {
     let used = used.next_multiple_of(PAGE_SIZE);
     let len = (used + STACK_ROOM).min(limit & !(PAGE_SIZE - 1)).max(used);
     let exec = if executable {
@@ -314,7 +315,7 @@ fn map_stack(mm: &Mm, used: u64, executable: bool, limit: u64) -> Result<(), Exe
         Prot::empty()
     };
     let request = MapRequest {
-        addr: USER_END - len,
+        addr: top - len,
         len,
         prot: Prot::READ | Prot::WRITE | exec,
         kind: MapKind::FixedNoReplace,

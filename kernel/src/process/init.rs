@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 
 use abi::file::OpenFlags;
+use abi::process::Persona;
 use bootinfo::CommandLine;
 use bootinfo::command_line::FailAlloc;
 use exec::args::Strings;
@@ -11,6 +12,7 @@ use sigstate::SignalState;
 
 use super::exec::base_name;
 use super::image::{self, ExecRequest, ExecveError, Image};
+use super::layout;
 use super::power::{self, Ending};
 use super::{Process, Program, tree, view};
 use crate::arch::trapframe::TrapFrame;
@@ -67,6 +69,7 @@ fn load<'a>(path: &str, argv: impl Iterator<Item = &'a str>) -> Result<Image, Ex
         envp: Strings::of(ENVIRONMENT.map(str::as_bytes))?,
         cwd: fs::root(),
         limits: MmLimits::DEFAULT,
+        layout: layout::choose(Persona::empty()),
     })
 }
 

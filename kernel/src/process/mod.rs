@@ -2,7 +2,7 @@
 //!
 //! Read in this order:
 //! 1. This file: the [`Process`] and what it owns. [`tree`]: who is whose child.
-//! 2. [`image`]: a new address space for a program. [`exec`], [`fork`], [`exit`], [`wait`]: the life
+//! 2. [`image`]: a new address space for a program; [`layout`]: where its parts go. [`exec`], [`fork`], [`exit`], [`wait`]: the life
 //!    of a process. [`init`]: the first one.
 //! 3. [`signal`]: how one process reaches another. [`fault`]: how a program reaches itself. [`deliver`]: how
 //!    handlers start, [`sigreturn`]: how they return. [`oom`]: who ends when there is no memory.
@@ -19,6 +19,7 @@ pub mod fork;
 pub mod futex;
 pub mod image;
 pub mod init;
+pub mod layout;
 pub mod limits;
 pub mod oom;
 pub mod power;
@@ -33,7 +34,7 @@ pub mod wait;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::ops::{Deref, Range};
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::fs::fdtable::FdTable;
 use crate::fs::{InodeRef, OpenFile};
@@ -70,6 +71,8 @@ pub struct Process {
     vfork: Field<Option<Arc<VforkDone>>>,
     /// Where an interrupted call goes on.
     restart: Field<Option<RestartBlock>>,
+    /// Whose behaviour the program asked for: bits of [`Persona`](abi::process::Persona).
+    persona: AtomicU32,
     /// Where to store 0 when the process ends and others share its memory; 0 for nowhere.
     pub(crate) clear_child_tid: AtomicU64,
     /// What happens to it when there is no memory.

@@ -16,7 +16,7 @@ use crate::mm::uaccess;
 use crate::process;
 
 /// The most bytes one read or write transfers, as on Linux.
-const MAX_TRANSFER: u64 = 0x7fff_f000;
+pub(super) const MAX_TRANSFER: u64 = 0x7fff_f000;
 
 /// Returns the open file that a descriptor in a register stands for.
 pub fn file(fd: u64) -> Result<Arc<OpenFile>, Errno> {
@@ -66,10 +66,11 @@ pub fn place_at(fd: u64, addr: u64) -> Result<Place<Inode>, Errno> {
     Ok(place(&directory(fd, &path)?, &path)?)
 }
 
-/// Makes a span of a buffer's address and length; what lies outside user space is refused.
+/// Makes a span of a buffer's address and length; what lies outside user space is refused, even
+/// if it is more than one call transfers.
 pub fn span(addr: u64, len: u64) -> Result<UserSpan, Errno> {
-    let len = len.min(MAX_TRANSFER);
     addr::user_range(addr, len).ok_or(Errno::EFAULT)?;
+    let len = len.min(MAX_TRANSFER);
     Ok(UserSpan { addr, len })
 }
 
@@ -86,7 +87,8 @@ pub fn spans(addr: u64, count: u64) -> Result<Vec<UserSpan>, Errno> {
             if i64::try_from(vector.len).is_err() {
                 return Err(Errno::EINVAL);
             }
-            let span = span(vector.base, vector.len.min(left))?;
+            let mut span = span(vector.base, vector.len)?;
+            span.len = span.len.min(left);
             left -= span.len;
             Ok(span)
         })

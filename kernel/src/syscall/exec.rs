@@ -9,6 +9,7 @@ use crate::arch::trapframe::TrapFrame;
 use crate::mm::frame;
 use crate::mm::uaccess::{self, CstrError};
 use crate::process::image::{self, ExecRequest};
+use crate::process::layout;
 use crate::process::{self, exec as program};
 
 /// `execve(path, argv, envp)`.
@@ -32,6 +33,7 @@ fn request(path: u64, argv: u64, envp: u64) -> Result<ExecRequest, Errno> {
         envp: strings(envp, &mut budget)?,
         cwd: process.cwd(),
         limits,
+        layout: layout::choose(process.persona()),
     })
 }
 

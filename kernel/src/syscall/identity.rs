@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use abi::Errno;
 use abi::prctl::{PR_GET_NAME, PR_SET_NAME};
-use abi::process::{ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS};
+use abi::process::{ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS, PERSONA_QUERY, Persona};
 use addr::USER_END;
 
 use super::{SysResult, args};
@@ -70,6 +70,21 @@ pub fn setsid(_: &mut TrapFrame) -> SysResult {
 /// `getuid()` and its relatives: everybody is root.
 pub fn root_id(_: &mut TrapFrame) -> SysResult {
     Ok(0)
+}
+
+/// `personality(persona)`: sets it, unless the argument is 0xffffffff, and returns the one before.
+pub fn personality(frame: &mut TrapFrame) -> SysResult {
+    let asked = frame.args()[0] as u32;
+    let process = process::current();
+    let before = process.persona();
+    if asked != PERSONA_QUERY {
+        let persona = Persona::from_bits_retain(asked);
+        if persona.intersects(Persona::UNSUPPORTED) {
+            return Err(Errno::EINVAL);
+        }
+        process.set_persona(persona);
+    }
+    Ok(before.bits().into())
 }
 
 /// `umask(mask)`.

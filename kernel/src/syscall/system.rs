@@ -61,7 +61,8 @@ pub fn getrandom(frame: &mut TrapFrame) -> SysResult {
     if flags & !(GRND_NONBLOCK | both) != 0 || flags & both == both {
         return Err(Errno::EINVAL);
     }
-    let spans = [args::span(buf, len)?];
+    // Linux cuts this length before it looks at the buffer.
+    let spans = [args::span(buf, len.min(args::MAX_TRANSFER))?];
     let mut buf = UserBuf::new(&spans);
     match dev::put_random(&mut buf) {
         Err(error) if buf.done() == 0 => Err(error.into()),

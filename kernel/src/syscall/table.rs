@@ -108,6 +108,7 @@ table! {
     getegid => identity::root_id, "everybody is root";
     setpgid => identity::setpgid, "";
     getppid => identity::getppid, "";
+    personality => identity::personality, "only `ADDR_NO_RANDOMIZE`; a persona that would change more is EINVAL";
     getpgrp => identity::getpgrp, "";
     setsid => identity::setsid, "";
     getpgid => identity::getpgid, "";

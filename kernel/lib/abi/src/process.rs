@@ -6,6 +6,41 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::Signal;
 
+/// What `personality` is given by who only asks.
+pub const PERSONA_QUERY: u32 = u32::MAX;
+
+bitflags! {
+    /// Whose behaviour a program asks for (`personality`): an execution domain in the low byte, and
+    /// single deviations. Other bits mean nothing, and are kept.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Persona: u32 {
+        /// `uname` tells of Linux 2.6.
+        const UNAME26 = 0x0002_0000;
+        /// Programs find the same addresses at every start.
+        const ADDR_NO_RANDOMIZE = 0x0004_0000;
+        /// A page of zeros lies at address 0.
+        const MMAP_PAGE_ZERO = 0x0010_0000;
+        /// Mappings are placed from the bottom up.
+        const ADDR_COMPAT_LAYOUT = 0x0020_0000;
+        /// What may be read may be executed.
+        const READ_IMPLIES_EXEC = 0x0040_0000;
+        /// `select` and `poll` leave their timeout alone.
+        const STICKY_TIMEOUTS = 0x0400_0000;
+        /// The execution domain; 0 is Linux.
+        const DOMAIN = 0x0000_00ff;
+    }
+}
+
+impl Persona {
+    /// What would change the behaviour of calls in ways that this kernel does not know.
+    pub const UNSUPPORTED: Self = Self::UNAME26
+        .union(Self::MMAP_PAGE_ZERO)
+        .union(Self::ADDR_COMPAT_LAYOUT)
+        .union(Self::READ_IMPLIES_EXEC)
+        .union(Self::STICKY_TIMEOUTS)
+        .union(Self::DOMAIN);
+}
+
 bitflags! {
     /// Flags of `clone`, without the exit signal in the low byte.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]

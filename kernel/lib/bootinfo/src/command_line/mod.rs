@@ -23,6 +23,7 @@ pub const KEYS: &[&str] = &[
     "kstatd",
     "lazy",
     "loglevel",
+    "norandmaps",
     "test",
     "timeout",
     "trace",
@@ -45,6 +46,8 @@ pub struct CommandLine {
     pub eager_tlb: bool,
     /// `failalloc=N[,SITE]`: which allocation fails on purpose once programs run.
     pub fail_alloc: Option<FailAlloc>,
+    /// `norandmaps`: programs find the same addresses at every start.
+    pub same_addresses: bool,
     /// `timeout=SECONDS`: how long the machine may run.
     pub timeout: Option<u64>,
     settings: Vec<Setting>,
@@ -159,6 +162,7 @@ impl CommandLine {
         self.loglevel = self.value("loglevel", level);
         self.fail_alloc = self.value("failalloc", fail_alloc);
         self.timeout = self.value("timeout", |value| value.parse().ok());
+        self.same_addresses = self.has("norandmaps");
         self.eager_tlb = self.value("lazy", is_eager).unwrap_or(false);
         for setting in &self.settings {
             if !KEYS.contains(&setting.key.as_str()) {

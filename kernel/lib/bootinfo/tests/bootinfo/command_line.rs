@@ -105,6 +105,14 @@ fn flags_and_settings_of_any_key_can_be_asked_for() {
 }
 
 #[test]
+fn addresses_are_the_same_only_if_that_is_asked_for() {
+    assert!(!parse("init=/sh -- norandmaps").same_addresses);
+    let line = parse("norandmaps init=/sh");
+    assert!(line.same_addresses);
+    assert_eq!(line.problems(), []);
+}
+
+#[test]
 fn unknown_keys_are_listed() {
     let line = parse("root=/dev/sda init=/a quiet");
     assert_eq!(line.unknown().collect::<Vec<_>>(), ["root", "quiet"]);

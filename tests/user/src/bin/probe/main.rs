@@ -19,6 +19,7 @@ mod fuzz;
 mod lodgers;
 mod maps;
 mod pipes;
+mod places;
 mod registers;
 mod repair;
 mod sched;
@@ -43,6 +44,7 @@ const TOPICS: &[&Topic] = &[
     &files::TOPIC,
     &brk::TOPIC,
     &calls::TOPIC,
+    &places::TOPIC,
     &pipes::TOPIC,
     &family::TOPIC,
     &exec::TOPIC,
@@ -70,6 +72,8 @@ fn main() {
         ["crowd", count] => storm::crowd(count.parse().unwrap_or(100)),
         ["lodgers"] => lodgers::run(),
         ["fill"] => storm::fill_memory(),
+        ["where"] => places::tell_own(),
+        ["compare"] => places::compare(),
         ["mappings"] => storm::many_mappings(),
         ["naps", count] => sched::nap(count.parse().unwrap_or(100)),
         ["all"] => run(TOPICS, None),
@@ -91,7 +95,7 @@ fn run(topics: &[&Topic], only: Option<&str>) -> i32 {
 
 fn list() -> i32 {
     println!(
-        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | exhaust | crowd N | fuzz N | mappings | naps N | lodgers | args … | null"
+        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | exhaust | crowd N | fuzz N | mappings | where | compare | naps N | lodgers | args … | null"
     );
     for topic in TOPICS {
         println!("  {:10} {}", topic.name, topic.about);

@@ -256,19 +256,24 @@ fn write_of_half_a_buffer() -> Verdict {
 }
 
 fn length_wraps() -> Verdict {
-    let mut byte = [1_u8];
-    let addr = sys::at(&mut byte);
     let [_reader, writer] = must("pipe", sys::pipe())?;
-    refused(
-        "a negative length",
-        sys::write(writer, addr, u64::MAX),
-        libc::EFAULT,
-    )?;
-    refused(
-        "a length past user space",
-        sys::write(writer, addr, 0x7fff_ffff_ffff_f000),
-        libc::EFAULT,
-    )
+    // As much as one call transfers would lie in user space.
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    let low = sys::mmap(0x2000_0000_0000, 4096, map::RW, flags, -1, 0);
+    let mut byte = [1_u8];
+    for addr in [sys::at(&mut byte), must("mmap", low)?] {
+        refused(
+            "a negative length",
+            sys::write(writer, addr, u64::MAX),
+            libc::EFAULT,
+        )?;
+        refused(
+            "a length past user space",
+            sys::write(writer, addr, 0x7fff_ffff_ffff_f000),
+            libc::EFAULT,
+        )?;
+    }
+    Ok(())
 }
 
 fn kernel_write_breaks_cow() -> Verdict {
