@@ -4,25 +4,19 @@
 //! mmap_lock is released (FK-3). Pages of shared mappings and unmodified file pages are not copied:
 //! the child finds them again through their source.
 
-use addr::{Page, PageRange};
-use arrayvec::ArrayVec;
 use core::sync::atomic::Ordering::Relaxed;
-use pte::Pte;
+
 use vma::{VmFlags, Vma};
 
 use super::backing::MapBacking;
 use super::gather::Gather;
 use super::mm_struct::AddressSpace;
-use super::pgtable::Slot;
+use super::pgtable::{Part, Tables};
+use super::table::UserTable;
 use super::{Mm, MmUserRef, OutOfMemory, commit, frame};
-
-/// PTEs copied between two turns of taking the page-table locks.
-const BATCH: usize = 128;
 
 /// Mappings whose records fit into a frame, roughly; a copy of the set must not run out half-way.
 const VMAS_PER_FRAME: u64 = 32;
-
-type Copied = ArrayVec<(Page, Pte), BATCH>;
 
 impl Mm {
     /// Makes a copy of this address space for a new process.
@@ -34,71 +28,111 @@ impl Mm {
         if !frame::can_spare(map.vmas.len() as u64 / VMAS_PER_FRAME) {
             return Err(OutOfMemory);
         }
+        let account = map.account_of_child();
+        commit::charge(account)?;
+        // Nobody else knows the child yet: its tables need no lock while they are filled.
+        let mut copy = Copy {
+            tables: Tables::new(child.root()),
+            frames: 0,
+        };
         let mut gather = Gather::new(self);
         let result = map
             .vmas
             .iter()
             .filter(|vma| copies_entries(vma))
-            .try_for_each(|vma| self.copy_entries(vma, &child, &mut gather));
+            .try_for_each(|vma| self.copy_entries(vma, &mut copy, &mut gather));
         gather.finish();
-        result?;
+        child.rss.store(copy.frames, Relaxed);
+        *child.tables.lock() = copy.tables;
+        if result.is_err() {
+            commit::uncharge(account);
+            return Err(OutOfMemory);
+        }
         let copy = map.for_child(&child);
-        commit::charge(copy.vmas.totals().account)?;
         drop(map);
         *child.map.write() = copy;
         Ok(child)
     }
 
+    /// Copies the entries of `vma`, a table at a time; between two of them the lock is free.
     fn copy_entries(
         &self,
         vma: &Vma<MapBacking>,
-        child: &Mm,
+        copy: &mut Copy,
         gather: &mut Gather,
     ) -> Result<(), OutOfMemory> {
-        let (range, shared) = (vma.range, vma.flags.contains(VmFlags::SHARED));
-        let mut next = range.start;
-        while next < range.end {
-            let mut batch = Copied::new();
-            next = self
-                .tables
-                .lock()
-                .visit(PageRange::new(next, range.end), |page, slot| {
-                    let pte = slot.load();
-                    if pte.is_guard() {
-                        batch.push((page, pte));
-                    } else if !shared && let Some(pte) = share(page, slot, gather) {
-                        batch.push((page, pte));
-                    }
-                    !batch.is_full()
-                });
-            child.receive(batch)?;
-        }
-        Ok(())
-    }
-
-    /// Installs a parent's PTEs, whose references are already counted.
-    fn receive(&self, batch: Copied) -> Result<(), OutOfMemory> {
-        let mut tables = self.tables.lock();
-        let mut result = Ok(());
-        for (page, pte) in batch {
-            match result.and_then(|()| tables.find_or_create(page)) {
-                Ok(slot) => {
-                    slot.swap(pte);
-                    self.rss.fetch_add(i64::from(holds_frame(pte)), Relaxed);
-                }
-                Err(OutOfMemory) => {
-                    result = Err(OutOfMemory);
-                    if holds_frame(pte) {
-                        frame::put(pte.frame());
-                    }
-                }
+        let only_guards = vma.flags.contains(VmFlags::SHARED);
+        let mut page = vma.range.start;
+        loop {
+            let tables = self.tables.lock();
+            let Some(table) = tables.next_table(&mut page, vma.range.end) else {
+                return Ok(());
+            };
+            let part = Part::new(page, vma.range.end);
+            if table
+                .next_used(part.entries.start)
+                .is_some_and(|used| used < part.entries.end)
+            {
+                let target = copy.tables.last_table(page)?;
+                copy.frames += copy_table(table, target, &part, only_guards, gather);
             }
+            page = part.end();
         }
-        result
     }
 }
 
+/// What the child has so far.
+struct Copy {
+    tables: Tables,
+    /// Entries that hold a frame.
+    frames: i64,
+}
+
+/// Copies some entries of one table to the table of the child, and returns how many hold a frame.
+fn copy_table(
+    table: UserTable,
+    target: UserTable,
+    part: &Part,
+    only_guards: bool,
+    gather: &mut Gather,
+) -> i64 {
+    let (mut frames, mut weakened) = (0, false);
+    table.each_used(part.entries.clone(), |index| {
+        let pte = table.load(index);
+        if pte.is_guard() {
+            target.put(index, pte);
+        } else if pte.is_anon() && !only_guards {
+            frame::get(pte.frame());
+            frames += 1;
+            let shared = pte.wrprotect().mkneeded_if_lazy();
+            if pte.is_writable() || pte.is_lazy() {
+                table.replace(index, shared);
+                weakened = true;
+            }
+            target.put(index, shared.mkold());
+        } else if pte.is_zero_page() && !only_guards {
+            target.put(index, pte.mkold());
+        }
+        // Anything else is a clean page of a file, found again through its source (FK-2).
+        true
+    });
+    if weakened {
+        gather.touch_range(part.pages());
+    }
+    frames
+}
+
 impl AddressSpace {
+    /// What a child's mappings are charged for.
+    fn account_of_child(&self) -> u64 {
+        let stays = |vma: &&Vma<MapBacking>| {
+            vma.flags & (VmFlags::ACCOUNT | VmFlags::DONTFORK)
+                == VmFlags::ACCOUNT | VmFlags::DONTFORK
+        };
+        let stay_behind: u64 = self.vmas.iter().filter(stays).map(Vma::pages).sum();
+        self.vmas.totals().account - stay_behind
+    }
+
     /// The child's mappings: locks are not inherited, and sources learn of the child.
     fn for_child(&self, child: &Mm) -> Self {
         let vmas = self.vmas.copy_with(|vma| {
@@ -124,29 +158,4 @@ fn copies_entries(vma: &Vma<MapBacking>) -> bool {
         .flags
         .intersects(VmFlags::DONTFORK | VmFlags::WIPEONFORK);
     comes_along && (!vma.flags.contains(VmFlags::SHARED) || vma.flags.contains(VmFlags::GUARDED))
-}
-
-fn holds_frame(pte: Pte) -> bool {
-    !pte.is_zero_page() && !pte.is_guard()
-}
-
-/// Makes a private page fit for two owners and returns the child's PTE for it (FK-2).
-fn share(page: Page, slot: Slot, gather: &mut Gather) -> Option<Pte> {
-    let pte = slot.load();
-    if !pte.is_anon() && !pte.is_zero_page() {
-        return None; // A clean file page: refaulted from its source.
-    }
-    if pte.is_anon() {
-        frame::get(pte.frame());
-    }
-    // Two owners: neither may have it thrown away because the other does not need it.
-    let needed = match pte.is_lazy() {
-        true => pte.mkneeded(),
-        false => pte,
-    };
-    if pte.is_writable() || pte.is_lazy() {
-        slot.swap(needed.wrprotect());
-        gather.touch(page);
-    }
-    Some(needed.wrprotect().mkold())
 }

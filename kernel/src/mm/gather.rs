@@ -8,6 +8,7 @@
 use addr::{Frame, Page, PageRange};
 use arrayvec::ArrayVec;
 use core::sync::atomic::Ordering::Relaxed;
+use pte::Pte;
 
 use super::{Mm, frame, physmap, tlb};
 
@@ -36,18 +37,38 @@ impl<'mm> Gather<'mm> {
     }
 
     /// Notes that the translation of `page` was removed or weakened.
+    #[inline]
     pub fn touch(&mut self, page: Page) {
-        let old = self.range.unwrap_or(PageRange::new(page, page));
-        self.range = Some(PageRange::new(
-            old.start.min(page),
-            old.end.max(page.next()),
-        ));
+        self.touch_range(PageRange {
+            start: page,
+            end: page.next(),
+        });
     }
 
-    /// Takes over the reference that `page`'s PTE had on `frame`.
-    pub fn page(&mut self, page: Page, frame: Frame) {
+    /// Notes that translations somewhere in `range` were removed or weakened.
+    #[inline]
+    pub fn touch_range(&mut self, range: PageRange) {
+        match &mut self.range {
+            Some(all) => {
+                all.start = all.start.min(range.start);
+                all.end = all.end.max(range.end);
+            }
+            None => self.range = Some(range),
+        }
+    }
+
+    /// Takes over what `page`'s entry held; returns whether that was a frame, with its reference.
+    #[inline]
+    pub fn entry(&mut self, page: Page, old: Pte) -> bool {
+        if old.is_guard() {
+            return false; // The CPU never caches what is not present.
+        }
         self.touch(page);
-        self.pages.push(frame);
+        if old.is_zero_page() {
+            return false;
+        }
+        self.pages.push(old.frame());
+        true
     }
 
     /// Takes over an unhooked page table.

@@ -46,14 +46,9 @@ impl Slot {
     /// Replaces the entry and returns the old one, with any A or D bit the CPU set meanwhile (TLB-10).
     ///
     /// Release: what the new entry points at is complete before the entry is seen (HF-3).
+    #[inline]
     pub fn swap(self, new: Pte) -> Pte {
-        let old = Pte::from_raw(self.table.entry(self.index).swap(new.raw(), AcqRel));
-        match (old.is_none(), new.is_none()) {
-            (true, false) => self.table.filled(self.index),
-            (false, true) => self.table.emptied(),
-            _ => {}
-        }
-        old
+        self.table.swap(self.index, new)
     }
 }
 
@@ -139,6 +134,11 @@ impl Tables {
 
     /// Finds the slot of `page`, creating the tables on the way (HF-21).
     pub fn find_or_create(&mut self, page: Page) -> Result<Slot, OutOfMemory> {
+        Ok(slot_in(self.last_table(page)?, page))
+    }
+
+    /// Finds the last-level table of `page`, creating what is missing on the way.
+    pub(super) fn last_table(&mut self, page: Page) -> Result<UserTable, OutOfMemory> {
         let mut table = self.root;
         for level in [4, 3, 2] {
             let entry = Pte::from_raw(physmap::table(table)[index(page, level)].load(Acquire));
@@ -147,7 +147,7 @@ impl Tables {
                 false => self.add_table(UserTable::new(table), index(page, level))?,
             };
         }
-        Ok(slot_in(UserTable::new(table), page))
+        Ok(UserTable::new(table))
     }
 
     fn add_table(&mut self, parent: UserTable, index: usize) -> Result<Frame, OutOfMemory> {
@@ -168,12 +168,10 @@ impl Tables {
             let Some(table) = self.next_table(&mut page, range.end) else {
                 return range.end;
             };
-            let first = index(page, 1);
-            let base = page.number() - first as u64;
-            let end = (range.end.number() - base).min(TABLE_ENTRIES as u64) as usize;
+            let part = Part::new(page, range.end);
             let mut stopped = None;
-            table.each_used(first..end, |index| {
-                let here = Page::new(base + index as u64);
+            table.each_used(part.entries.clone(), |index| {
+                let here = part.page(index);
                 let goes_on = each(here, Slot { table, index });
                 if !goes_on {
                     stopped = Some(here.next());
@@ -183,25 +181,28 @@ impl Tables {
             if let Some(next) = stopped {
                 return next;
             }
-            page = Page::new(base + end as u64);
+            page = part.end();
         }
         range.end
     }
 
     /// Moves `page` up to the next page below `end` whose last-level table exists.
-    fn next_table(&self, page: &mut Page, end: Page) -> Option<UserTable> {
+    pub(super) fn next_table(&self, page: &mut Page, end: Page) -> Option<UserTable> {
         'restart: while *page < end {
             let mut table = self.root();
             for level in [4, 3, 2] {
                 let here = index(*page, level);
+                let entry = table.load(here);
+                if entry.is_present() {
+                    table = UserTable::new(entry.frame());
+                    continue;
+                }
                 let Some(used) = table.next_used(here) else {
                     *page = next_boundary(*page, level + 1);
                     continue 'restart;
                 };
-                if used != here {
-                    let skipped = (used - here) as u64 * span(level);
-                    *page = Page::new(page.number() / span(level) * span(level) + skipped);
-                }
+                let skipped = (used - here) as u64 * span(level);
+                *page = Page::new(page.number() / span(level) * span(level) + skipped);
                 table = UserTable::new(table.load(used).frame());
             }
             return (*page < end).then_some(table);
@@ -227,7 +228,7 @@ impl Tables {
             }
             let parent = path[level];
             parent.entry(index(page, level as u8 + 1)).store(0, Release);
-            parent.emptied();
+            parent.emptied(1);
             self.tables -= 1;
             gather.table(path[level - 1].frame());
         }
@@ -247,7 +248,7 @@ impl Tables {
         let root = self.root();
         root.each_used(0..KERNEL_SLOT, |index| {
             let entry = Pte::from_raw(root.entry(index).swap(0, AcqRel));
-            root.emptied();
+            root.emptied(1);
             self.unhook_below(UserTable::new(entry.frame()), 3, gather);
             true
         });
@@ -263,6 +264,43 @@ impl Tables {
         }
         self.tables -= 1;
         gather.table(table.frame());
+    }
+}
+
+/// The entries of one last-level table that a range of pages reaches.
+pub(super) struct Part {
+    /// Page number of entry 0.
+    base: u64,
+    /// The entries.
+    pub(super) entries: core::ops::Range<usize>,
+}
+
+impl Part {
+    /// The entries from that of `page` up to the table's end or to `end`.
+    pub(super) fn new(page: Page, end: Page) -> Self {
+        let first = index(page, 1);
+        let base = page.number() - first as u64;
+        let end = (end.number() - base).min(TABLE_ENTRIES as u64) as usize;
+        Self {
+            base,
+            entries: first..end,
+        }
+    }
+
+    /// Returns the page of entry `index`.
+    #[inline]
+    pub(super) fn page(&self, index: usize) -> Page {
+        Page::new(self.base + index as u64)
+    }
+
+    /// Returns the page after the last entry.
+    pub(super) fn end(&self) -> Page {
+        self.page(self.entries.end)
+    }
+
+    /// Returns the pages.
+    pub(super) fn pages(&self) -> PageRange {
+        PageRange::new(self.page(self.entries.start), self.end())
     }
 }
 

@@ -10,7 +10,7 @@
 use core::ops::Range;
 use core::sync::atomic::{
     AtomicU32, AtomicU64,
-    Ordering::{Acquire, Relaxed},
+    Ordering::{AcqRel, Acquire, Relaxed},
 };
 
 use addr::Frame;
@@ -26,65 +26,103 @@ const HALF: usize = TABLE_ENTRIES / GROUP / 2;
 
 /// A table of a user half.
 #[derive(Clone, Copy)]
-pub(super) struct UserTable {
-    frame: Frame,
-    info: &'static FrameInfo,
-}
+pub(super) struct UserTable(Frame);
 
 impl UserTable {
     /// Views `frame`, which [`Self::init`] has made a table.
+    #[inline]
     pub(super) fn new(frame: Frame) -> Self {
-        Self {
-            frame,
-            info: frame::info(frame),
-        }
+        Self(frame)
+    }
+
+    #[inline]
+    fn info(self) -> &'static FrameInfo {
+        frame::info(self.0)
     }
 
     /// Makes a frame of zeros a table without entries.
     pub(super) fn init(frame: Frame) -> Self {
         let table = Self::new(frame);
-        table.info.word().store(0, Relaxed);
-        table.info.links().0.store(0, Relaxed);
-        table.info.links().1.store(0, Relaxed);
+        table.info().word().store(0, Relaxed);
+        table.info().links().0.store(0, Relaxed);
+        table.info().links().1.store(0, Relaxed);
         table
     }
 
     /// Makes a frame a PML4: it counts one entry more than it has, and so is never found empty. The
     /// entries of the kernel half are not counted and belong to no group.
     pub(super) fn init_root(frame: Frame) {
-        add(Self::init(frame).info.word(), 1);
+        add(Self::init(frame).info().word(), 1);
     }
 
     /// Returns its frame.
     pub(super) fn frame(self) -> Frame {
-        self.frame
+        self.0
     }
 
     /// Returns entry `index` as memory.
+    #[inline]
     pub(super) fn entry(self, index: usize) -> &'static AtomicU64 {
-        &physmap::table(self.frame)[index]
+        &physmap::table(self.0)[index]
     }
 
     /// Reads entry `index`.
+    #[inline]
     pub(super) fn load(self, index: usize) -> Pte {
         Pte::from_raw(self.entry(index).load(Acquire))
     }
 
     /// Whether no entry is in use.
     pub(super) fn is_empty(self) -> bool {
-        self.info.word().load(Relaxed) == 0
+        self.info().word().load(Relaxed) == 0
+    }
+
+    /// Replaces entry `index` and returns the old one, with any A or D bit the CPU set meanwhile (TLB-10).
+    ///
+    /// Release: what the new entry points at is complete before the entry is seen (HF-3).
+    #[inline]
+    pub(super) fn swap(self, index: usize, new: Pte) -> Pte {
+        let old = Pte::from_raw(self.entry(index).swap(new.raw(), AcqRel));
+        match (old.is_none(), new.is_none()) {
+            (true, false) => self.filled(index),
+            (false, true) => self.emptied(1),
+            _ => {}
+        }
+        old
+    }
+
+    /// Empties entry `index`, which is in use; the caller tells [`Self::emptied`] how many it was.
+    #[inline]
+    pub(super) fn take(self, index: usize) -> Pte {
+        Pte::from_raw(self.entry(index).swap(0, AcqRel))
+    }
+
+    /// Replaces entry `index`, which is in use, by another that is. What the CPU may set meanwhile is
+    /// lost: only for an entry whose page has a second reader from now on, and so counts as used.
+    #[inline]
+    pub(super) fn replace(self, index: usize, new: Pte) {
+        self.entry(index).swap(new.raw(), AcqRel);
+    }
+
+    /// Fills entry `index` of a table that no CPU uses yet.
+    #[inline]
+    pub(super) fn put(self, index: usize, pte: Pte) {
+        self.entry(index).store(pte.raw(), Relaxed);
+        self.filled(index);
     }
 
     /// Notes that entry `index` is no longer empty.
+    #[inline]
     pub(super) fn filled(self, index: usize) {
-        add(self.info.word(), 1);
+        add(self.info().word(), 1);
         let (bits, bit) = self.group(index / GROUP);
         bits.store(bits.load(Relaxed) | bit, Relaxed);
     }
 
-    /// Notes that an entry has become empty.
-    pub(super) fn emptied(self) {
-        add(self.info.word(), u32::MAX);
+    /// Notes that `count` entries have become empty.
+    #[inline]
+    pub(super) fn emptied(self, count: u32) {
+        add(self.info().word(), count.wrapping_neg());
     }
 
     /// Returns the first index at or above `from` whose entry is in use.
@@ -98,8 +136,9 @@ impl UserTable {
     }
 
     /// Calls `each` with the index of every entry in use, lowest first, until it returns false.
+    #[inline]
     pub(super) fn each_used(self, range: Range<usize>, mut each: impl FnMut(usize) -> bool) {
-        let entries = physmap::table(self.frame);
+        let entries = physmap::table(self.0);
         let mut group = range.start / GROUP;
         while let Some(next) = self.next_group(group) {
             let all = next * GROUP..(next + 1) * GROUP;
@@ -125,15 +164,17 @@ impl UserTable {
     }
 
     /// Returns the first group at or above `from` whose bit is set.
+    #[inline]
     fn next_group(self, from: usize) -> Option<usize> {
-        let (low, high) = self.info.links();
+        let (low, high) = self.info().links();
         let bits = u64::from(low.load(Relaxed)) | u64::from(high.load(Relaxed)) << HALF;
         let rest = bits.checked_shr(from as u32)?;
         (rest != 0).then(|| from + rest.trailing_zeros() as usize)
     }
 
+    #[inline]
     fn group(self, group: usize) -> (&'static AtomicU32, u32) {
-        let (low, high) = self.info.links();
+        let (low, high) = self.info().links();
         match group < HALF {
             true => (low, 1 << group),
             false => (high, 1 << (group - HALF)),

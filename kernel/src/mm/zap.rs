@@ -1,20 +1,17 @@
 //! Taking PTEs away: all of a range, or those that show pages of a file.
 //!
-//! Unhooked frames and empty tables wait in a [`Gather`] for the flush (I-6). A batch is what fits
-//! into one; between two of them the page-table lock is free.
+//! Unhooked frames and empty tables wait in a [`Gather`] for the flush (I-6). A batch is a table, or what
+//! fits into one gather; between two of them the page-table lock is free.
 
 use core::sync::atomic::Ordering::Relaxed;
 
 use addr::{Page, PageRange};
-use arrayvec::ArrayVec;
 use pte::Pte;
 
 use super::Mm;
 use super::gather::Gather;
+use super::pgtable::Part;
 use super::rmap::Scope;
-
-/// Last-level tables that a batch may leave empty.
-const TABLES: usize = 128;
 
 /// Removes the pages of `range` and leaves what is no page, the guard markers, in place.
 pub(super) fn discard_pages(mm: &Mm, range: PageRange) {
@@ -44,7 +41,7 @@ pub(super) fn zap_if(mm: &Mm, range: PageRange, chosen: impl Fn(Pte) -> bool) {
     }
 }
 
-/// Clears PTEs until `gather` is full; returns the first page not yet visited.
+/// Clears PTEs of one table, or until `gather` is full; returns the first page not yet visited.
 fn zap_batch(
     mm: &Mm,
     range: PageRange,
@@ -52,21 +49,30 @@ fn zap_batch(
     gather: &mut Gather,
 ) -> Page {
     let mut tables = mm.tables.lock();
-    let mut emptied = ArrayVec::<Page, TABLES>::new();
-    let next = tables.visit(range, |page, slot| {
-        if !chosen(slot.load()) {
+    let mut page = range.start;
+    let Some(table) = tables.next_table(&mut page, range.end) else {
+        return range.end;
+    };
+    let part = Part::new(page, range.end);
+    let (mut next, mut cleared, mut frames) = (part.end(), 0, 0);
+    table.each_used(part.entries.clone(), |index| {
+        if !chosen(table.load(index)) {
             return true;
         }
-        if emptied
-            .last()
-            .is_none_or(|last| last.number() >> 9 != page.number() >> 9)
-        {
-            emptied.push(page);
+        let here = part.page(index);
+        cleared += 1;
+        frames += i64::from(gather.entry(here, table.take(index)));
+        let goes_on = !gather.is_full();
+        if !goes_on {
+            next = here.next();
         }
-        forget(mm, page, slot.swap(Pte::EMPTY), gather);
-        !gather.is_full() && !emptied.is_full()
+        goes_on
     });
-    for page in emptied {
+    table.emptied(cleared);
+    if frames != 0 {
+        mm.rss.fetch_sub(frames, Relaxed);
+    }
+    if table.is_empty() {
         tables.prune(page, gather);
     }
     next
@@ -74,12 +80,7 @@ fn zap_batch(
 
 /// Hands what an entry held over to `gather`.
 pub(super) fn forget(mm: &Mm, page: Page, old: Pte, gather: &mut Gather) {
-    if old.is_guard() {
-        // The CPU never caches what is not present.
-    } else if old.is_zero_page() {
-        gather.touch(page);
-    } else {
-        gather.page(page, old.frame());
+    if gather.entry(page, old) {
         mm.rss.fetch_sub(1, Relaxed);
     }
 }

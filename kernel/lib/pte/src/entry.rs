@@ -197,6 +197,16 @@ impl Pte {
         self.without(PteFlags::LAZY).mkdirty()
     }
 
+    /// Takes back [`Pte::mklazy`], if it was said.
+    #[must_use]
+    pub const fn mkneeded_if_lazy(self) -> Self {
+        if self.has(PteFlags::LAZY) {
+            self.mkneeded()
+        } else {
+            self
+        }
+    }
+
     /// Marks the page as used.
     #[must_use]
     pub const fn mkyoung(self) -> Self {
