@@ -5,7 +5,7 @@
 //! reference its PTE had; when that is full the caller lets go of the page-table lock and finishes.
 //! Tables belong to nobody else, so they wait in a list through their own first word, without bound.
 
-use addr::{Frame, Page, PageRange};
+use addr::{Frame, Page, PageRange, PhysAddr};
 use arrayvec::ArrayVec;
 use core::sync::atomic::Ordering::Relaxed;
 use pte::Pte;
@@ -20,7 +20,8 @@ const BATCH: usize = 128;
 pub struct Gather<'mm> {
     mm: &'mm Mm,
     pages: ArrayVec<Frame, BATCH>,
-    /// First of the list of tables; each names the next by number, 0 ends.
+    /// First of the list of tables; each names the next by physical address, 0 ends. Until the flush a
+    /// CPU may walk into a table and set accessed bits: an address looks absent to it (bit 0).
     tables: u64,
     range: Option<PageRange>,
 }
@@ -74,7 +75,7 @@ impl<'mm> Gather<'mm> {
     /// Takes over an unhooked page table.
     pub fn table(&mut self, table: Frame) {
         physmap::table(table)[0].store(self.tables, Relaxed);
-        self.tables = table.number();
+        self.tables = table.start().as_u64();
     }
 
     /// Whether the next page would not fit.
@@ -89,7 +90,7 @@ impl<'mm> Gather<'mm> {
             frame::put(frame);
         }
         while self.tables != 0 {
-            let table = Frame::new(self.tables);
+            let table = Frame::containing(PhysAddr::new(self.tables));
             self.tables = physmap::table(table)[0].load(Relaxed);
             frame::free(table);
         }
