@@ -105,7 +105,7 @@ impl Backing for MapBacking {
     fn advance(&self, pages: u64) -> Self {
         match self {
             Self::Anon { first } => Self::Anon {
-                first: first + pages,
+                first: first.wrapping_add(pages),
             },
             Self::File { source, page } => Self::File {
                 source: source.clone(),
@@ -114,9 +114,23 @@ impl Backing for MapBacking {
         }
     }
 
+    fn retreat(&self, pages: u64) -> Self {
+        match self {
+            Self::Anon { first } => Self::Anon {
+                first: first.wrapping_sub(pages),
+            },
+            Self::File { source, page } => Self::File {
+                source: source.clone(),
+                page: page.wrapping_sub(pages),
+            },
+        }
+    }
+
     fn continues(&self, prev: &Self, prev_pages: u64) -> bool {
         match (prev, self) {
-            (Self::Anon { first }, Self::Anon { first: next }) => first + prev_pages == *next,
+            (Self::Anon { first }, Self::Anon { first: next }) => {
+                first.wrapping_add(prev_pages) == *next
+            }
             (
                 Self::File { source, page },
                 Self::File {

@@ -9,6 +9,11 @@ pub trait Backing: Clone + PartialEq {
     #[must_use]
     fn advance(&self, pages: u64) -> Self;
 
+    /// Returns the backing of a mapping that starts `pages` before this one's start and goes on
+    /// with it, for a stack that grows (SG-6); undone by [`advance`](Self::advance).
+    #[must_use]
+    fn retreat(&self, pages: u64) -> Self;
+
     /// Says whether a mapping of this backing simply carries on where a mapping of `prev`
     /// with `prev_pages` pages ends.
     fn continues(&self, prev: &Self, prev_pages: u64) -> bool;

@@ -9,7 +9,7 @@ use crate::{Backing, VmaSet};
 impl<B: Backing> VmaSet<B> {
     /// Extends the mapping that starts at `stack_start` down to `new_start` (SG-6).
     ///
-    /// The backing stays: only anonymous memory grows down, where every page is alike.
+    /// The pages that were there keep what they show: the backing begins as many pages earlier.
     ///
     /// # Panics
     /// If no mapping starts at `stack_start` or a page on the way down is taken.
@@ -19,6 +19,7 @@ impl<B: Backing> VmaSet<B> {
         self.assert_start(stack_start);
         let flags = self.tree.update(stack_start, |stack| {
             stack.range.start = new_start;
+            stack.backing = stack.backing.retreat(added.len());
             stack.flags
         });
         self.totals.add(added, flags);

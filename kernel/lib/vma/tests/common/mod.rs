@@ -19,7 +19,14 @@ impl Backing for Source {
     fn advance(&self, pages: u64) -> Self {
         match *self {
             Self::Anon => Self::Anon,
-            Self::File(file, first) => Self::File(file, first + pages),
+            Self::File(file, first) => Self::File(file, first.wrapping_add(pages)),
+        }
+    }
+
+    fn retreat(&self, pages: u64) -> Self {
+        match *self {
+            Self::Anon => Self::Anon,
+            Self::File(file, first) => Self::File(file, first.wrapping_sub(pages)),
         }
     }
 

@@ -14,7 +14,7 @@ use common::{Source, TestVma, mapping, pages};
 use proptest::prelude::*;
 use pte::Prot;
 use steps::{Step, any_range, any_step};
-use vma::{Overlap, VmFlags, VmaSet};
+use vma::{Backing, Overlap, VmFlags, VmaSet};
 
 /// A set and its model, which go through the same history.
 struct Pair {
@@ -130,8 +130,11 @@ impl Pair {
         let new_start = stack.range.start.number() - by.index(room as usize + 1) as u64;
         self.set.grow_down(stack.range.start, Page::new(new_start));
         let whole = stack.range.end.number() - new_start;
+        let backing = stack
+            .backing
+            .retreat(stack.range.start.number() - new_start);
         self.model
-            .fill(&mapping(new_start, whole, stack.flags, stack.backing));
+            .fill(&mapping(new_start, whole, stack.flags, backing));
     }
 
     fn resize(&mut self, pick: &prop::sample::Index, to: &prop::sample::Index) {

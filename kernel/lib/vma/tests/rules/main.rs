@@ -150,6 +150,16 @@ fn sg_6_a_grown_stack_is_one_mapping() {
 }
 
 #[test]
+fn sg_6_the_pages_of_a_grown_stack_keep_their_place_in_the_source() {
+    let mut set = set([mapping(1000, 10, STACK, Source::File(1, 400))]);
+    set.grow_down(Page::new(1000), Page::new(700));
+    assert_eq!(set.iter().next().unwrap().backing, Source::File(1, 100));
+    set.insert(mapping(1010, 5, STACK, Source::File(1, 410)))
+        .unwrap();
+    assert_eq!(shape(&set), vec![(700, 315)], "what continues it joins it");
+}
+
+#[test]
 #[should_panic(expected = "a stack grows only into free pages")]
 fn a_stack_does_not_grow_over_a_mapping() {
     let mut set = set([mapping(1000, 10, STACK, Source::Anon), anon(900, 10)]);
