@@ -5,8 +5,15 @@
 
 use addr::{PAGE_SIZE, Page, VirtAddr};
 
+/// Whether this code runs in a program on the host (tests/mmu), which owns nothing but a user half.
+const HOSTED: bool = cfg!(not(target_os = "none"));
+
 /// Direct map of physical memory.
-pub const PHYSMAP: u64 = 0xffff_8880_0000_0000;
+pub const PHYSMAP: u64 = if HOSTED {
+    0x1000_0000_0000
+} else {
+    0xffff_8880_0000_0000
+};
 /// Kernel stacks, in slots with guard pages.
 pub const KSTACKS: u64 = 0xffff_c900_0000_0000;
 /// Device registers (the local APIC), uncached.
@@ -16,7 +23,11 @@ pub const HEAP: u64 = 0xffff_cb00_0000_0000;
 /// The largest size of the heap's arena.
 pub const HEAP_MAX: u64 = 1 << 30;
 /// The frame table: one `FrameInfo` for each frame.
-pub const FRAME_TABLE: u64 = 0xffff_ea00_0000_0000;
+pub const FRAME_TABLE: u64 = if HOSTED {
+    0x2000_0000_0000
+} else {
+    0xffff_ea00_0000_0000
+};
 /// Per-CPU entry area: GDT, TSS and IST stacks.
 pub const CPU_ENTRY: u64 = 0xffff_fe00_0000_0000;
 /// Size of one CPU's part of the entry area.

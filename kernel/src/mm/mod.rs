@@ -16,6 +16,9 @@
 //! 5. [`reclaim`]: how frames come back when there are none.
 //! 6. [`audit`](mod@audit) and [`fsck`](mod@fsck): what must never be false, checked. [`inject`]: allocations
 //!    that fail on purpose; [`tamper`]: damage on purpose.
+//!
+//! tests/mmu runs these files on the host, above a simulated MMU: all but those that are nothing without
+//! the machine, the kernel's allocator and the instructions that touch user memory.
 
 pub mod audit;
 pub mod backing;
@@ -28,6 +31,7 @@ pub mod frame;
 pub mod fsck;
 pub mod gather;
 mod guard;
+#[cfg(target_os = "none")]
 pub mod heap;
 pub mod inject;
 pub mod kstack;
@@ -53,6 +57,7 @@ pub mod switch;
 mod table;
 pub mod tamper;
 pub mod tlb;
+#[cfg(target_os = "none")]
 pub mod uaccess;
 pub mod zap;
 

@@ -1,0 +1,173 @@
+//! Random programs on the kernel's memory management, and proof that they would notice.
+
+use std::process::{Command, Output};
+
+/// Runs `mmu` with these words.
+fn mmu(words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mmu"));
+    command.args(words).output().expect("mmu starts")
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Demands that no difference was found, and returns what the programs made the kernel do.
+fn agrees(words: &[&str]) -> impl Fn(&str) -> i64 {
+    let output = mmu(words);
+    let text = text(&output);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{errors}");
+    move |counter| {
+        let mut values = text.lines().filter_map(|line| line.split_once(' '));
+        let found = values.find(|(name, _)| *name == counter);
+        found.map_or(0, |(_, value)| value.parse().expect("a number"))
+    }
+}
+
+/// Demands that a difference was found, and returns what was said about it.
+fn differs(words: &[&str]) -> String {
+    let output = mmu(words);
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "{words:?}: {}",
+        text(&output)
+    );
+    text(&output)
+}
+
+/// Demands that the programs did each of these things so many times at least.
+fn did_all(count: impl Fn(&str) -> i64, least: &[(&str, i64)]) {
+    for &(counter, least) in least {
+        assert!(
+            count(counter) >= least,
+            "{counter} is {}, not {least}",
+            count(counter)
+        );
+    }
+}
+
+#[test]
+fn a_thousand_programs_see_what_the_model_says() {
+    let first = std::thread::spawn(|| agrees(&["--programs", "500"]));
+    let second = agrees(&["--seed", "500", "--programs", "500"]);
+    let first = first.join().expect("the other half ran");
+    let count = |counter: &str| first(counter) + second(counter);
+    did_all(
+        count,
+        &[
+            ("mm_created", 5000),
+            ("fault_demand_zero", 10_000),
+            ("fault_zero_page", 10_000),
+            ("fault_zero_upgrade", 1000),
+            ("fault_file", 5000),
+            ("fault_around", 500),
+            ("fault_file_cow", 500),
+            ("fault_shared_write", 200),
+            ("cow_copied", 500),
+            ("cow_reused", 100),
+            ("fault_stack_growth", 1000),
+            ("fault_spurious", 500),
+            ("tlb_page_flushes", 10_000),
+            ("tlb_full_flushes", 100),
+            ("cr3_skipped_lazy", 1000),
+            ("cr3_catch_up", 5),
+        ],
+    );
+}
+
+#[test]
+fn programs_agree_while_memory_runs_out_and_comes_back() {
+    let count = agrees(&["--seed", "10000", "--programs", "300", "--hogs"]);
+    did_all(count, &[("mm_created", 1000), ("cow_copied", 100)]);
+}
+
+#[test]
+fn programs_agree_when_kernel_threads_do_not_borrow() {
+    let count = agrees(&["--seed", "20000", "--programs", "100", "--eager"]);
+    assert_eq!(count("lazy_enter"), 0);
+    did_all(count, &[("cr3_writes", 1000)]);
+}
+
+#[test]
+fn programs_agree_on_two_processors_that_share_no_address_space() {
+    let count = agrees(&["--seed", "30000", "--programs", "100", "--cpus", "2"]);
+    did_all(count, &[("mm_created", 300)]);
+}
+
+/// Leaves out the flushes of one kind of operation and demands that it is noticed.
+fn missing_flush_is_noticed(during: &str) {
+    for how in [&["--no-shrink"][..], &["--no-shrink", "--by-use"][..]] {
+        let mut words = vec!["--defect", "deaf", "--during", during, "--programs", "4000"];
+        words.extend(how);
+        differs(&words);
+    }
+}
+
+#[test]
+fn a_missing_flush_after_unmapping_is_noticed() {
+    missing_flush_is_noticed("unmap");
+}
+
+#[test]
+fn a_missing_flush_after_mprotect_is_noticed() {
+    missing_flush_is_noticed("protect");
+}
+
+#[test]
+fn a_missing_flush_after_the_write_protection_of_fork_is_noticed() {
+    missing_flush_is_noticed("fork");
+}
+
+#[test]
+fn a_missing_flush_in_a_fault_is_noticed() {
+    missing_flush_is_noticed("fault");
+}
+
+#[test]
+fn a_missing_flush_after_discarding_is_noticed() {
+    missing_flush_is_noticed("discard");
+}
+
+#[test]
+fn a_missing_flush_at_the_end_of_an_address_space_is_noticed() {
+    missing_flush_is_noticed("exit");
+}
+
+#[test]
+fn translations_that_survive_a_switch_are_noticed() {
+    missing_flush_is_noticed("switch");
+}
+
+#[test]
+fn freeing_before_the_flush_is_noticed() {
+    for during in ["unmap", "discard", "exit"] {
+        let found = differs(&["--defect", "late", "--during", during, "--no-shrink"]);
+        assert!(
+            found.contains("before the flush") || found.contains("no page table"),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn what_fails_is_told_with_few_steps_that_fail_again() {
+    let found = differs(&["--defect", "deaf", "--during", "fork"]);
+    let repeat = found
+        .lines()
+        .find_map(|line| line.strip_prefix("repeat: mmu "));
+    let words: Vec<&str> = repeat.expect("it can be repeated").split(' ').collect();
+    let steps = words
+        .last()
+        .expect("the steps come last")
+        .split(',')
+        .count();
+    assert!(steps <= 8, "{steps} steps are left: {found}");
+    let again = differs(&words);
+    assert_eq!(
+        found.lines().skip(2).count(),
+        again.lines().skip(1).count(),
+        "{again}"
+    );
+}
