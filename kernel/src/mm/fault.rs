@@ -26,7 +26,6 @@ use super::frame::{self, Owner};
 use super::mm_struct::AddressSpace;
 use super::pgtable::Slot;
 use super::{Mm, OutOfMemory, fault_around, physmap, tlb, zero_frame};
-use core::sync::atomic::Ordering::Relaxed;
 
 /// An access to a user address that the MMU refused.
 #[derive(Clone, Copy, Debug)]
@@ -296,8 +295,9 @@ fn apply(
             install(mm, page, slot, seen, leaf(frame, vma, PteFlags::ANON, true))
         }
         (FaultAction::MapFile { writable }, Prepared::Cached(frame)) => {
-            slot.swap(leaf(frame, vma, PteFlags::empty(), writable));
-            mm.rss.fetch_add(1, Relaxed);
+            let new = leaf(frame, vma, PteFlags::empty(), writable);
+            slot.swap(new);
+            mm.rss.charge(new);
         }
         (FaultAction::Reuse | FaultAction::MkWriteShared, _) => {
             slot.swap(slot.load().mkwrite().mkdirty().mkyoung());
@@ -313,17 +313,16 @@ fn apply(
 
 /// Puts a private copy where nothing, the zero page or a shared page was: clear, flush, install.
 fn install(mm: &Mm, page: Page, slot: Slot, seen: Pte, new: Pte) {
+    mm.rss.charge(new);
     if seen.is_none() {
         slot.swap(new);
-        mm.rss.fetch_add(1, Relaxed);
         return;
     }
     let old = slot.swap(Pte::EMPTY);
     tlb::flush(mm, Some(PageRange::new(page, page.next())), false);
     slot.swap(new);
-    if old.is_zero_page() {
-        mm.rss.fetch_add(1, Relaxed);
-    } else {
+    if !old.is_zero_page() {
+        mm.rss.uncharge(old);
         frame::put(old.frame());
     }
 }

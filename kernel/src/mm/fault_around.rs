@@ -3,8 +3,6 @@
 //! The window is 64 KiB, aligned, cut to the VMA. Only empty entries of a table that exists are
 //! filled, read-only, and nothing is read in for it: it costs no sleep and cannot fail.
 
-use core::sync::atomic::Ordering::Relaxed;
-
 use addr::{Frame, Page, PageRange};
 use arrayvec::ArrayVec;
 use pte::PteFlags;
@@ -46,8 +44,9 @@ pub(super) fn map_around(mm: &Mm, vma: &Vma<MapBacking>, page: Page) {
         match tables.find(near).filter(|slot| slot.load().is_none()) {
             Some(slot) => {
                 // Not accessed yet: the program has not asked for it.
-                slot.swap(leaf(frame, vma, PteFlags::empty(), false).mkold());
-                mm.rss.fetch_add(1, Relaxed);
+                let new = leaf(frame, vma, PteFlags::empty(), false).mkold();
+                slot.swap(new);
+                mm.rss.charge(new);
                 FAULT_AROUND.inc();
             }
             None => frame::put(frame),

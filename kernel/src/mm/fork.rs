@@ -4,14 +4,13 @@
 //! mmap_lock is released (FK-3). Pages of shared mappings and unmodified file pages are not copied:
 //! the child finds them again through their source.
 
-use core::sync::atomic::Ordering::Relaxed;
-
 use vma::{VmFlags, Vma};
 
 use super::backing::MapBacking;
 use super::gather::Gather;
 use super::mm_struct::AddressSpace;
 use super::pgtable::{Part, Tables};
+use super::rss::Kind;
 use super::table::UserTable;
 use super::{Mm, MmUserRef, OutOfMemory, commit, frame};
 
@@ -42,7 +41,7 @@ impl Mm {
             .filter(|vma| copies_entries(vma))
             .try_for_each(|vma| self.copy_entries(vma, &mut copy, &mut gather));
         gather.finish();
-        child.rss.store(copy.frames, Relaxed);
+        child.rss.add(Kind::Anon, copy.frames);
         *child.tables.lock() = copy.tables;
         if result.is_err() {
             commit::uncharge(account);
@@ -84,7 +83,7 @@ impl Mm {
 /// What the child has so far.
 struct Copy {
     tables: Tables,
-    /// Entries that hold a frame.
+    /// Entries that hold a frame, all of private memory.
     frames: i64,
 }
 

@@ -3,7 +3,7 @@
 //! | compared | with |
 //! |---|---|
 //! | each entry | its mapping's rights and kind, its frame's owner (the pure crate `fsck`) |
-//! | each table's count of entries | its entries; the number of tables, with the tables |
+//! | each table's count and groups of entries | its entries; the number of tables, with the tables |
 //! | rss | the entries that map a frame |
 //! | each anonymous or cached frame's references | the entries of all mms that map it, and its source |
 //! | the frames that are page tables | the tables of all mms and of the kernel |
@@ -27,6 +27,8 @@ use super::frame::{self, FrameInfo, Owner};
 use super::layout::KERNEL_SLOT;
 use super::mm_struct::{self, AddressSpace, init_mm_root};
 use super::physmap::{self, TABLE_ENTRIES};
+use super::rss::Kind;
+use super::table::UserTable;
 use super::{MapBacking, Mm};
 use crate::arch::local;
 
@@ -116,18 +118,20 @@ impl Check<'_> {
             mm: mm.id().as_u64(),
             map: &map,
             vma: None,
-            rss: 0,
+            rss: [0; 3],
             tables: 0,
         };
         walk.table(mm.root(), 4, 0);
         let (rss, found) = (walk.rss, walk.tables);
         self.report.tables += found + 1;
         let id = mm.id().as_u64();
-        if rss != mm.rss_pages() {
-            let told = mm.rss_pages();
-            self.finding(format_args!(
-                "mm {id}: rss is {told}, and {rss} entries map a frame"
-            ));
+        for kind in [Kind::Anon, Kind::File, Kind::Shmem] {
+            let (told, counted) = (mm.rss.pages(kind), rss[kind as usize]);
+            if told != counted {
+                self.finding(format_args!(
+                    "mm {id}: rss of {kind:?} is {told}, and {counted} entries map a frame"
+                ));
+            }
         }
         if found != tables.tables {
             let told = tables.tables;
@@ -201,7 +205,8 @@ struct Walk<'c, 'a, 'm> {
     map: &'m AddressSpace,
     /// The mapping found last: neighbours mostly lie in the same.
     vma: Option<&'m Vma<MapBacking>>,
-    rss: u64,
+    /// Charged entries by kind: private, file, shared memory.
+    rss: [u64; 3],
     tables: u64,
 }
 
@@ -220,6 +225,12 @@ impl Walk<'_, '_, '_> {
                 continue;
             }
             used += 1;
+            if !UserTable::new(table).expects(number as usize) {
+                let mm = self.mm;
+                self.check.finding(format_args!(
+                    "mm {mm}: entry {number} of {table:?} (level {level}) is in use, its group said to be empty"
+                ));
+            }
             let page = Page::new(first + (number << (9 * (level - 1))));
             match level {
                 1 => self.leaf(page, entry),
@@ -261,7 +272,10 @@ impl Walk<'_, '_, '_> {
         let info = (pte.frame().number() < frame::table_len()).then(|| frame::info(pte.frame()));
         let shown = info.map_or(Shown::Other, |info| shown(info.owner()));
         match judge(mapping, pte, shown) {
-            Ok(charge) => self.rss += u64::from(charge != Charge::Nothing),
+            Ok(Charge::Nothing) => {}
+            Ok(Charge::Anon) => self.rss[Kind::Anon as usize] += 1,
+            Ok(Charge::File) => self.rss[Kind::File as usize] += 1,
+            Ok(Charge::Shmem) => self.rss[Kind::Shmem as usize] += 1,
             Err(misfit) => {
                 let mm = self.mm;
                 self.check.finding(format_args!(

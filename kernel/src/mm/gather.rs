@@ -58,18 +58,16 @@ impl<'mm> Gather<'mm> {
         }
     }
 
-    /// Takes over what `page`'s entry held; returns whether that was a frame, with its reference.
+    /// Takes over what `page`'s entry held, the reference on its frame with it.
     #[inline]
-    pub fn entry(&mut self, page: Page, old: Pte) -> bool {
+    pub fn entry(&mut self, page: Page, old: Pte) {
         if old.is_guard() {
-            return false; // The CPU never caches what is not present.
+            return; // The CPU never caches what is not present.
         }
         self.touch(page);
-        if old.is_zero_page() {
-            return false;
+        if !old.is_zero_page() {
+            self.pages.push(old.frame());
         }
-        self.pages.push(old.frame());
-        true
     }
 
     /// Takes over an unhooked page table.

@@ -50,10 +50,6 @@ static SITE: AtomicU8 = AtomicU8::new(ALL);
 /// Whether the armed task is where a failure is no answer.
 static PAUSED: AtomicBool = AtomicBool::new(false);
 
-#[allow(
-    dead_code,
-    reason = "the file that arms it comes with a writable /proc"
-)]
 /// Makes the current task's `nth` allocation from now on fail; 0 disarms.
 pub fn arm(nth: u32) {
     arm_for(local::current(), nth, None);
@@ -71,10 +67,6 @@ fn arm_for(task: *const (), nth: u32, site: Option<Site>) {
     LEFT.store(nth, Release);
 }
 
-#[allow(
-    dead_code,
-    reason = "the file that arms it comes with a writable /proc"
-)]
 /// Returns how many allocations are still to come, the one that fails included; 0 if it did, or
 /// if the current task is not armed.
 pub fn left() -> u32 {

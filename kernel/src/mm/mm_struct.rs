@@ -16,8 +16,8 @@ use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use core::ops::Deref;
 use core::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed},
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed},
 };
 
 use addr::{Frame, PAGE_SIZE, Page, PageRange, USER_END, VirtAddr};
@@ -28,6 +28,7 @@ use super::backing::MapBacking;
 use super::counters::{MM_ALIVE, MM_CREATED, MM_FREED, MM_UNUSED, PML4_ALIVE};
 use super::gather::Gather;
 use super::pgtable::{self, Tables};
+use super::rss::Rss;
 use super::{OutOfMemory, commit, frame, switch, zap};
 use crate::locks::{Once, RwSem, SpinLock, rank};
 
@@ -45,7 +46,9 @@ pub struct Mm {
     /// The lower half of the page tables.
     pub(super) tables: SpinLock<Tables, { rank::PAGE_TABLE }>,
     /// PTEs that map a frame (the zero page is not charged).
-    pub(super) rss: AtomicI64,
+    pub(super) rss: Rss,
+    /// The most pages that were mapped before any of them was unmapped.
+    vm_peak: AtomicU64,
     /// Whether its private memory was taken because it had to end (HF-19).
     reaped: AtomicBool,
     /// The way back from a pin to a user, while users exist.
@@ -170,7 +173,8 @@ impl Mm {
             tlb_gen: AtomicU64::new(0),
             map: RwSem::new(AddressSpace::new()),
             tables: SpinLock::new(Tables::new(root)),
-            rss: AtomicI64::new(0),
+            rss: Rss::default(),
+            vm_peak: AtomicU64::new(0),
             reaped: AtomicBool::new(false),
             users: Once::new(),
         }
@@ -198,7 +202,13 @@ impl Mm {
 
     /// Returns how many frames are mapped.
     pub fn rss_pages(&self) -> u64 {
-        self.rss.load(Relaxed).max(0) as u64
+        self.rss.total()
+    }
+
+    /// Remembers how much is mapped if it was never more; to be called before it becomes less.
+    pub(super) fn note_vm_peak(&self, map: &AddressSpace) -> u64 {
+        let now = map.vmas.totals().total;
+        self.vm_peak.fetch_max(now, Relaxed).max(now)
     }
 
     /// Returns how many page tables there are, the PML4 included.
@@ -214,6 +224,11 @@ impl Mm {
     /// Returns whether private memory was taken from a program that has to end.
     pub(super) fn is_reaped(&self) -> bool {
         self.reaped.load(Relaxed)
+    }
+
+    /// Returns the most pages that were ever in memory at once.
+    pub fn peak_rss_pages(&self) -> u64 {
+        self.rss.peak()
     }
 
     /// Becomes one more user, unless user memory is gone already (MM-3).
@@ -363,7 +378,7 @@ impl Drop for Mm {
         );
         let tables = self.tables.lock().tables;
         assert!(tables == 0, "an mm dies without page tables: {tables} left");
-        let rss = self.rss.fetch_add(0, AcqRel);
+        let rss = self.rss.total();
         assert!(rss == 0, "an mm dies without user pages: rss is {rss}");
         LIVE.lock().remove(&self.id.as_u64());
         frame::free(self.root);

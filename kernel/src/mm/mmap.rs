@@ -158,6 +158,7 @@ impl Mm {
         if map.vmas.is_free(range) {
             return;
         }
+        self.note_vm_peak(map);
         let charged = map.vmas.totals().account;
         map.vmas.unmap_each(range, drop);
         commit::uncharge(charged - map.vmas.totals().account);

@@ -8,7 +8,7 @@
 //! 2. [`frame`]: the frame table and allocator. [`heap`], [`kstack`]: the kernel's own memory.
 //! 3. [`pgtable`] over `table`: four levels of tables. [`tlb`], [`gather`]: what must happen before a frame is
 //!    free again. [`switch`]: which tables a CPU stands on.
-//! 4. [`mm_struct`]: the address space and its two counts. [`backing`]: what a VMA shows.
+//! 4. [`mm_struct`]: the address space and its two counts. [`rss`]: its pages, counted. [`backing`]: what a VMA shows.
 //!    [`place`] and [`commit`]: where something may go, and how much may be promised. [`mmap`], [`brk`],
 //!    [`mprotect`], [`mremap`], [`madvise`], [`mlock`], [`fork`]: the calls. [`fault`], [`fault_around`] and
 //!    [`populate`]: how pages come in; [`zap`] and [`rmap`]: how they go. [`uaccess`], [`remote`]: how the
@@ -52,6 +52,7 @@ pub mod populate;
 pub mod reclaim;
 pub mod remote;
 pub mod rmap;
+pub mod rss;
 pub mod shared_anon;
 pub mod switch;
 mod table;

@@ -23,7 +23,6 @@ pub const BATCH: u64 = 32;
 static SHRINKERS: SpinLock<ArrayVec<Shrinker, 4>, { rank::MM_LIST }> =
     SpinLock::new(ArrayVec::new_const());
 
-#[allow(dead_code, reason = "its file in /proc is its first user")]
 /// Adds somebody who has pages to give back.
 pub fn register(shrinker: Shrinker) {
     SHRINKERS.lock().push(shrinker);

@@ -125,6 +125,12 @@ impl UserTable {
         add(self.info().word(), count.wrapping_neg());
     }
 
+    /// Whether the group of entry `index` may have an entry in use; for checks.
+    pub(super) fn expects(self, index: usize) -> bool {
+        let (bits, bit) = self.group(index / GROUP);
+        bits.load(Relaxed) & bit != 0
+    }
+
     /// Returns the first index at or above `from` whose entry is in use.
     pub(super) fn next_used(self, from: usize) -> Option<usize> {
         let mut found = None;

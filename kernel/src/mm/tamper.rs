@@ -2,11 +2,12 @@
 //!
 //! Each function returns what is needed to make good again.
 
-use core::sync::atomic::Ordering::{AcqRel, Relaxed};
+use core::sync::atomic::Ordering::AcqRel;
 
 use addr::{Frame, Page};
 use pte::Pte;
 
+use super::rss::Kind;
 use super::{Mm, pgtable, physmap};
 
 /// Replaces the entry of `page` in its table of `level`, behind the back of every count.
@@ -27,7 +28,8 @@ pub fn table_of(mm: &Mm, page: Page, level: u8) -> Frame {
 
 /// Adds `n` to the pages that `mm` is said to have.
 pub fn rss(mm: &Mm, n: i64) {
-    mm.rss.fetch_add(n, Relaxed);
+    let _tables = mm.tables.lock();
+    mm.rss.add(Kind::Anon, n);
 }
 
 /// Adds one to the tables that `mm` is said to have, or takes it away again.

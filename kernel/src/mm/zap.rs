@@ -3,8 +3,6 @@
 //! Unhooked frames and empty tables wait in a [`Gather`] for the flush (I-6). A batch is a table, or what
 //! fits into one gather; between two of them the page-table lock is free.
 
-use core::sync::atomic::Ordering::Relaxed;
-
 use addr::{Page, PageRange};
 use pte::Pte;
 
@@ -12,6 +10,7 @@ use super::Mm;
 use super::gather::Gather;
 use super::pgtable::Part;
 use super::rmap::Scope;
+use super::rss::Gone;
 
 /// Removes the pages of `range` and leaves what is no page, the guard markers, in place.
 pub(super) fn discard_pages(mm: &Mm, range: PageRange) {
@@ -54,14 +53,16 @@ fn zap_batch(
         return range.end;
     };
     let part = Part::new(page, range.end);
-    let (mut next, mut cleared, mut frames) = (part.end(), 0, 0);
+    let (mut next, mut cleared, mut gone) = (part.end(), 0, Gone::default());
     table.each_used(part.entries.clone(), |index| {
         if !chosen(table.load(index)) {
             return true;
         }
         let here = part.page(index);
         cleared += 1;
-        frames += i64::from(gather.entry(here, table.take(index)));
+        let old = table.take(index);
+        gone.count(old);
+        gather.entry(here, old);
         let goes_on = !gather.is_full();
         if !goes_on {
             next = here.next();
@@ -69,9 +70,7 @@ fn zap_batch(
         goes_on
     });
     table.emptied(cleared);
-    if frames != 0 {
-        mm.rss.fetch_sub(frames, Relaxed);
-    }
+    mm.rss.take_back(gone);
     if table.is_empty() {
         tables.prune(page, gather);
     }
@@ -80,7 +79,6 @@ fn zap_batch(
 
 /// Hands what an entry held over to `gather`.
 pub(super) fn forget(mm: &Mm, page: Page, old: Pte, gather: &mut Gather) {
-    if gather.entry(page, old) {
-        mm.rss.fetch_sub(1, Relaxed);
-    }
+    mm.rss.uncharge(old);
+    gather.entry(page, old);
 }

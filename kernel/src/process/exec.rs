@@ -31,6 +31,7 @@ fn become_program(image: Image, name: &str) {
     drop(closing);
     process.reset_for_program(Program { exe, arguments });
     exit::clear_child_tid();
+    process.note_peak_rss(&task::current());
     let old = task::exec_mm(mm);
     // The parent of a vfork goes on as soon as its memory is its own again.
     process.complete_vfork();

@@ -37,6 +37,7 @@ pub fn exit_current(status: ExitStatus) -> ! {
 /// Gives the address space up (LZ-16).
 fn release_memory() {
     clear_child_tid();
+    current().note_peak_rss(&task::current());
     current().complete_vfork();
     task::exit_mm();
 }

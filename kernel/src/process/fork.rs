@@ -137,6 +137,7 @@ impl Process {
             restart: SpinLock::new(None),
             persona: AtomicU32::new(0),
             clear_child_tid: AtomicU64::new(0),
+            peak_rss: AtomicU64::new(0),
             oom: OomState::new(),
             robust_list: AtomicU64::new(0),
             child_changed: WaitQueue::new(),

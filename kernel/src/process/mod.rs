@@ -75,6 +75,8 @@ pub struct Process {
     persona: AtomicU32,
     /// Where to store 0 when the process ends and others share its memory; 0 for nowhere.
     pub(crate) clear_child_tid: AtomicU64,
+    /// The most pages in memory of the programs it ran before.
+    peak_rss: AtomicU64,
     /// What happens to it when there is no memory.
     pub(crate) oom: oom::OomState,
     /// Head of the list of robust futexes; 0 for none.

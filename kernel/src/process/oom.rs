@@ -73,7 +73,6 @@ impl OomState {
         self.adj.load(Relaxed)
     }
 
-    #[allow(dead_code, reason = "its file in /proc is its first user")]
     /// Sets it; false where it is out of range.
     pub fn set_adj(&self, adj: i16) -> bool {
         let valid = (oom::NEVER..=oom::FIRST).contains(&adj);
@@ -202,7 +201,6 @@ fn report(what: &str, suspects: &[Suspect]) {
 }
 
 impl Process {
-    #[allow(dead_code, reason = "its file in /proc is its first user")]
     /// Returns what it is worth to the choice, from 0 to 2000 as Linux shows it in `oom_score`.
     pub fn oom_score(&self) -> u64 {
         let Some(task) = self.task() else { return 0 };

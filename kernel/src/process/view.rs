@@ -7,15 +7,23 @@ use core::fmt::{self, Write};
 use core::ops::Range;
 
 use super::{Process, current, tree, usage::Usage};
-use crate::fs::procfs::registry::{ProcessFacts, Processes, What, register, set_processes};
+use crate::fs::procfs::registry::{
+    ProcessFacts, Processes, Refused, What, register, set_processes,
+};
 use crate::fs::{InodeRef, OpenFile};
-use crate::mm::MmUserRef;
+use crate::mm::{MmUserRef, inject};
 use crate::task::{Name, TaskMm};
 
 /// Adds what this layer has to say to `/proc`.
 pub(super) fn init() {
     set_processes(&AllProcesses);
     register("stat", What::ProcessText(stat));
+    register("oom_score", What::ProcessText(oom_score));
+    register(
+        "oom_score_adj",
+        What::ProcessSetting(oom_score_adj, set_oom_score_adj),
+    );
+    register("fail-nth", What::ProcessSetting(fail_nth, set_fail_nth));
 }
 
 struct AllProcesses;
@@ -102,4 +110,34 @@ fn stat(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
     )?;
     write!(out, "{} 0 {} 0 ", usage.min_faults, usage.maj_faults)?;
     writeln!(out, "{} 0", usage.cpu_ns / 10_000_000)
+}
+
+fn oom_score(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
+    writeln!(out, "{}", process_of(facts).map_or(0, Process::oom_score))
+}
+
+fn oom_score_adj(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
+    let adj = process_of(facts).map_or(0, |process| process.oom.adj());
+    writeln!(out, "{adj}")
+}
+
+fn set_oom_score_adj(facts: &dyn ProcessFacts, text: &str) -> Result<(), Refused> {
+    let adj = text.parse().map_err(|_| Refused::Invalid)?;
+    let set = process_of(facts).is_some_and(|process| process.oom.set_adj(adj));
+    set.then_some(()).ok_or(Refused::Invalid)
+}
+
+/// Shows how many allocations of the asking task were still to come until one fails, 0 if it has, and
+/// disarms: the text itself needs memory.
+fn fail_nth(_: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
+    let left = inject::left();
+    inject::disarm();
+    writeln!(out, "{left}")
+}
+
+/// Makes an allocation of the task that writes fail; nobody can do that for others.
+fn set_fail_nth(facts: &dyn ProcessFacts, text: &str) -> Result<(), Refused> {
+    let nth = text.parse().map_err(|_| Refused::Invalid)?;
+    let own = process_of(facts).is_some_and(|process| process.pid() == current().pid());
+    own.then(|| inject::arm(nth)).ok_or(Refused::Invalid)
 }

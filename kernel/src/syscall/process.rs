@@ -4,7 +4,7 @@ use abi::linux::{__WALL, __WCLONE, __WNOTHREAD, CSIGNAL, WCONTINUED, WNOHANG, WU
 use abi::process::{CloneFlags, Rusage};
 use abi::time::Timeval;
 use abi::{Errno, Signal};
-use addr::USER_END;
+use addr::{PAGE_SIZE, USER_END};
 
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
@@ -93,6 +93,7 @@ pub fn wait4(frame: &mut TrapFrame) -> SysResult {
 pub(super) fn usage(usage: &Usage) -> Rusage {
     Rusage {
         utime: Timeval::from_ns(usage.cpu_ns),
+        maxrss: usage.peak_rss * PAGE_SIZE / 1024,
         minflt: usage.min_faults,
         majflt: usage.maj_faults,
         ..Rusage::default()

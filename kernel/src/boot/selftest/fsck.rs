@@ -95,8 +95,8 @@ fn entries(mm: &Mm) -> u32 {
 fn counts(mm: &Mm) -> u32 {
     let mut named = 0;
     for (n, words) in [
-        (1, "rss is 2, and 1 entries"),
-        (-1, "rss is 0, and 1 entries"),
+        (1, "rss of Anon is 2, and 1 entries"),
+        (-1, "rss of Anon is 0, and 1 entries"),
     ] {
         tamper::rss(mm, n);
         named += names(words);
@@ -111,6 +111,10 @@ fn counts(mm: &Mm) -> u32 {
         named += names("counts 2 entries and has 1");
         word.fetch_sub(1, Relaxed);
     }
+    let groups = frame::info(tamper::table_of(mm, page(), 1)).links().0;
+    let before = groups.swap(0, Relaxed);
+    named += names("its group said to be empty");
+    groups.store(before, Relaxed);
     clean("counts made good");
     named
 }

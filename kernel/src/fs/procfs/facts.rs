@@ -8,10 +8,11 @@ use addr::PAGE_SIZE;
 use super::registry::{ProcessFacts, Refused, What, register};
 use crate::fs::reclaim;
 use crate::mm::frame::{self, Owner};
-use crate::mm::{audit, fsck};
+use crate::mm::{audit, fsck, reclaim as mm_reclaim};
 
 /// Adds the files that need no layer above.
 pub fn init() {
+    mm_reclaim::register(reclaim::drop_clean);
     register("lodger", What::Text(|out| audit::write_counters(out)));
     register("lodger_fsck", What::Text(check_memory));
     register("meminfo", What::Text(mem_info));
