@@ -16,6 +16,7 @@ mod faultsig;
 mod files;
 mod forged;
 mod fuzz;
+mod interrupt;
 mod lodgers;
 mod maps;
 mod pipes;
@@ -52,6 +53,7 @@ const TOPICS: &[&Topic] = &[
     &registers::TOPIC,
     &sched::TOPIC,
     &signals::TOPIC,
+    &interrupt::TOPIC,
 ];
 
 fn main() {
@@ -64,6 +66,7 @@ fn main() {
     let code = match words.as_slice() {
         [] => list(),
         ["null", ..] => 0,
+        ["dispositions"] => interrupt::dispositions(),
         ["args", ..] => exec::print_arguments(),
         ["execs", paths @ ..] => exec::execute_each(paths),
         ["storm", count @ ..] => storm::run(count.first().and_then(|count| count.parse().ok())),
