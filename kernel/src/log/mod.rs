@@ -4,6 +4,7 @@
 //! Programs write to the same port. One lock keeps lines whole; a log line that comes while a
 //! program's line is unfinished begins on a line of its own.
 
+pub mod limit;
 pub mod trace;
 
 use core::fmt::{self, Write};

@@ -36,6 +36,27 @@ impl Mm {
     }
 }
 
+impl Mm {
+    /// Names the file whose mapping contains `page`, and where that lies, for the line of a death (PF-13):
+    /// `probe[401000+5000]`. `None` for other memory, or while mmap_lock is taken.
+    pub fn describe_object(&self, page: Page) -> Option<VmaText> {
+        let map = self.map.try_read()?;
+        let vma = map.vmas.find(page)?;
+        let MapBacking::File { source, .. } = &vma.backing else {
+            return None;
+        };
+        let mut path = VmaText::new();
+        // A name that does not fit is cut, as above.
+        let _ = source.write_name(&mut path);
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let (start, end) = (vma.range.start.start(), vma.range.end.start());
+        let mut text = VmaText::new();
+        let size = end.as_u64() - start.as_u64();
+        let _ = write!(text, "{name}[{start:x}+{size:x}]");
+        Some(text)
+    }
+}
+
 fn line(vma: &Vma<MapBacking>, out: &mut dyn Write) -> fmt::Result {
     let (start, end) = (vma.range.start.start(), vma.range.end.start());
     let letter = |flag, letter| {

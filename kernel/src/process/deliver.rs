@@ -48,8 +48,7 @@ pub fn handle_pending(frame: &mut TrapFrame) {
             handle(frame, &delivery);
         }
         Some(Next::Die(signal)) => exit_current(ExitStatus::Signaled(signal)),
-        // Nobody may send what would stop a process.
-        Some(Next::Stop(_)) => {}
+        Some(Next::Stop(stop)) => super::stop::stop(stop),
         None => go_on(frame),
     }
 }

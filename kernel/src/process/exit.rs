@@ -11,7 +11,7 @@ use sigstate::Target;
 
 use super::power::{self, Ending};
 use super::usage::Usage;
-use super::{ExitStatus, current, futex, signal, tree};
+use super::{ExitStatus, current, futex, signal, stop, tree};
 use crate::mm::counters::EXITS;
 use crate::mm::{inject, uaccess};
 use crate::{sched, task};
@@ -67,6 +67,9 @@ fn notify(status: ExitStatus) {
     }
     if let Some(init) = &mourners.init {
         init.child_changed.wake_all();
+    }
+    for group in &mourners.unlinked {
+        stop::release_orphans(*group);
     }
 }
 

@@ -1,12 +1,20 @@
 //! Faults of programs: each becomes a signal that can be neither blocked nor ignored (PF-11, PF-12).
 
 use abi::Signal;
+use core::fmt::Write;
+
 use abi::siginfo::SigInfo;
+use addr::{Page, VirtAddr};
+use arrayvec::ArrayString;
 use sigframe::TrapInfo;
 
 use super::{current, signal};
 use crate::arch::trapframe::TrapFrame;
-use crate::{sched, task};
+use crate::log::limit::{Allowed, RateLimit};
+use crate::{sched, task, time};
+
+/// Deaths that are told of: as many as a busy test has, fewer than a loop of crashes.
+static DEATHS: RateLimit = RateLimit::new(100);
 
 /// What a fault of a program stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,18 +51,29 @@ pub fn kill_by_fault(frame: &TrapFrame, addr: u64, what: &str) {
 
 /// The line of a death. The address of a #GP is not known; Linux's line leaves it out as well.
 fn report(frame: &TrapFrame, addr: u64, what: &str) {
+    match DEATHS.ask(time::now_ns()) {
+        Allowed::No => return,
+        Allowed::Yes => {}
+        Allowed::After(count) => {
+            log::info!(target: "process", "{count} lines like the next were left out");
+        }
+    }
     let (name, pid) = (task::current().name(), current().pid());
     let TrapFrame {
         rip, rsp, error, ..
     } = frame;
-    match addr {
-        0 if what.starts_with("general") || what.starts_with("trap") => {
-            log::info!(target: "process", "{name}[{pid}]: {what} ip {rip:x} sp {rsp:x} error {error:x}");
-        }
-        addr => {
-            log::info!(target: "process", "{name}[{pid}]: {what} at {addr:x} ip {rip:x} sp {rsp:x} error {error:x}");
-        }
+    let mut at = ArrayString::<24>::new();
+    if addr != 0 || !(what.starts_with("general") || what.starts_with("trap")) {
+        // An address has at most 16 digits.
+        let _ = write!(at, " at {addr:x}");
     }
+    let object =
+        task::current_mm().and_then(|mm| mm.describe_object(Page::containing(VirtAddr::new(*rip))));
+    let (within, object) = match &object {
+        Some(object) => (" in ", object.as_str()),
+        None => ("", ""),
+    };
+    log::info!(target: "process", "{name}[{pid}]: {what}{at} ip {rip:x} sp {rsp:x} error {error:x}{within}{object}");
 }
 
 impl super::Process {

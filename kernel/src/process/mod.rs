@@ -5,7 +5,7 @@
 //! 2. [`image`]: a new address space for a program; [`layout`]: where its parts go. [`exec`], [`fork`], [`exit`], [`wait`]: the life
 //!    of a process. [`init`]: the first one.
 //! 3. [`signal`]: how one process reaches another. [`fault`]: how a program reaches itself. [`deliver`]: how
-//!    handlers start, [`sigreturn`]: how they return. [`oom`]: who ends when there is no memory.
+//!    handlers start, [`sigreturn`]: how they return. [`stop`]: processes that stop and go on. [`oom`]: who ends when there is no memory.
 //! 4. [`futex`]: sleeping on a word of memory. [`limits`], [`usage`], [`view`] (what `/proc/self` shows), [`power`] (how it all ends).
 //!
 //! A process has one task in this kernel. Its own fields are each under a lock of their own; no two
@@ -26,6 +26,7 @@ pub mod power;
 pub mod restart;
 pub mod signal;
 pub mod sigreturn;
+pub mod stop;
 pub mod tree;
 pub mod usage;
 pub mod view;

@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 
 use abi::linux::SA_NOCLDWAIT;
 use abi::siginfo::{SI_USER, SigInfo};
-use abi::signal::{DefaultAction, SIG_DFL, SIG_IGN};
+use abi::signal::SIG_IGN;
 use abi::{SigSet, Signal};
 use sigstate::{Effect, Full, MaskChange, SignalState, Target};
 
@@ -21,8 +21,6 @@ pub enum SendError {
     NoProcess,
     /// Too many wait already.
     Full,
-    /// It would stop the process, which this kernel cannot.
-    Unsupported,
 }
 
 impl From<Full> for SendError {
@@ -36,10 +34,6 @@ pub fn send(process: &Process, info: SigInfo, to: Target) -> Result<(), SendErro
     let Some(signal) = info.signal() else {
         return Ok(());
     };
-    let action = process.with_signals(|signals| signals.action(signal));
-    if action.handler == SIG_DFL && signal.default_action() == DefaultAction::Stop {
-        return Err(SendError::Unsupported);
-    }
     let effect = process.with_signals(|signals| signals.send(info, signal, to))?;
     let Some(task) = process.task() else {
         return Ok(());

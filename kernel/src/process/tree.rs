@@ -7,7 +7,9 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::stop::Change;
 use super::usage::Usage;
+use super::wait::Interest;
 use super::{ExitStatus, Process};
 use crate::locks::{SpinLock, rank};
 
@@ -30,6 +32,8 @@ struct TreeNode {
     process: Arc<Process>,
     family: Family,
     ended: Option<Ended>,
+    /// What the parent has not yet heard of, while it lives.
+    change: Option<Change>,
     /// What ended children used that this process has waited for.
     children: Usage,
 }
@@ -43,6 +47,13 @@ pub struct Family {
     pub group: u32,
     /// Its session.
     pub session: u32,
+}
+
+impl Family {
+    /// Returns whether this parent stands outside its child's group, but in the same session.
+    fn links(&self, child: &Self) -> bool {
+        self.group != child.group && self.session == child.session
+    }
 }
 
 /// What a process leaves behind.
@@ -115,6 +126,7 @@ pub fn insert(process: Arc<Process>, parent: Option<u32>) {
         process,
         family,
         ended: None,
+        change: None,
         children: Usage::default(),
     };
     tree.nodes.insert(pid, node);
@@ -171,14 +183,28 @@ pub fn children_usage(pid: u32) -> Usage {
 /// With `forgotten` (its parent does not care) nothing is left for anybody to wait for.
 pub fn end(pid: u32, status: ExitStatus, usage: Usage, forgotten: bool) -> Mourners {
     let mut tree = TREE.lock();
+    let Some(own) = tree.nodes.get(&pid).map(|node| node.family) else {
+        return Mourners::default();
+    };
     let mut orphaned_dead = false;
+    let mut unlinked = Vec::new();
     for node in tree
         .nodes
         .values_mut()
         .filter(|node| node.family.parent == pid)
     {
+        if own.links(&node.family) && !unlinked.contains(&node.family.group) {
+            unlinked.push(node.family.group);
+        }
         node.family.parent = INIT;
         orphaned_dead |= node.ended.is_some();
+    }
+    if tree
+        .nodes
+        .get(&own.parent)
+        .is_some_and(|parent| parent.family.links(&own))
+    {
+        unlinked.push(own.group);
     }
     let Some(node) = tree.nodes.get_mut(&pid) else {
         return Mourners::default();
@@ -197,6 +223,7 @@ pub fn end(pid: u32, status: ExitStatus, usage: Usage, forgotten: bool) -> Mourn
             .get(&INIT)
             .filter(|_| orphaned_dead)
             .map(|node| node.process.clone()),
+        unlinked,
         _removed: removed.map(|node| node.process),
     }
 }
@@ -208,6 +235,8 @@ pub struct Mourners {
     pub parent: Option<Arc<Process>>,
     /// Init, if it got ended children to wait for.
     pub init: Option<Arc<Process>>,
+    /// Groups that have lost a member, or a parent outside, who could have continued them.
+    pub unlinked: Vec<u32>,
     _removed: Option<Arc<Process>>,
 }
 
@@ -241,6 +270,44 @@ pub fn reap(parent: u32, selector: Selector) -> Result<Option<Reaped>, NoChild> 
         usage,
         _process: node.process,
     }))
+}
+
+/// Notes what happened to a process that lives, and returns its parent.
+pub fn note_change(pid: u32, change: Change) -> Option<Arc<Process>> {
+    let mut tree = TREE.lock();
+    let node = tree.nodes.get_mut(&pid)?;
+    node.change = Some(change);
+    let parent = node.family.parent;
+    tree.nodes.get(&parent).map(|node| node.process.clone())
+}
+
+/// Takes what happened to one of the children of `parent` that live.
+pub fn take_change(parent: u32, selector: Selector, interest: Interest) -> Option<(u32, Change)> {
+    let mut tree = TREE.lock();
+    tree.nodes
+        .iter_mut()
+        .filter(|(pid, node)| node.ended.is_none() && selector.selects(parent, **pid, node))
+        .find_map(|(pid, node)| {
+            let change = node.change.filter(|change| interest.wants(*change))?;
+            node.change = None;
+            Some((*pid, change))
+        })
+}
+
+/// Returns whether no member of the group has a parent that could continue it.
+pub fn is_orphaned(group: u32) -> bool {
+    let tree = TREE.lock();
+    let linked = |node: &TreeNode| {
+        let parent = node.family.parent;
+        node.family.group == group
+            && node.ended.is_none()
+            && parent != INIT
+            && tree
+                .nodes
+                .get(&parent)
+                .is_some_and(|parent| parent.family.links(&node.family))
+    };
+    !tree.nodes.values().any(linked)
 }
 
 /// Moves `pid`, the caller or a child of it, into `group`.

@@ -1,6 +1,7 @@
-//! Waiting for children to end.
+//! Waiting for children to end, to stop, or to go on.
 
 use super::current;
+use super::stop::Change;
 use super::tree::{self, NoChild, Reaped, Selector};
 
 /// Why a wait ended without a child.
@@ -8,14 +9,45 @@ use super::tree::{self, NoChild, Reaped, Selector};
 pub enum WaitError {
     /// There is no child that it could be for.
     NoChild,
-    /// The process has to end itself.
+    /// A signal came first.
     Interrupted,
 }
 
-/// Returns a child that ended, or `None` if there is none yet and the caller does not want to sleep.
-pub fn wait(selector: Selector, sleeps: bool) -> Result<Option<Reaped>, WaitError> {
+/// What happened to a child.
+pub enum Event {
+    /// It ended, and is forgotten.
+    Ended(Reaped),
+    /// It lives.
+    Changed {
+        /// Its number.
+        pid: u32,
+        /// What happened.
+        change: Change,
+    },
+}
+
+/// What a wait is to tell besides the end of children.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Interest {
+    /// That they stopped.
+    pub stopped: bool,
+    /// That they go on.
+    pub continued: bool,
+}
+
+/// Returns what happened to a child, or `None` if there is nothing yet and the caller does not want to sleep.
+pub fn wait(
+    selector: Selector,
+    interest: Interest,
+    sleeps: bool,
+) -> Result<Option<Event>, WaitError> {
     let process = current();
-    let attempt = || tree::reap(process.pid(), selector);
+    let attempt = || match tree::reap(process.pid(), selector) {
+        Ok(Some(reaped)) => Ok(Some(Event::Ended(reaped))),
+        Ok(None) => Ok(tree::take_change(process.pid(), selector, interest)
+            .map(|(pid, change)| Event::Changed { pid, change })),
+        Err(NoChild) => Err(NoChild),
+    };
     if !sleeps {
         return attempt().map_err(|NoChild| WaitError::NoChild);
     }
@@ -23,7 +55,16 @@ pub fn wait(selector: Selector, sleeps: bool) -> Result<Option<Reaped>, WaitErro
         .child_changed
         .wait_for_interruptible(|| attempt().transpose());
     match outcome {
-        Ok(reaped) => reaped.map(Some).map_err(|NoChild| WaitError::NoChild),
+        Ok(event) => event.map(Some).map_err(|NoChild| WaitError::NoChild),
         Err(_) => Err(WaitError::Interrupted),
+    }
+}
+
+impl Interest {
+    pub(super) fn wants(self, change: Change) -> bool {
+        match change {
+            Change::Stopped(_) => self.stopped,
+            Change::Continued => self.continued,
+        }
     }
 }

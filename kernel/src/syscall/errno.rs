@@ -169,7 +169,6 @@ errnos!(WaitError {
 errnos!(SendError {
     SendError::NoProcess => Self::ESRCH,
     SendError::Full => Self::EAGAIN,
-    SendError::Unsupported => Self::EINVAL,
 });
 
 errnos!(GroupError {

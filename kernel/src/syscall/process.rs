@@ -11,7 +11,8 @@ use crate::arch::trapframe::TrapFrame;
 use crate::process::fork::{self, CloneRequest};
 use crate::process::tree::{self, Selector};
 use crate::process::usage::Usage;
-use crate::process::{self, ExitStatus, wait};
+use crate::process::wait::{self, Event, Interest};
+use crate::process::{self, ExitStatus};
 
 /// `fork()`.
 pub fn fork(frame: &mut TrapFrame) -> SysResult {
@@ -73,7 +74,6 @@ pub fn exit(frame: &mut TrapFrame) -> SysResult {
 pub fn wait4(frame: &mut TrapFrame) -> SysResult {
     let [pid, status, options, rusage, ..] = frame.args();
     let options = options as u32;
-    // Nothing stops or continues here, so asking to hear of it changes nothing.
     if options & !(WNOHANG | WUNTRACED | WCONTINUED | __WALL | __WCLONE | __WNOTHREAD) != 0 {
         return Err(Errno::EINVAL);
     }
@@ -81,12 +81,19 @@ pub fn wait4(frame: &mut TrapFrame) -> SysResult {
     if options & (__WALL | __WCLONE) == __WCLONE {
         return Err(Errno::ECHILD);
     }
-    let Some(child) = wait::wait(selector(pid as i32)?, options & WNOHANG == 0)? else {
-        return Ok(0);
+    let interest = Interest {
+        stopped: options & WUNTRACED != 0,
+        continued: options & WCONTINUED != 0,
     };
-    args::write_optional(status, &child.status.wait_word())?;
-    args::write_optional(rusage, &usage(&child.usage))?;
-    Ok(child.pid.into())
+    let event = wait::wait(selector(pid as i32)?, interest, options & WNOHANG == 0)?;
+    let (pid, word, used) = match event {
+        Some(Event::Ended(child)) => (child.pid, child.status.wait_word(), child.usage),
+        Some(Event::Changed { pid, change }) => (pid, change.wait_word(), Usage::default()),
+        None => return Ok(0),
+    };
+    args::write_optional(status, &word)?;
+    args::write_optional(rusage, &usage(&used))?;
+    Ok(pid.into())
 }
 
 /// What `getrusage` and `wait4` tell of a usage: all CPU time counts as user time.

@@ -119,6 +119,21 @@ pub fn raise_and_read_flags(signal: i32) -> u64 {
     flags
 }
 
+/// Raises `signal` with another stack pointer, in a child only: nothing comes back.
+#[must_use]
+pub fn raise_at(signal: i32, rsp: u64) -> i32 {
+    let pid = sys::getpid() as u64;
+    // SAFETY: the child ends here, one way or the other.
+    unsafe {
+        asm!(
+            "mov rsp, r8", "syscall",
+            "mov eax, 231", "mov edi, 99", "syscall", "ud2",
+            in("rax") libc::SYS_tgkill, in("rdi") pid, in("rsi") pid, in("rdx") signal as u64,
+            in("r8") rsp, options(noreturn),
+        )
+    }
+}
+
 /// Calls `rt_sigreturn` with this stack pointer, in a child only: nothing comes back.
 #[must_use]
 pub fn sigreturn_at(rsp: u64) -> i32 {

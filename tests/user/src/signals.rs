@@ -149,13 +149,22 @@ pub fn go_on(event: &mut Event) {
 }
 
 global_asm!(
+    // Alignment checks stay on in a handler, which compiled code does not expect.
+    ".globl user_signal_entry",
+    "user_signal_entry:",
+    "pushfq",
+    "and dword ptr [rsp], 0xfffbffff",
+    "popfq",
+    "jmp {entry}",
     ".globl user_signal_restorer",
     "user_signal_restorer:",
     "mov eax, 15",
     "syscall",
+    entry = sym entry,
 );
 
 unsafe extern "C" {
+    fn user_signal_entry();
     fn user_signal_restorer();
 }
 
@@ -184,7 +193,7 @@ pub fn restorer() -> u64 {
 pub fn install(signal: i32, handler: Handler, flags: u64, mask: u64) -> sys::Result {
     HANDLERS[signal as usize].store(handler as usize, SeqCst);
     let mut action = [
-        entry as *const () as u64,
+        user_signal_entry as *const () as u64,
         flags | RESTORER | SIGINFO,
         restorer(),
         mask,

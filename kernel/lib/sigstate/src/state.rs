@@ -191,6 +191,11 @@ impl SignalState {
         self.stopped
     }
 
+    /// Lets it go on after all.
+    pub fn resume(&mut self) {
+        self.stopped = false;
+    }
+
     /// Notes the arrival of a signal.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use user::child::{self, Ended};
 use user::crash;
+use user::frames;
 use user::map::{self, Map};
 use user::mem::{self, PAGE};
 use user::probe::{Topic, Verdict, dies, holds, lives, must, refused, same};
@@ -296,18 +297,17 @@ fn alt_stack_disarms_itself() -> Verdict {
 
 /// SF-2: a frame that does not fit kills, even where there is memory below.
 fn alt_stack_overflow() -> Verdict {
-    fn deeper(event: &mut Event) {
-        note(event.context[word::RSP]);
-        let _ = signals::raise(libc::SIGUSR1);
-    }
     let room = must("mmap", Map::anon(16, map::RW))?;
-    dies("a handler that nests for ever", libc::SIGSEGV, || {
-        let _ = signals::alt_stack(room.page(8), 0, room.bytes() / 2);
-        let flags = signals::ONSTACK | signals::NODEFER;
-        let _ = signals::install(libc::SIGUSR1, deeper, flags, 0);
-        let _ = signals::raise(libc::SIGUSR1);
-        0
-    })?;
+    let (stack, size) = (room.page(8), room.bytes() / 2);
+    dies(
+        "a frame where only 256 bytes are left",
+        libc::SIGSEGV,
+        || {
+            let _ = signals::alt_stack(stack, 0, size);
+            let _ = signals::install(libc::SIGUSR1, signals::go_on, signals::ONSTACK, 0);
+            frames::raise_at(libc::SIGUSR1, stack + 256)
+        },
+    )?;
     same(
         "nothing was written below the stack",
         room_is_zero(&room),

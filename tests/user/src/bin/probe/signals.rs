@@ -26,6 +26,9 @@ pub(crate) const TOPIC: Topic = Topic {
             children_inherit_handlers_and_mask,
         ),
         ("without_restorer", without_restorer),
+        ("stop_and_continue", stop_and_continue),
+        ("continue_is_told_of", continue_is_told_of),
+        ("orphans_are_continued", orphans_are_continued),
     ],
 };
 
@@ -215,5 +218,109 @@ fn without_restorer() -> Verdict {
         "without SA_RESTORER",
         ended,
         Ok(Ended::Killed(libc::SIGSEGV)),
+    )
+}
+
+/// How a child's status word reads.
+fn status(pid: i32, options: i32) -> sys::Result<i32> {
+    sys::wait4(pid, options).map(|(_, status)| status)
+}
+
+fn stop_and_continue() -> Verdict {
+    fn news(event: &mut Event) {
+        note(event.code() as u64 * 1000 + event.value() as u64);
+    }
+    must(
+        "install",
+        signals::install(libc::SIGCHLD, news, signals::RESTART, 0),
+    )?;
+    for stop in [libc::SIGSTOP, libc::SIGTTIN] {
+        // In a group of its own, whose parent can continue it.
+        let pid = must(
+            "fork",
+            child::start(|| {
+                let _ = sys::call(libc::SYS_setpgid, [0, 0]);
+                sys::sleep_ms(100_000).map_or(1, |_| 0)
+            }),
+        )?;
+        let _ = sys::call(libc::SYS_setpgid, [pid as u64, 0]);
+        must("stop", signals::kill(pid, stop))?;
+        same(
+            "stopped",
+            status(pid, libc::WUNTRACED),
+            Ok(stop << 8 | 0x7f),
+        )?;
+        same(
+            "told once",
+            sys::wait4(pid, libc::WUNTRACED | libc::WNOHANG),
+            Ok((0, 0)),
+        )?;
+        must("a signal that waits", signals::kill(pid, libc::SIGTERM))?;
+        must("continue", signals::kill(pid, libc::SIGCONT))?;
+        same(
+            "ended by what had waited",
+            child::wait(pid),
+            Ok(Ended::Killed(libc::SIGTERM)),
+        )?;
+    }
+    let told = notes();
+    holds(
+        "SIGCHLD tells of stops",
+        told.contains(&(5000 + libc::SIGSTOP as u64)),
+    )
+}
+
+fn continue_is_told_of() -> Verdict {
+    let pid = must(
+        "fork",
+        child::start(|| sys::sleep_ms(100_000).map_or(1, |_| 0)),
+    )?;
+    must("stop", signals::kill(pid, libc::SIGSTOP))?;
+    same(
+        "stopped",
+        status(pid, libc::WUNTRACED),
+        Ok(libc::SIGSTOP << 8 | 0x7f),
+    )?;
+    must("continue", signals::kill(pid, libc::SIGCONT))?;
+    same("continued", status(pid, libc::WCONTINUED), Ok(0xffff))?;
+    must("stop", signals::kill(pid, libc::SIGSTOP))?;
+    same(
+        "stopped again",
+        status(pid, libc::WUNTRACED),
+        Ok(libc::SIGSTOP << 8 | 0x7f),
+    )?;
+    must("kill", signals::kill(pid, libc::SIGKILL))?;
+    same(
+        "ended while stopped",
+        child::wait(pid),
+        Ok(Ended::Killed(libc::SIGKILL)),
+    )
+}
+
+/// A stopped group whose last link to a parent is gone is hung up and continued.
+fn orphans_are_continued() -> Verdict {
+    let [reader, writer] = must("pipe", sys::pipe())?;
+    let middle = child::run(|| {
+        let Ok(pid) = child::start(|| {
+            let _ = sys::sleep_ms(100_000);
+            0
+        }) else {
+            return 1;
+        };
+        let _ = sys::call(libc::SYS_setpgid, [pid as u64, 0]);
+        let _ = signals::kill(pid, libc::SIGSTOP);
+        i32::from(status(pid, libc::WUNTRACED) != Ok(libc::SIGSTOP << 8 | 0x7f))
+    });
+    same(
+        "the parent of the stopped one",
+        middle,
+        Ok(Ended::Exited(0)),
+    )?;
+    must("close", sys::close(writer))?;
+    let mut byte = [0_u8];
+    same(
+        "the pipe's last writer has gone",
+        sys::read(reader, sys::at(&mut byte), 1),
+        Ok(0),
     )
 }

@@ -1,0 +1,102 @@
+//! Stopped processes: by a signal's default action, until CONT.
+//!
+//! The process sleeps on its way to user mode, so whatever it was doing in the kernel is done. Only
+//! CONT and the end wake it; other signals wait.
+
+use alloc::sync::Arc;
+
+use abi::Signal;
+use abi::linux::{CLD_CONTINUED, CLD_STOPPED, SA_NOCLDSTOP};
+use abi::siginfo::{ChildNews, SigInfo};
+use abi::signal::SIG_IGN;
+use sigstate::{Stop, Target};
+
+use super::usage::Usage;
+use super::{Process, current, signal, tree};
+use crate::task;
+
+/// What a parent may hear of a child that lives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// A signal stopped it.
+    Stopped(Signal),
+    /// It goes on.
+    Continued,
+}
+
+/// Stops the current process until it is continued or has to end.
+///
+/// A stop from the terminal passes over a group that nobody could continue.
+pub fn stop(stop: Stop) {
+    let process = current();
+    let is_orphaned =
+        || tree::family(process.pid()).is_none_or(|family| tree::is_orphaned(family.group));
+    if stop.spares_orphans && is_orphaned() {
+        signal::with_own(|signals| signals.resume());
+    } else {
+        tell_parent(Change::Stopped(stop.signal));
+        let continued = process
+            .continued
+            .wait_until_killable(|| !process.with_signals(|signals| signals.is_stopped()));
+        if continued.is_ok() {
+            tell_parent(Change::Continued);
+        }
+    }
+    // There may be an interrupted call to finish.
+    task::current().set_signal_pending(true);
+}
+
+/// Continues a group whose last link to a parent is gone, if one of it is stopped: nobody else would.
+pub fn release_orphans(group: u32) {
+    if !tree::is_orphaned(group) {
+        return;
+    }
+    let members = tree::find_all(|_, family| family.group == group);
+    let is_stopped = |member: &Arc<Process>| member.with_signals(|signals| signals.is_stopped());
+    if !members.iter().any(is_stopped) {
+        return;
+    }
+    for member in &members {
+        for signal in [Signal::HUP, Signal::CONT] {
+            // Standard signals find room, or wait already.
+            let _ = signal::send(member, SigInfo::kernel(signal), Target::Process);
+        }
+    }
+}
+
+fn tell_parent(change: Change) {
+    let pid = current().pid();
+    let Some(parent) = tree::note_change(pid, change) else {
+        return;
+    };
+    let action = parent.with_signals(|signals| signals.action(Signal::CHLD));
+    if action.handler != SIG_IGN && action.flags & u64::from(SA_NOCLDSTOP) == 0 {
+        // SIGCHLD finds room, or waits already.
+        let _ = signal::send(&parent, news(pid, change), Target::Process);
+    }
+    parent.child_changed.wake_all();
+}
+
+fn news(pid: u32, change: Change) -> SigInfo {
+    let (code, signal) = match change {
+        Change::Stopped(signal) => (CLD_STOPPED, signal),
+        Change::Continued => (CLD_CONTINUED, Signal::CONT),
+    };
+    SigInfo::child(&ChildNews {
+        code: code as i32,
+        pid,
+        status: signal.number().into(),
+        utime: Usage::of_current().cpu_ns / 10_000_000,
+        stime: 0,
+    })
+}
+
+impl Change {
+    /// Returns the word that `wait4` stores.
+    pub fn wait_word(self) -> u32 {
+        match self {
+            Self::Stopped(signal) => u32::from(signal.number()) << 8 | 0x7f,
+            Self::Continued => 0xffff,
+        }
+    }
+}
