@@ -48,6 +48,11 @@ pub fn assert_may_sleep() {
     );
 }
 
+/// Returns whether the current task has to end: who works long for it asks now and then, and stops.
+pub fn must_end() -> bool {
+    task::current().fatal_signal().is_some()
+}
+
 impl sync::Hooks for KernelHooks {
     type Irq = cpu::IrqState;
     type Waiter = TaskRef;
@@ -105,7 +110,7 @@ impl sync::Hooks for KernelHooks {
     }
 
     fn killed() -> bool {
-        task::current().fatal_signal().is_some()
+        must_end()
     }
 
     fn assert_may_sleep() {

@@ -67,11 +67,9 @@ impl Mm {
             let Some(table) = tables.next_table(&mut page, vma.range.end) else {
                 return Ok(());
             };
-            let part = Part::new(page, vma.range.end);
-            if table
-                .next_used(part.entries.start)
-                .is_some_and(|used| used < part.entries.end)
-            {
+            let mut part = Part::new(page, vma.range.end);
+            if let Some(first) = first_copied(table, &part, only_guards) {
+                part.entries.start = first;
                 let target = copy.tables.last_table(page)?;
                 copy.frames += copy_table(table, target, &part, only_guards, gather);
             }
@@ -85,6 +83,18 @@ struct Copy {
     tables: Tables,
     /// Entries that hold a frame, all of private memory.
     frames: i64,
+}
+
+/// The first entry that the child gets: where there is none, it gets no table either.
+fn first_copied(table: UserTable, part: &Part, only_guards: bool) -> Option<usize> {
+    let mut first = None;
+    table.each_used(part.entries.clone(), |index| {
+        let pte = table.load(index);
+        let is_copied = pte.is_guard() || !only_guards && (pte.is_anon() || pte.is_zero_page());
+        first = is_copied.then_some(index);
+        first.is_none()
+    });
+    first
 }
 
 /// Copies some entries of one table to the table of the child, and returns how many hold a frame.

@@ -9,6 +9,7 @@ use super::Mm;
 use super::backing::MapBacking;
 use super::fault::{self as fault_in, FaultError};
 use super::pgtable::Slot;
+use crate::locks::must_end;
 
 /// Pages brought in between two turns of taking mmap_lock.
 const BATCH: u64 = 256;
@@ -53,7 +54,7 @@ impl Mm {
     ) -> Result<(), PopulateError> {
         let mut at = range.start;
         while at < range.end {
-            if crate::task::current().fatal_signal().is_some() {
+            if must_end() {
                 return Err(PopulateError::Interrupted);
             }
             let map = self.map.read();

@@ -42,9 +42,13 @@ pub fn run(
     let mut world = World::new(cpus, relies_on_use);
     for (at, (number, step)) in steps.iter().enumerate() {
         let who = step.who as usize % world.processes.len();
-        act(&mut world, who, step)
-            .and_then(|()| check::after_step(&world, who, at % 32 == 31))
-            .map_err(|wrong| (*number, wrong))?;
+        let outcome =
+            act(&mut world, who, step).and_then(|()| check::after_step(&world, who, at % 32 == 31));
+        if let Err(wrong) = outcome {
+            // A world that has gone wrong does not end in peace.
+            std::mem::forget(world);
+            return Err((*number, wrong));
+        }
     }
     let last = steps.last().map_or(0, |(number, _)| *number);
     world.end();
