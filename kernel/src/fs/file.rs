@@ -197,6 +197,7 @@ impl OpenFile {
             return transferred(to, outcome);
         }
         let mut position = self.position.lock();
+        check_end(*position, to)?;
         let outcome = self.file.read(*position, to, self.is_nonblocking());
         *position += to.done() as u64;
         transferred(to, outcome)
@@ -208,6 +209,7 @@ impl OpenFile {
         if !self.file.has_position() {
             return Err(IoError::NotSeekable);
         }
+        check_end(at, to)?;
         let outcome = self.file.read(at, to, self.is_nonblocking());
         transferred(to, outcome)
     }
@@ -224,6 +226,7 @@ impl OpenFile {
             return transferred(from, outcome);
         }
         let mut position = self.position.lock();
+        check_end(*position, from)?;
         at.position = *position;
         let outcome = self.file.write(&mut at, from, self.is_nonblocking());
         *position = at.position + from.done() as u64;
@@ -236,6 +239,7 @@ impl OpenFile {
         if !self.file.has_position() {
             return Err(IoError::NotSeekable);
         }
+        check_end(position, from)?;
         let mut at = WriteAt {
             position,
             append: self.flags().contains(OpenFlags::APPEND),
@@ -283,6 +287,15 @@ impl OpenFile {
 
     fn is_nonblocking(&self) -> bool {
         self.flags().contains(OpenFlags::NONBLOCK)
+    }
+}
+
+/// No position of a transfer is negative, its end included.
+fn check_end(position: u64, buf: &UserBuf<'_>) -> Result<(), IoError> {
+    let end = position.checked_add(buf.left() as u64);
+    match end.is_some_and(|end| i64::try_from(end).is_ok()) {
+        true => Ok(()),
+        false => Err(IoError::Invalid),
     }
 }
 

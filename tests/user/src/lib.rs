@@ -9,6 +9,7 @@
 pub mod child;
 pub mod crash;
 pub mod frames;
+pub mod fsys;
 pub mod lodger;
 pub mod map;
 pub mod mem;

@@ -8,6 +8,7 @@ mod blocked;
 mod brk;
 mod calls;
 mod changes;
+mod contents;
 mod cow;
 mod exec;
 mod family;
@@ -27,6 +28,7 @@ mod sched;
 mod signals;
 mod stack;
 mod storm;
+mod tmpfs;
 mod uaccess;
 
 use user::probe::{Tally, Topic};
@@ -43,6 +45,8 @@ const TOPICS: &[&Topic] = &[
     &maps::TOPIC,
     &changes::TOPIC,
     &files::TOPIC,
+    &tmpfs::TOPIC,
+    &contents::TOPIC,
     &brk::TOPIC,
     &calls::TOPIC,
     &places::TOPIC,
