@@ -12,7 +12,7 @@ use super::place::ALL_USER;
 use super::populate::PopulateError;
 
 /// The flags that say how a mapping is locked.
-const LOCK: VmFlags = VmFlags::LOCKED.union(VmFlags::LOCKONFAULT);
+pub(super) const LOCK: VmFlags = VmFlags::LOCKED.union(VmFlags::LOCKONFAULT);
 
 /// Why memory was not, or only partly, locked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,6 +112,27 @@ impl Mm {
             true => Ok(()),
             false => Err(SyncError::NotMapped),
         }
+    }
+
+    /// Brings in the locked writable mappings between the ends of `span`, as far as that is possible.
+    pub(super) fn fill_locked(&self, span: PageRange) {
+        let mut rest = span;
+        while let Some(part) = self.locked_part(rest) {
+            if self.populate_as_locked(part) == Err(PopulateError::Interrupted) {
+                return;
+            }
+            rest = PageRange::new(part.end, span.end);
+        }
+    }
+
+    fn locked_part(&self, range: PageRange) -> Option<PageRange> {
+        let wanted = VmFlags::LOCKED | VmFlags::WRITE;
+        let map = self.map.read();
+        let found = map
+            .vmas
+            .overlapping(range)
+            .find(|vma| vma.flags & (LOCK | VmFlags::WRITE) == wanted)?;
+        found.range.intersection(&range)
     }
 
     /// Brings in every mapping, as far as that is possible.

@@ -1,12 +1,12 @@
 //! mprotect: other rights for pages that are there (VM-10).
 
-use addr::{PAGE_SIZE, Page, PageRange, VirtAddr};
+use addr::{PAGE_SIZE, Page, PageRange, USER_END, VirtAddr};
 use pte::Prot;
 use vma::VmFlags;
 
 use super::gather::Gather;
+use super::mlock::LOCK;
 use super::mm_struct::{AddressSpace, is_data};
-use super::place::user_pages;
 use super::{Mm, commit, frame};
 
 /// Why a protection was not, or only partly, changed.
@@ -19,6 +19,14 @@ pub enum ProtectError {
     NoMemory,
     /// A mapping must not get these rights.
     Access,
+}
+
+/// What one step of a change did.
+struct Step {
+    /// Where the next one begins.
+    next: Page,
+    /// Whether private locked memory became writable.
+    fills: bool,
 }
 
 impl Mm {
@@ -37,36 +45,83 @@ impl Mm {
         if len == 0 {
             return Ok(());
         }
-        let mut range = user_pages(addr, len).ok_or(ProtectError::NoMemory)?;
-        if range.is_empty() {
+        let end = len
+            .checked_next_multiple_of(PAGE_SIZE)
+            .and_then(|len| addr.checked_add(len))
+            .ok_or(ProtectError::NoMemory)?;
+        if addr >= USER_END {
             return Err(ProtectError::NoMemory);
         }
+        // What lies above user space is a hole like any other: the pages before it are changed.
+        let all = PageRange::new(
+            VirtAddr::new(addr).page(),
+            VirtAddr::new(end.min(USER_END)).page(),
+        );
+        let (result, fills) = self.protect_range(all, prot, from_start);
+        if let Some(fills) = fills {
+            self.fill_locked(fills);
+        }
+        match result {
+            Ok(()) if end > USER_END => Err(ProtectError::NoMemory),
+            result => result,
+        }
+    }
+
+    /// Says whether anything is mapped at `addr`.
+    pub fn is_mapped_at(&self, addr: u64) -> bool {
+        let page = PageRange::from_len(VirtAddr::new(addr).page(), 1);
+        page.is_some_and(|page| addr < USER_END && self.map.read().covers(page))
+    }
+
+    /// [`Mm::protect`] under mmap_lock; also says between which pages locked memory became writable,
+    /// which has to be brought in.
+    fn protect_range(
+        &self,
+        mut range: PageRange,
+        prot: Prot,
+        from_start: bool,
+    ) -> (Result<(), ProtectError>, Option<PageRange>) {
         let mut map = self.map.write();
         if from_start {
-            range = PageRange::new(growing_start(&map, range)?, range.end);
+            match growing_start(&map, range) {
+                Ok(start) => range = PageRange::new(start, range.end),
+                Err(error) => return (Err(error), None),
+            }
         }
         let splits = map.vmas.splits_needed(range);
         if !map.has_room_for(splits) || splits > 0 && !frame::can_spare(1) {
-            return Err(ProtectError::NoMemory);
+            return (Err(ProtectError::NoMemory), None);
         }
+        let mut fills: Option<PageRange> = None;
         let mut at = range.start;
         while at < range.end {
-            at = self.protect_at(&mut map, at, range.end, prot)?;
+            match self.protect_at(&mut map, at, range.end, prot) {
+                Ok(step) => {
+                    let piece = PageRange::new(at, step.next);
+                    if step.fills {
+                        let start = fills.map_or(piece.start, |fills| fills.start);
+                        fills = Some(PageRange::new(start, piece.end));
+                    }
+                    at = step.next;
+                }
+                Err(error) => return (Err(error), fills),
+            }
         }
-        Ok(())
+        (Ok(()), fills)
     }
 
-    /// One step: the mapping at `at`, up to its end or `end`. Returns where the next begins.
+    /// One step: the mapping at `at`, up to its end or `end`.
     fn protect_at(
         &self,
         map: &mut AddressSpace,
         at: Page,
         end: Page,
         prot: Prot,
-    ) -> Result<Page, ProtectError> {
+    ) -> Result<Step, ProtectError> {
         let (piece, old, mut new) = map.vmas.protection_at(at, end, prot)?;
+        let next = piece.end;
         if old == new {
-            return Ok(piece.end);
+            return Ok(Step { next, fills: false });
         }
         if is_data(new) && !is_data(old) && !map.allows_data(piece.len()) {
             return Err(ProtectError::NoMemory);
@@ -78,7 +133,9 @@ impl Mm {
         }
         map.vmas.set_flags(piece, new);
         self.protect_pages(piece, prot);
-        Ok(piece.end)
+        let at_once = old & LOCK == VmFlags::LOCKED && !old.contains(VmFlags::SHARED);
+        let fills = at_once && new.contains(VmFlags::WRITE) && !old.contains(VmFlags::WRITE);
+        Ok(Step { next, fills })
     }
 
     /// Rewrites the PTEs of `range` for `prot`; never grants W, that is the fault's to decide (HF-18).

@@ -74,9 +74,13 @@ pub fn mprotect(frame: &mut TrapFrame) -> SysResult {
         return Err(Errno::ENOMEM);
     }
     // No mapping grows up, so GROWSUP never fits one.
-    let rights = ProtFlags::from_bits(rights)
-        .filter(|_| !grows.contains(ProtFlags::GROWSUP))
-        .ok_or(Errno::EINVAL)?;
+    let rights = ProtFlags::from_bits(rights).ok_or(Errno::EINVAL)?;
+    if grows.contains(ProtFlags::GROWSUP) {
+        return Err(match mm()?.is_mapped_at(addr) {
+            true => Errno::EINVAL,
+            false => Errno::ENOMEM,
+        });
+    }
     let prot = Prot::from_bits_truncate(rights.bits() as u8);
     mm()?.protect(addr, len, prot, grows.contains(ProtFlags::GROWSDOWN))?;
     Ok(0)
