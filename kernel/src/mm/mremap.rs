@@ -7,6 +7,7 @@ use addr::{PAGE_SIZE, Page, PageRange, USER_END, VirtAddr};
 use vma::{VmFlags, Vma};
 
 use super::backing::MapBacking;
+use super::mlock::LOCK;
 use super::mm_struct::{AddressSpace, is_data};
 use super::place::{free_place, user_pages};
 use super::{Mm, commit, frame, move_pages};
@@ -124,11 +125,11 @@ impl Mm {
             }
         };
         self.unhook(map, place);
+        // A second mapping may have been asked for in the place of the first.
+        if map.vmas.find(plan.old).is_none() {
+            return Err(RemapError::Fault);
+        }
         self.cut_tail(map, plan)?;
-        let piece = PageRange::new(
-            piece.start,
-            piece.end.min(Page::new(plan.old.number() + plan.new_pages)),
-        );
         self.move_mapping(map, &vma, piece, place, request.dont_unmap)?;
         let added = PageRange::new(Page::new(place.start.number() + piece.len()), place.end);
         Ok((place.start, locked(&vma, added)))
@@ -200,10 +201,11 @@ impl Mm {
             flags: vma.flags - (VmFlags::STACK | VmFlags::HEAP),
             backing: vma::Backing::advance(&vma.backing, offset),
         };
+        // All of what the mapping is by now, not just the piece, is no longer locked.
+        let whole = map.vmas.find(piece.start).map_or(piece, |old| old.range);
         map.vmas.insert(moved).expect("the new place is free");
         if keep_old {
-            let unlocked = VmFlags::LOCKED | VmFlags::LOCKONFAULT;
-            map.vmas.change_flags(piece, |old| old.flags - unlocked);
+            map.vmas.change_flags(whole, |old| old.flags - LOCK);
         } else if !piece.is_empty() {
             self.unhook(map, piece);
         }
@@ -256,9 +258,10 @@ fn find(map: &AddressSpace, plan: &Plan) -> Result<Vma<MapBacking>, RemapError> 
     Ok(vma.clone())
 }
 
-/// The old pages, which have to lie in one mapping.
+/// The old pages that stay, which have to lie in one mapping.
 fn checked_piece(vma: &Vma<MapBacking>, plan: &Plan) -> Result<PageRange, RemapError> {
-    PageRange::from_len(plan.old, plan.old_pages)
+    // What is cut off may be anything.
+    PageRange::from_len(plan.old, plan.old_pages.min(plan.new_pages))
         .filter(|piece| vma.range.contains_range(piece))
         .ok_or(RemapError::Fault)
 }
