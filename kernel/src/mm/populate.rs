@@ -32,7 +32,7 @@ pub enum PopulateError {
 impl Mm {
     /// Brings in what a program could touch in `range`, private writable pages as if written to.
     pub fn populate_as_locked(&self, range: PageRange) -> Result<(), PopulateError> {
-        self.populate_range(range, |vma| {
+        self.populate_range(range, VmFlags::empty(), |vma| {
             let is_private_writable =
                 vma.flags & (VmFlags::WRITE | VmFlags::SHARED) == VmFlags::WRITE;
             match is_private_writable {
@@ -44,12 +44,18 @@ impl Mm {
 
     /// Brings in `range` for `access`, as MADV_POPULATE_READ and _WRITE do.
     pub fn populate_for(&self, range: PageRange, access: Access) -> Result<(), PopulateError> {
-        self.populate_range(range, |_| access)
+        // Here an access needs its own right, though the processor reads what may be written.
+        let needed = match access {
+            Access::Write => VmFlags::WRITE,
+            _ => VmFlags::READ,
+        };
+        self.populate_range(range, needed, |_| access)
     }
 
     fn populate_range(
         &self,
         range: PageRange,
+        needed: VmFlags,
         access: impl Fn(&Vma<MapBacking>) -> Access,
     ) -> Result<(), PopulateError> {
         let mut at = range.start;
@@ -60,6 +66,9 @@ impl Mm {
             let map = self.map.read();
             let vma = map.vmas.find(at).ok_or(PopulateError::NotMapped)?;
             let access = access(vma);
+            if !vma.flags.contains(needed) {
+                return Err(PopulateError::Denied);
+            }
             fault::check_access(vma.flags, access, false).map_err(|_| PopulateError::Denied)?;
             let end = Page::new(at.number() + BATCH);
             for page in PageRange::new(at, end.min(range.end).min(vma.range.end)) {
