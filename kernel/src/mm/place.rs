@@ -57,10 +57,10 @@ pub(super) fn place(
 
 /// Exactly there. Low addresses are allowed, as to whoever has CAP_SYS_RAWIO (VM-15).
 fn fixed_range(addr: u64, pages: u64) -> Result<PageRange, MapError> {
+    addr::user_range(addr, pages * PAGE_SIZE).ok_or(MapError::NoMemory)?;
     if !addr.is_multiple_of(PAGE_SIZE) {
         return Err(MapError::Invalid);
     }
-    addr::user_range(addr, pages * PAGE_SIZE).ok_or(MapError::NoMemory)?;
     PageRange::from_len(VirtAddr::new(addr).page(), pages).ok_or(MapError::NoMemory)
 }
 

@@ -2,7 +2,7 @@
 
 use abi::Errno;
 use abi::memory::{MapFlags, ProtFlags, RemapFlags};
-use addr::PAGE_SIZE;
+use addr::{PAGE_SIZE, USER_END};
 use pte::Prot;
 use vma::{Overcommit, VmFlags};
 
@@ -25,16 +25,26 @@ pub fn mmap(frame: &mut TrapFrame) -> SysResult {
         true => None,
         false => Some(args::file(fd)?),
     };
-    let pages = checked_len(len, offset)?;
+    let pages = checked_len(len)?;
+    if let Some(file) = &file {
+        check_offset(file, pages, offset)?;
+    }
     let prot = Prot::from_bits_truncate(prot as u8);
     let shared = is_shared(flags, file.is_some())?;
-    check_supported(map_flags, file.is_some(), shared)?;
+    let is_droppable = flags & MapFlags::TYPE == MapFlags::DROPPABLE;
+    check_supported(map_flags, file.is_some(), shared, is_droppable)?;
     let reserve = !map_flags.contains(MapFlags::NORESERVE);
     let (vm_flags, backing) = match &file {
         None => anonymous(pages, shared, reserve)?,
-        Some(file) => of_file(file, prot, shared, pages, offset)?,
+        Some(file) => {
+            let of_file = of_file(file, prot, shared, pages, offset)?;
+            if map_flags.contains(MapFlags::GROWSDOWN) {
+                return Err(Errno::EINVAL);
+            }
+            of_file
+        }
     };
-    let droppable = match flags & MapFlags::TYPE == MapFlags::DROPPABLE {
+    let droppable = match is_droppable {
         true => VmFlags::DROPPABLE | VmFlags::NORESERVE | VmFlags::WIPEONFORK | VmFlags::DONTDUMP,
         false => VmFlags::empty(),
     };
@@ -121,19 +131,26 @@ pub(super) fn mm() -> Result<MmUserRef, Errno> {
     task::current_mm().ok_or(Errno::ENOMEM)
 }
 
-/// Checks a length and an offset and returns the pages.
-fn checked_len(len: u64, offset: u64) -> Result<u64, Errno> {
-    if len == 0 {
-        return Err(Errno::EINVAL);
+/// Checks a length and returns the pages.
+fn checked_len(len: u64) -> Result<u64, Errno> {
+    match len.checked_next_multiple_of(PAGE_SIZE) {
+        _ if len == 0 => Err(Errno::EINVAL),
+        Some(bytes) if bytes <= USER_END => Ok(bytes / PAGE_SIZE),
+        _ => Err(Errno::ENOMEM),
     }
-    let pages = len
-        .checked_next_multiple_of(PAGE_SIZE)
-        .ok_or(Errno::ENOMEM)?
-        / PAGE_SIZE;
-    let end = (offset / PAGE_SIZE)
-        .checked_add(pages)
-        .filter(|end| end.checked_mul(PAGE_SIZE).is_some());
-    end.map(|_| pages).ok_or(Errno::EOVERFLOW)
+}
+
+/// Checks that a file could be as long as offset and length say.
+fn check_offset(file: &OpenFile, pages: u64, offset: u64) -> Result<(), Errno> {
+    let longest = match file.file().mapping() {
+        Some(Mapping::Source(_)) => i64::MAX as u64,
+        _ => u64::MAX,
+    };
+    let last = (longest - pages * PAGE_SIZE) / PAGE_SIZE;
+    match offset / PAGE_SIZE > last {
+        true => Err(Errno::EOVERFLOW),
+        false => Ok(()),
+    }
 }
 
 /// Reads the mapping's type (VM-2).
@@ -153,14 +170,21 @@ fn is_shared(flags: u64, has_file: bool) -> Result<bool, Errno> {
 }
 
 /// Refuses what makes no sense for the mapping, and large pages, of which none are set aside.
-fn check_supported(flags: MapFlags, has_file: bool, shared: bool) -> Result<(), Errno> {
+fn check_supported(
+    flags: MapFlags,
+    has_file: bool,
+    shared: bool,
+    is_droppable: bool,
+) -> Result<(), Errno> {
     if flags.contains(MapFlags::HUGETLB) {
         return Err(match has_file {
             true => Errno::EINVAL,
             false => Errno::ENOMEM,
         });
     }
-    match flags.contains(MapFlags::GROWSDOWN) && (shared || has_file) {
+    let shared_growth = flags.contains(MapFlags::GROWSDOWN) && shared && !has_file;
+    let kept = flags.intersects(MapFlags::GROWSDOWN | MapFlags::LOCKED);
+    match shared_growth || is_droppable && kept {
         true => Err(Errno::EINVAL),
         false => Ok(()),
     }
@@ -215,7 +239,15 @@ fn of_file(
     if !flags.reads() || shared && prot.contains(Prot::WRITE) && !flags.writes() {
         return Err(Errno::EACCES);
     }
-    let source = match file.file().mapping().ok_or(Errno::ENODEV)? {
+    let Some(mapping) = file.file().mapping() else {
+        // Pipes and sockets lie on file systems of which nothing may be executed.
+        let nowhere = file.file().inode().is_none();
+        return Err(match nowhere && prot.contains(Prot::EXEC) {
+            true => Errno::EPERM,
+            false => Errno::ENODEV,
+        });
+    };
+    let source = match mapping {
         Mapping::Zeros => return anonymous(pages, shared, true),
         Mapping::Source(source) => source,
     };
