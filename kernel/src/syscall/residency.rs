@@ -142,6 +142,11 @@ fn touched(addr: u64, len: u64) -> Result<(PageRange, bool), Errno> {
         .checked_next_multiple_of(PAGE_SIZE)
         .unwrap_or(0);
     start.checked_add(len).ok_or(Errno::EINVAL)?;
+    if len == 0 {
+        // Nothing, wherever that is.
+        let nowhere = VirtAddr::new(0).page();
+        return Ok((PageRange::new(nowhere, nowhere), true));
+    }
     Ok(user_part(start, len))
 }
 
