@@ -81,6 +81,12 @@ impl PageSource for SharedAnon {
         Ok(frame)
     }
 
+    fn cached(&self, index: u64) -> Option<Frame> {
+        let frame = self.pages.lock().get(&index).copied()?;
+        frame::get(frame);
+        Some(frame)
+    }
+
     fn punch_hole(&self, hole: Range<u64>) -> Result<(), SourceError> {
         let mut pages = self.pages.lock();
         let mut gone = pages.split_off(&hole.start);
