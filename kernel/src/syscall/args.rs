@@ -52,11 +52,20 @@ pub fn inode_at(fd: u64, addr: u64, follow: Follow) -> Result<InodeRef, Errno> {
 
 /// Finds what the path at `addr` stands for; an empty one, if that is allowed, stands for `fd` itself.
 pub fn inode_or_fd(fd: u64, addr: u64, follow: Follow, empty: bool) -> Result<InodeRef, Errno> {
-    let path = path(addr)?;
+    inode_named_or_fd(fd, &path(addr)?, follow, empty)
+}
+
+/// [`inode_or_fd`] for a path that was read already.
+pub fn inode_named_or_fd(
+    fd: u64,
+    path: &[u8],
+    follow: Follow,
+    empty: bool,
+) -> Result<InodeRef, Errno> {
     match path.is_empty() && empty {
         true if fd as i32 == AT_FDCWD => Ok(process::current().cwd()),
         true => file(fd)?.file().inode().ok_or(Errno::EINVAL),
-        false => Ok(resolve(&directory(fd, &path)?, &path, follow)?),
+        false => Ok(resolve(&directory(fd, path)?, path, follow)?),
     }
 }
 

@@ -86,11 +86,17 @@ fn read_link_at(dirfd: u64, path: u64, buf: u64, size: u64) -> SysResult {
         .ok()
         .filter(|size| *size > 0)
         .ok_or(Errno::EINVAL)?;
-    let inode = args::inode_or_fd(dirfd, path, Follow::No, true)?;
+    let path = args::path(path)?;
+    // An empty path asks for the link that the descriptor itself is.
+    let no_link = match path.is_empty() {
+        true => Errno::ENOENT,
+        false => Errno::EINVAL,
+    };
+    let inode = args::inode_named_or_fd(dirfd, &path, Follow::No, true)?;
     let target = match &inode.kind {
         Kind::Symlink(target) => Cow::Borrowed(&**target),
-        Kind::Proc(node) => Cow::Owned(procfs::link_text(*node).ok_or(Errno::EINVAL)?),
-        _ => return Err(Errno::EINVAL),
+        Kind::Proc(node) => Cow::Owned(procfs::link_text(*node).ok_or(no_link)?),
+        _ => return Err(no_link),
     };
     let len = target.len().min(size);
     uaccess::copy_to_user(buf, &target[..len])?;

@@ -76,7 +76,7 @@ pub fn getdents64(frame: &mut TrapFrame) -> SysResult {
     }
     let mut records = Records {
         at: buf,
-        end: buf.saturating_add(size.min(i32::MAX as u64)),
+        left: size as i32,
         fault: false,
     };
     let fits = file.with_position(|position| {
@@ -98,7 +98,8 @@ pub fn getdents64(frame: &mut TrapFrame) -> SysResult {
 /// Directory entries on their way to the program.
 struct Records {
     at: u64,
-    end: u64,
+    /// Bytes of room; an end could lie beyond all addresses.
+    left: i32,
     fault: bool,
 }
 
@@ -107,7 +108,7 @@ impl Records {
     fn push(&mut self, entry: &Entry) -> bool {
         let head_len = size_of::<DirentHead>();
         let len = (head_len + entry.name.len() + 1).next_multiple_of(8);
-        if self.end.saturating_sub(self.at) < len as u64 {
+        if self.left < len as i32 {
             return false;
         }
         let head = DirentHead {
@@ -122,6 +123,7 @@ impl Records {
         self.fault = uaccess::copy_to_user(self.at, &record[..len]).is_err();
         if !self.fault {
             self.at += len as u64;
+            self.left -= len as i32;
         }
         !self.fault
     }
