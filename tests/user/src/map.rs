@@ -94,4 +94,29 @@ impl Map {
     pub fn protect(&self, prot: i32) -> sys::Result {
         sys::mprotect(self.start, self.bytes(), prot)
     }
+
+    /// Says for each page whether it is there without a fault, as `mincore` does; nothing where that fails.
+    #[must_use]
+    pub fn present(&self) -> Vec<bool> {
+        let mut bytes = vec![0_u8; self.pages as usize];
+        let args = [self.start, self.bytes(), bytes.as_mut_ptr() as u64];
+        match sys::call(libc::SYS_mincore, args) {
+            Ok(_) => bytes.iter().map(|byte| byte & 1 == 1).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Gives advice about the whole range.
+    pub fn advise(&self, advice: i32) -> sys::Result {
+        sys::call(libc::SYS_madvise, [self.start, self.bytes(), advice as u64])
+    }
+
+    /// Gives a part of it as a mapping of its own.
+    #[must_use]
+    pub fn part(&self, first: u64, pages: u64) -> Self {
+        Self {
+            start: self.page(first),
+            pages,
+        }
+    }
 }

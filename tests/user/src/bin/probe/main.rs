@@ -4,6 +4,7 @@
 //! (`user::probe`), and each must hold on Linux as well. The topics of memory come first, then those of processes.
 #![deny(unsafe_code)]
 
+mod advice;
 mod blocked;
 mod brk;
 mod calls;
@@ -18,11 +19,13 @@ mod files;
 mod forged;
 mod fuzz;
 mod interrupt;
+mod locks;
 mod lodgers;
 mod maps;
 mod pipes;
 mod places;
 mod registers;
+mod remap;
 mod repair;
 mod sched;
 mod signals;
@@ -44,6 +47,9 @@ const TOPICS: &[&Topic] = &[
     &stack::TOPIC,
     &maps::TOPIC,
     &changes::TOPIC,
+    &remap::TOPIC,
+    &advice::TOPIC,
+    &locks::TOPIC,
     &files::TOPIC,
     &tmpfs::TOPIC,
     &contents::TOPIC,
