@@ -1,0 +1,94 @@
+//! Random requests against an address space: Linux and Lodger give the same answers, seed by seed (VM-19).
+//!
+//! `tests/user/src/bin/vmfuzz` does the requests and prints one hash for each seed. Where a hash is not Linux's, the seed
+//! is shrunk to the requests that matter, and both kernels' answers to those are shown.
+
+use harness::{Exit, Outcome, Vm, host_run};
+
+const STEPS: &str = "100";
+
+#[test]
+fn vm_19_five_hundred_seeds_are_as_on_linux() {
+    same_hashes("0..500", &[]);
+}
+
+#[test]
+fn vm_19_five_hundred_more_seeds_are_as_on_linux() {
+    same_hashes("500..1000", &[]);
+}
+
+/// Every access through a system call: user copies instead of faults from user mode.
+#[test]
+fn vm_19_the_kernels_own_accesses_are_as_on_linux() {
+    same_hashes("1000..1300", &["--by-calls"]);
+}
+
+/// Runs the seeds on both kernels and compares line by line.
+#[track_caller]
+fn same_hashes(seeds: &str, options: &[&str]) {
+    let args = [&["--seeds", seeds, "--steps", STEPS], options].concat();
+    let host = host_run("vmfuzz", &args);
+    let expected = lines(host.output.lines());
+    assert!(
+        host.status.success() && expected.len() >= 300 && !host.output.contains("#    "),
+        "the model does not hold on the host's Linux: {}",
+        host.output
+    );
+    let outcome = machine(&args);
+    let found = lines(outcome.program_output());
+    let differs = expected.iter().find(|line| !found.contains(line));
+    if let Some(line) = differs {
+        let seed = line.split(' ').nth(1).unwrap_or("0");
+        explain(&outcome, seed, options);
+    }
+    assert_eq!(expected, found);
+}
+
+fn machine(args: &[&str]) -> Outcome {
+    let outcome = Vm::new()
+        .memory("256M")
+        .timeout(120)
+        .init("vmfuzz", args)
+        .boot();
+    outcome.expect(Exit::Pass);
+    outcome
+}
+
+fn lines<'a>(all: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let is_seed = |line: &&str| line.starts_with("seed ");
+    all.into_iter().filter(is_seed).collect()
+}
+
+/// Shrinks a seed in Lodger, does what is left on both kernels, and fails with their answers.
+#[track_caller]
+fn explain(first: &Outcome, seed: &str, options: &[&str]) -> ! {
+    let shrunk = Vm::new()
+        .memory("256M")
+        .timeout(120)
+        .init(
+            "vmfuzz",
+            &[&["--shrink", seed, "--steps", STEPS], options].concat(),
+        )
+        .boot();
+    let list = shrunk
+        .program_output()
+        .into_iter()
+        .find_map(|line| line.split_once(" shrinks to --only "))
+        .map(|(_, list)| list.to_owned());
+    let Some(list) = list else {
+        first.fail(&format!(
+            "seed {seed} differs from Linux, and only together with other seeds"
+        ));
+    };
+    let args = [
+        &["--trace", seed, "--steps", STEPS, "--only", &list],
+        options,
+    ]
+    .concat();
+    let here = host_run("vmfuzz", &args).output;
+    let there = Vm::new().memory("256M").init("vmfuzz", &args).boot();
+    let there = there.program_output().join("\n");
+    first.fail(&format!(
+        "seed {seed} differs from Linux in requests {list}\nLinux:\n{here}\nLodger:\n{there}"
+    ));
+}
