@@ -53,14 +53,14 @@ impl Space {
             };
             return Ok((spot, pages));
         }
-        if !at.is_multiple_of(PAGE_SIZE) {
-            return Err(Refusal::Invalid);
-        }
         if at
             .checked_add(pages * PAGE_SIZE)
             .is_none_or(|end| end > USER_END)
         {
             return Err(Refusal::NoMemory);
+        }
+        if !at.is_multiple_of(PAGE_SIZE) {
+            return Err(Refusal::Invalid);
         }
         let page = at / PAGE_SIZE;
         if kind == MapKind::FixedNoReplace && self.pages.range(page..page + pages).next().is_some()
@@ -144,11 +144,11 @@ impl Space {
         if len == 0 {
             return Ok(());
         }
-        let found = range(at, len).filter(|(_, pages)| *pages > 0);
-        let (page, pages) = found.ok_or(Refusal::NoMemory)?;
-        // A range may be much longer than what is mapped: nobody counts up to its end.
-        let mut next = page;
-        while next < page + pages {
+        let end = rounded(len).and_then(|bytes| at.checked_add(bytes));
+        let end = end.ok_or(Refusal::NoMemory)? / PAGE_SIZE;
+        // A range may be much longer than what is mapped, and reach beyond user space: nobody counts up to its end.
+        let mut next = at / PAGE_SIZE;
+        while next < end {
             let found = self.pages.get_mut(&next).ok_or(Refusal::NoMemory)?;
             if !found.flags.may(prot) {
                 return Err(Refusal::Access);
