@@ -28,16 +28,6 @@ pub enum CstrError {
     TooLong,
 }
 
-/// Fills `to` from user address `from`, all or nothing as far as the caller can tell.
-pub fn copy_from_user(to: &mut [u8], from: u64) -> Result<(), Efault> {
-    let len = to.len();
-    if copy_from_user_partial(to, from) == len {
-        Ok(())
-    } else {
-        Err(Efault)
-    }
-}
-
 /// Writes `from` to user address `to`; on failure a part may have been written.
 pub fn copy_to_user(to: u64, from: &[u8]) -> Result<(), Efault> {
     if copy_to_user_partial(to, from) == from.len() {
@@ -82,10 +72,10 @@ pub fn clear_user(to: u64, len: u64) -> u64 {
 }
 
 /// Reads one value.
-pub fn read_user<T: FromBytes + IntoBytes>(from: u64) -> Result<T, Efault> {
-    let mut value = T::new_zeroed();
-    copy_from_user(value.as_mut_bytes(), from)?;
-    Ok(value)
+#[inline]
+pub fn read_user<T: FromBytes>(from: u64) -> Result<T, Efault> {
+    locks::assert_may_sleep();
+    raw::read(from).ok_or(Efault)
 }
 
 /// Writes one value.

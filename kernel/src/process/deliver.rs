@@ -6,14 +6,14 @@
 use abi::linux::{SA_ONSTACK, SA_RESTART, SA_SIGINFO};
 use abi::siginfo::SigInfo;
 use abi::{Errno, Signal, Sysno};
-use sigframe::{Delivery, Frame};
+use sigframe::{BadState, Delivery, Frame};
 use sigstate::{After, Next, with_handler, without_handler};
 use zerocopy::IntoBytes;
 
-use super::{ExitStatus, current, exit_current, fault, signal};
-use crate::arch::fpu::{self, FpuState};
+use super::{ExitStatus, Process, current, exit_current, fault, signal};
 use crate::arch::trapframe::TrapFrame;
-use crate::mm::uaccess;
+use crate::arch::{fpu, fpu_frame};
+use crate::mm::uaccess::{self, Efault};
 
 /// The length of the SYSCALL instruction, to which a call goes back that is made again.
 const SYSCALL_LENGTH: u64 = 2;
@@ -26,90 +26,83 @@ pub fn handle_pending(frame: &mut TrapFrame) {
     if let Some(signal) = signal::fatal() {
         exit_current(ExitStatus::Signaled(signal));
     }
-    match signal::with_own(|signals| signals.take_next()) {
+    let process: &Process = &current();
+    match signal::with_current(process, |signals| signals.take_next()) {
         Some(Next::Handle {
             signal,
             action,
             info,
             mask,
+            stack,
         }) => {
-            let (stack, trap) = (
-                current().with_signals(|signals| signals.stack),
-                current().trap(),
-            );
             let delivery = Delivery {
                 signal,
                 action,
                 info,
                 mask,
                 stack,
-                trap,
+                trap: process.trap(),
             };
-            handle(frame, &delivery);
+            handle(process, frame, &delivery);
         }
         Some(Next::Die(signal)) => exit_current(ExitStatus::Signaled(signal)),
         Some(Next::Stop(stop)) => super::stop::stop(stop),
-        None => go_on(frame),
+        None => go_on(process, frame),
     }
 }
 
 /// Starts a handler, or ends in SIGSEGV where it cannot start (SG-7).
-fn handle(frame: &mut TrapFrame, delivery: &Delivery) {
+fn handle(process: &Process, frame: &mut TrapFrame, delivery: &Delivery) {
     let restarts = delivery.action.flags & u64::from(SA_RESTART) != 0;
     if frame.is_syscall() {
         finish_call(frame, with_handler(frame.rax, restarts));
     }
     match set_up(frame, delivery) {
-        Ok(()) => signal::with_own(|signals| {
+        Ok(()) => signal::with_current(process, |signals| {
             signals.handler_starts(delivery.signal, &delivery.action);
         }),
-        Err(NoFrame) => cannot_handle(delivery.signal),
+        Err(NoFrame) => cannot_handle(process, delivery.signal),
     }
 }
 
 /// A handler of SIGSEGV that cannot start would not start for the next SIGSEGV either.
-fn cannot_handle(signal: Signal) {
-    let pid = current().pid();
-    log::debug!(target: "process", "pid {pid}: no room for the frame of {signal}");
+#[cold]
+fn cannot_handle(process: &Process, signal: Signal) {
+    log::debug!(target: "process", "pid {}: no room for the frame of {signal}", process.pid());
     if signal == Signal::SEGV {
-        current().with_signals(|signals| signals.reset_action(Signal::SEGV));
+        process.with_signals(|signals| signals.reset_action(Signal::SEGV));
     }
     fault::force(Signal::SEGV, SigInfo::kernel(Signal::SEGV));
 }
 
 /// Writes the FP state and the frame; the registers become the handler's.
 fn set_up(frame: &mut TrapFrame, delivery: &Delivery) -> Result<(), NoFrame> {
-    let registers = frame.registers();
+    if !delivery.can_return() {
+        return Err(NoFrame);
+    }
     let format = fpu::format();
     let flags = delivery.action.flags;
     let wants_stack = flags & u64::from(SA_ONSTACK) != 0;
-    let at = sigframe::place(
-        registers.rsp,
-        &delivery.stack,
-        wants_stack,
-        format.frame_size(),
-    )
-    .ok_or(NoFrame)?;
-    let (built, entry) =
-        sigframe::build(&registers, delivery, at, format.has_xstate()).ok_or(NoFrame)?;
-    let mut state = FpuState::new();
-    uaccess::copy_to_user(at.fpstate, state.save_for_frame()).map_err(|_| NoFrame)?;
+    let at = sigframe::place(frame.rsp, &delivery.stack, wants_stack, format.frame_size())
+        .ok_or(NoFrame)?;
+    fpu_frame::save(at.fpstate).map_err(|BadState| NoFrame)?;
+    let written = delivery.frame(frame.registers(), at, format.has_xstate());
     let len = match flags & u64::from(SA_SIGINFO) {
         0 => Frame::WITHOUT_INFO,
         _ => size_of::<Frame>(),
     };
-    uaccess::copy_to_user(at.frame, &built.as_bytes()[..len]).map_err(|_| NoFrame)?;
-    frame.set_registers(&entry);
+    uaccess::copy_to_user(at.frame, &written.as_bytes()[..len]).map_err(|Efault| NoFrame)?;
+    frame.enter_handler(&delivery.entry(frame.rflags, at.frame));
     fpu::reset();
     Ok(())
 }
 
 /// No handler runs: an interrupted call goes on, and a mask that was for a while is put back.
-fn go_on(frame: &mut TrapFrame) {
+fn go_on(process: &Process, frame: &mut TrapFrame) {
     if frame.is_syscall() {
         finish_call(frame, without_handler(frame.rax));
     }
-    signal::with_own(|signals| signals.restore_mask());
+    signal::with_current(process, |signals| signals.restore_mask());
 }
 
 fn finish_call(frame: &mut TrapFrame, after: After) {

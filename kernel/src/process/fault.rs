@@ -2,19 +2,38 @@
 
 use abi::Signal;
 use core::fmt::Write;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use abi::siginfo::SigInfo;
 use addr::{Page, VirtAddr};
 use arrayvec::ArrayString;
 use sigframe::TrapInfo;
 
-use super::{current, signal};
+use super::{Process, current, signal};
 use crate::arch::trapframe::TrapFrame;
 use crate::log::limit::{Allowed, RateLimit};
 use crate::{sched, task, time};
 
 /// Deaths that are told of: as many as a busy test has, fewer than a loop of crashes.
 static DEATHS: RateLimit = RateLimit::new(100);
+
+/// The last fault of a process, which every signal frame shows. Only its own task asks.
+#[derive(Default)]
+pub struct LastTrap {
+    trapno: AtomicU64,
+    error: AtomicU64,
+    cr2: AtomicU64,
+}
+
+impl From<TrapInfo> for LastTrap {
+    fn from(trap: TrapInfo) -> Self {
+        Self {
+            trapno: trap.trapno.into(),
+            error: trap.error.into(),
+            cr2: trap.cr2.into(),
+        }
+    }
+}
 
 /// What a fault of a program stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,9 +50,10 @@ pub struct Fault {
 
 /// Turns a fault of the current program into its signal. If no handler will see it, the log tells (PF-13).
 pub fn signal_fault(frame: &TrapFrame, fault: &Fault, what: &str) {
-    current().note_trap(frame, fault.cr2);
+    let process: &Process = &current();
+    process.note_trap(frame, fault.cr2);
     let info = SigInfo::fault(fault.signal, fault.code, fault.addr);
-    if !force(fault.signal, info) {
+    if !signal::with_current(process, |signals| signals.force(info, fault.signal)) {
         report(frame, fault.addr, what);
     }
 }
@@ -76,18 +96,22 @@ fn report(frame: &TrapFrame, addr: u64, what: &str) {
     log::info!(target: "process", "{name}[{pid}]: {what}{at} ip {rip:x} sp {rsp:x} error {error:x}{within}{object}");
 }
 
-impl super::Process {
+impl Process {
     /// Returns the last fault.
     pub fn trap(&self) -> TrapInfo {
-        *self.trap.lock()
+        let LastTrap { trapno, error, cr2 } = &self.trap;
+        TrapInfo {
+            trapno: trapno.load(Relaxed),
+            error: error.load(Relaxed),
+            cr2: cr2.load(Relaxed),
+        }
     }
 
     fn note_trap(&self, frame: &TrapFrame, cr2: Option<u64>) {
-        let mut trap = self.trap.lock();
-        *trap = TrapInfo {
-            trapno: frame.vector,
-            error: frame.error,
-            cr2: cr2.unwrap_or(trap.cr2),
-        };
+        self.trap.trapno.store(frame.vector, Relaxed);
+        self.trap.error.store(frame.error, Relaxed);
+        if let Some(cr2) = cr2 {
+            self.trap.cr2.store(cr2, Relaxed);
+        }
     }
 }

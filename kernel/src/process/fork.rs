@@ -9,9 +9,9 @@ use core::sync::atomic::{
     Ordering::{Acquire, Release},
 };
 
+use super::fault::LastTrap;
 use abi::process::CloneFlags;
 use abi::signal::SigAltStack;
-use sigframe::TrapInfo;
 use sigstate::SignalState;
 
 use super::oom::OomState;
@@ -93,13 +93,12 @@ impl Process {
         // One lock after the other: the locks of a process have one rank and never nest.
         let files = self.with_files(|files| files.clone());
         let place = self.place.lock().clone();
-        let trap = self.trap();
         let limits = self.limits.lock().clone();
         let program = self.program();
         Self {
             files: SpinLock::new(files),
             place: SpinLock::new(place),
-            trap: SpinLock::new(trap),
+            trap: LastTrap::from(self.trap()),
             limits: SpinLock::new(limits),
             program: SpinLock::new(program),
             vfork: SpinLock::new(vfork),
@@ -130,7 +129,7 @@ impl Process {
                 umask: 0o022,
             }),
             signals: SpinLock::new(signals),
-            trap: SpinLock::new(TrapInfo::default()),
+            trap: LastTrap::default(),
             limits: SpinLock::new(super::Limits::new()),
             program: SpinLock::new(super::Program::default()),
             vfork: SpinLock::new(None),

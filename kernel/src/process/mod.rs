@@ -51,7 +51,6 @@ pub use init::start_init;
 use fork::VforkDone;
 use limits::Limits;
 use restart::RestartBlock;
-use sigframe::TrapInfo;
 use sigstate::SignalState;
 
 /// A lock of one of a process's own fields.
@@ -64,8 +63,7 @@ pub struct Process {
     files: Field<FdTable>,
     place: Field<Place>,
     signals: Field<SignalState>,
-    /// The last fault, which every signal frame shows.
-    trap: Field<TrapInfo>,
+    trap: fault::LastTrap,
     limits: Field<Limits>,
     program: Field<Program>,
     /// The parent that sleeps until this process has released its memory.

@@ -4,6 +4,7 @@
 //! to look, or to end. The looking is in [`deliver`](super::deliver).
 
 use alloc::sync::Arc;
+use core::ptr;
 
 use abi::linux::SA_NOCLDWAIT;
 use abi::siginfo::{SI_USER, SigInfo};
@@ -35,6 +36,10 @@ pub fn send(process: &Process, info: SigInfo, to: Target) -> Result<(), SendErro
         return Ok(());
     };
     let effect = process.with_signals(|signals| signals.send(info, signal, to))?;
+    if effect == Effect::Notify && is_current(process) {
+        task::current().set_signal_pending(true);
+        return Ok(());
+    }
     let Some(task) = process.task() else {
         return Ok(());
     };
@@ -52,6 +57,11 @@ pub fn send(process: &Process, info: SigInfo, to: Target) -> Result<(), SendErro
     Ok(())
 }
 
+/// Whether the process is the one that calls, or that an interrupt came in the way of; then it runs, and needs no waking.
+fn is_current(process: &Process) -> bool {
+    super::of_owner(task::current().owner()).is_some_and(|current| ptr::eq(current, process))
+}
+
 /// Finds the process with this number, ended or not.
 pub fn target(pid: u32) -> Result<Arc<Process>, SendError> {
     tree::find(pid).ok_or(SendError::NoProcess)
@@ -67,7 +77,13 @@ pub fn raise(signal: Signal) {
 
 /// Works on the current process's signal state, after which its task knows whether there is something to do.
 pub fn with_own<R>(work: impl FnOnce(&mut SignalState) -> R) -> R {
-    current().with_signals(|signals| {
+    with_current(&current(), work)
+}
+
+/// The same for who has looked up the current process already.
+pub fn with_current<R>(process: &Process, work: impl FnOnce(&mut SignalState) -> R) -> R {
+    debug_assert!(is_current(process), "the mark is its own task's");
+    process.with_signals(|signals| {
         let result = work(signals);
         task::current().set_signal_pending(signals.has_work());
         result

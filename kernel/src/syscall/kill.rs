@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use abi::siginfo::{SI_TKILL, SI_USER, SigInfo};
+use abi::siginfo::{SI_ASYNCNL, SI_DETHREAD, SI_TKILL, SI_USER, SigInfo, UserSigInfo};
 use abi::{Errno, Signal};
 use sigstate::Target;
 
@@ -19,7 +19,8 @@ pub fn kill(frame: &mut TrapFrame) -> SysResult {
     let pid = pid as i32;
     if pid > 0 {
         let process = signal::target(pid as u32)?;
-        return send_to_all(alloc::vec![process], signal);
+        send_to_one(&process, signal, process::current().pid())?;
+        return Ok(0);
     }
     let own = process::current().pid();
     let group = match pid {
@@ -98,13 +99,17 @@ fn send_to_all(processes: Vec<Arc<Process>>, signal: Option<Signal>) -> SysResul
     let sender = process::current().pid();
     let mut outcome: Result<(), SendError> = Ok(());
     for process in processes {
-        if let Some(signal) = signal {
-            let info = SigInfo::from_process(signal, SI_USER, sender);
-            outcome = outcome.and(signal::send(&process, info, Target::Process));
-        }
+        outcome = outcome.and(send_to_one(&process, signal, sender));
     }
     outcome?;
     Ok(0)
+}
+
+fn send_to_one(process: &Process, signal: Option<Signal>, sender: u32) -> Result<(), SendError> {
+    signal.map_or(Ok(()), |signal| {
+        let info = SigInfo::from_process(signal, SI_USER, sender);
+        signal::send(process, info, Target::Process)
+    })
 }
 
 fn find(pid: i32) -> Result<Arc<Process>, Errno> {
@@ -114,16 +119,20 @@ fn find(pid: i32) -> Result<Arc<Process>, Errno> {
 
 /// Reads what a program wants another to be told. Only to itself may it pretend to be the kernel, or `kill`.
 fn forged_info(to: i32, number: u64, addr: u64) -> Result<SigInfo, Errno> {
-    /// Words of `fields` that the kernel keeps; the rest arrives as 0.
-    const KEPT: usize = 4;
-    let mut info: SigInfo = args::read(addr)?;
+    let UserSigInfo {
+        known: mut info,
+        rest,
+    } = args::read(addr)?;
+    if rest != [0; _] && info.code < SI_DETHREAD && info.code != SI_ASYNCNL {
+        // A kind of signal that the kernel does not know: it cannot tell what may be left out.
+        return Err(Errno::E2BIG);
+    }
     let pretends = info.code >= SI_USER || info.code == SI_TKILL;
     if pretends && to != process::current().pid() as i32 {
         return Err(Errno::EPERM);
     }
     info.signo = number as i32;
     info.pad = 0;
-    info.fields[KEPT..].fill(0);
     Ok(info)
 }
 

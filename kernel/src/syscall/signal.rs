@@ -1,6 +1,7 @@
 //! Signals: dispositions, masks, the alternate stack, waiting, and the return from a handler.
 
 use abi::linux::{SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK};
+use abi::siginfo::UserSigInfo;
 use abi::signal::{SigAction, SigAltStack};
 use abi::{Errno, SigSet, Signal};
 use sigstate::MaskChange;
@@ -96,7 +97,7 @@ pub fn rt_sigtimedwait(frame: &mut TrapFrame) -> SysResult {
     let Some((signal, found)) = taken else {
         return Err(slept.map_or(Errno::EINTR, |()| Errno::EAGAIN));
     };
-    args::write_optional(info, &found)?;
+    args::write_optional(info, &UserSigInfo::from(found))?;
     Ok(signal.number().into())
 }
 

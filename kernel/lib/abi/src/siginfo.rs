@@ -11,8 +11,15 @@ pub const SI_USER: i32 = raw::SI_USER as i32;
 pub const SI_KERNEL: i32 = raw::SI_KERNEL as i32;
 /// `si_code`: sent with `tkill` or `tgkill`.
 pub const SI_TKILL: i32 = raw::SI_TKILL;
+/// The lowest `si_code` but one that Linux knows.
+pub const SI_DETHREAD: i32 = raw::SI_DETHREAD;
+/// `si_code`: the end of a name look-up.
+pub const SI_ASYNCNL: i32 = raw::SI_ASYNCNL;
 
-/// `siginfo_t`, 128 bytes: three numbers, then what the kind of signal needs.
+/// Words of `siginfo_t` behind its three numbers that anything ever fills.
+const FIELDS: usize = 4;
+
+/// What is known about a signal: the first 48 bytes of `siginfo_t`, three numbers and what the kind of signal needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct SigInfo {
@@ -25,10 +32,30 @@ pub struct SigInfo {
     /// Padding.
     pub pad: i32,
     /// What depends on the signal.
-    pub fields: [u64; 14],
+    pub fields: [u64; FIELDS],
 }
 
-const _: () = assert!(size_of::<SigInfo>() == 128);
+/// `siginfo_t` as programs see it: 128 bytes, of which the rest is zero.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct UserSigInfo {
+    /// What is known.
+    pub known: SigInfo,
+    /// Zero, if the kernel wrote it.
+    pub rest: [u64; 14 - FIELDS],
+}
+
+const _: () = assert!(size_of::<UserSigInfo>() == 128);
+
+impl From<SigInfo> for UserSigInfo {
+    #[inline]
+    fn from(known: SigInfo) -> Self {
+        Self {
+            known,
+            rest: [0; _],
+        }
+    }
+}
 
 /// What became of a child, for [`SigInfo::child`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,11 +108,12 @@ impl SigInfo {
             errno: 0,
             code,
             pad: 0,
-            fields: [0; 14],
+            fields: [0; FIELDS],
         }
     }
 
     /// Returns the signal; `None` if a program forged a number that no signal has.
+    #[inline]
     pub fn signal(&self) -> Option<Signal> {
         Signal::new(u64::try_from(self.signo).ok()?)
     }

@@ -46,11 +46,13 @@ pub fn told(rsp: u64, stack: &SigAltStack) -> SigAltStack {
 }
 
 /// Says whether a stack pointer is on the alternate stack; never of one that disarms itself.
+#[inline]
 pub fn is_on_stack(sp: u64, stack: &SigAltStack) -> bool {
     stack.flags & SS_AUTODISARM == 0 && contains(stack, sp)
 }
 
 /// Returns `SS_DISABLE`, `SS_ONSTACK`, or 0.
+#[inline]
 pub(crate) fn stack_flags(sp: u64, stack: &SigAltStack) -> u32 {
     match stack.size {
         0 => SS_DISABLE,
@@ -59,6 +61,7 @@ pub(crate) fn stack_flags(sp: u64, stack: &SigAltStack) -> u32 {
     }
 }
 
+#[inline]
 pub(crate) fn contains(stack: &SigAltStack, sp: u64) -> bool {
     sp > stack.sp && sp - stack.sp <= stack.size
 }

@@ -31,58 +31,65 @@ pub struct Delivery {
     pub trap: TrapInfo,
 }
 
-/// Makes the frame and the handler's registers; `None` without `SA_RESTORER`, where nothing could return (SF-4).
+/// The registers that change when a handler starts; the others stay as they were.
 ///
-/// `has_xstate` says whether the FP state has an XSAVE header.
-pub fn build(
-    registers: &Registers,
-    delivery: &Delivery,
-    at: Placement,
-    has_xstate: bool,
-) -> Option<(Frame, Registers)> {
-    let action = &delivery.action;
-    if action.flags & u64::from(SA_RESTORER) == 0 {
-        return None;
-    }
-    let fp_flag = if has_xstate { UC_FP_XSTATE } else { 0 };
-    let frame = Frame {
-        pretcode: action.restorer,
-        context: UContext {
-            flags: fp_flag | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS,
-            link: 0,
-            stack: delivery.stack,
-            mcontext: context(registers, delivery, at.fpstate),
-            mask: delivery.mask,
-        },
-        info: delivery.info,
-    };
-    Some((frame, at_entry(registers, delivery, at.frame)))
+/// RAX becomes 0, CS and SS are the usual ones of a program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the fields are registers")]
+pub struct Entry {
+    pub rdi: u64,
+    pub rsi: u64,
+    pub rdx: u64,
+    pub rip: u64,
+    pub rsp: u64,
+    pub rflags: u64,
 }
 
-/// All handlers get three arguments, with `SA_SIGINFO` or not.
-fn at_entry(registers: &Registers, delivery: &Delivery, frame: u64) -> Registers {
-    Registers {
-        rdi: delivery.signal.number().into(),
-        rsi: frame.wrapping_add(Frame::WITHOUT_INFO as u64),
-        rdx: frame.wrapping_add(8),
-        rax: 0,
-        rip: delivery.action.handler,
-        rsp: frame,
-        rflags: registers.rflags & !CLEARED,
-        cs: Registers::USER_CS,
-        ss: Registers::USER_SS,
-        ..*registers
+impl Delivery {
+    /// Returns whether the handler could return: without `SA_RESTORER` it must not start (SF-4).
+    #[inline]
+    pub fn can_return(&self) -> bool {
+        self.action.flags & u64::from(SA_RESTORER) != 0
     }
-}
 
-fn context(registers: &Registers, delivery: &Delivery, fpstate: u64) -> SigContext {
-    SigContext {
-        err: delivery.trap.error,
-        trapno: delivery.trap.trapno,
-        oldmask: delivery.mask.bits(),
-        cr2: delivery.trap.cr2,
-        fpstate,
-        ..registers.to_context()
+    /// Makes the frame that goes to `at`; `has_xstate` says whether the FP state has an XSAVE header.
+    #[inline]
+    pub fn frame(&self, registers: Registers, at: Placement, has_xstate: bool) -> Frame {
+        let fp_flag = if has_xstate { UC_FP_XSTATE } else { 0 };
+        Frame {
+            pretcode: self.action.restorer,
+            context: UContext {
+                flags: fp_flag | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS,
+                link: 0,
+                stack: self.stack,
+                mcontext: SigContext {
+                    registers,
+                    err: self.trap.error,
+                    trapno: self.trap.trapno,
+                    oldmask: self.mask.bits(),
+                    cr2: self.trap.cr2,
+                    fpstate: at.fpstate,
+                    reserved: [0; _],
+                },
+                mask: self.mask,
+            },
+            info: self.info.into(),
+        }
+    }
+
+    /// Returns how the handler starts with its frame at `frame`, when `rflags` were the flags before.
+    ///
+    /// All handlers get three arguments, with `SA_SIGINFO` or not.
+    #[inline]
+    pub fn entry(&self, rflags: u64, frame: u64) -> Entry {
+        Entry {
+            rdi: self.signal.number().into(),
+            rsi: frame.wrapping_add(Frame::WITHOUT_INFO as u64),
+            rdx: frame.wrapping_add(8),
+            rip: self.action.handler,
+            rsp: frame,
+            rflags: rflags & !CLEARED,
+        }
     }
 }
 
@@ -91,30 +98,4 @@ impl Registers {
     pub const USER_CS: u16 = 0x33;
     /// The selector of a program's stack.
     pub const USER_SS: u16 = 0x2b;
-
-    fn to_context(self) -> SigContext {
-        SigContext {
-            r8: self.r8,
-            r9: self.r9,
-            r10: self.r10,
-            r11: self.r11,
-            r12: self.r12,
-            r13: self.r13,
-            r14: self.r14,
-            r15: self.r15,
-            rdi: self.rdi,
-            rsi: self.rsi,
-            rbp: self.rbp,
-            rbx: self.rbx,
-            rdx: self.rdx,
-            rax: self.rax,
-            rcx: self.rcx,
-            rsp: self.rsp,
-            rip: self.rip,
-            rflags: self.rflags,
-            cs: self.cs,
-            ss: self.ss,
-            ..SigContext::default()
-        }
-    }
 }

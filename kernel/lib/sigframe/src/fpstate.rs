@@ -12,40 +12,40 @@
 //!     0 +-----------------+
 //! ```
 //!
-//! Loading a bad state faults in the kernel, so [`FpFormat::accept`] finds what is bad first.
+//! The CPU itself writes and reads all but the marks, in user memory, and faults at what it cannot load. The marks say
+//! how much of a state there is, and with that which instruction may load it.
 
 use core::ops::Range;
 
 use abi::linux::{FPE_FLTDIV, FPE_FLTINV, FPE_FLTOVF, FPE_FLTRES, FPE_FLTUND};
 
-/// What the parts are.
-mod feature {
-    pub(super) const X87: u64 = 1;
-    pub(super) const SSE: u64 = 2;
-    pub(super) const AVX: u64 = 4;
-}
-
 /// Bytes of the FXSAVE image.
 pub const LEGACY_SIZE: usize = 512;
+/// Where the XSAVE header lies, which must be zero before XSAVE writes its part of it.
+pub const HEADER: Range<usize> = 512..576;
+/// Where the marks lie: the end of the FXSAVE image, which the CPU leaves alone.
+pub const MARKS_AT: usize = 464;
+/// Bytes of the marks.
+pub const MARKS_SIZE: usize = LEGACY_SIZE - MARKS_AT;
+/// What lies behind the parts.
+pub const MAGIC2: u32 = 0x4650_5845;
+/// Bytes of [`MAGIC2`].
+const MAGIC2_SIZE: usize = size_of::<u32>();
+const MAGIC1: u32 = 0x4650_5853;
+
+/// Places within the marks.
+mod mark {
+    use core::ops::Range;
+
+    pub(super) const MAGIC1: Range<usize> = 0..4;
+    pub(super) const WHOLE_SIZE: Range<usize> = 4..8;
+    pub(super) const FEATURES: Range<usize> = 8..16;
+    pub(super) const SIZE: Range<usize> = 16..20;
+}
+
 /// The x87 control word, which masks, and the status word.
 const CONTROL_AND_STATUS: Range<usize> = 0..4;
 const MXCSR: Range<usize> = 24..28;
-const MAGIC1: Range<usize> = 464..468;
-const EXTENDED_SIZE: Range<usize> = 468..472;
-const FEATURES: Range<usize> = 472..480;
-const SIZE: Range<usize> = 480..484;
-const UNUSED: Range<usize> = 484..512;
-const PRESENT: Range<usize> = 512..520;
-/// Format of the parts, and what must be zero.
-const HEADER_ZERO: Range<usize> = 520..536;
-const HEADER_REST: Range<usize> = 520..576;
-
-const MAGIC1_VALUE: u32 = 0x4650_5853;
-const MAGIC2_VALUE: u32 = 0x4650_5845;
-/// Bytes of `magic2`.
-const MAGIC2_SIZE: usize = 4;
-/// MXCSR as a program finds it at its start.
-const MXCSR_INITIAL: u32 = 0x1f80;
 
 /// How this CPU's FP state looks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,23 +54,27 @@ pub struct FpFormat {
     pub features: u64,
     /// Bytes of the state without `magic2`.
     pub size: usize,
-    /// The bits that MXCSR may have.
-    pub mxcsr_mask: u32,
 }
 
-/// The state cannot be loaded.
+/// The marks of a state with an XSAVE header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Claim {
+    /// The parts to load, all of them in use; the others get their initial state.
+    pub features: u64,
+    /// Where [`MAGIC2`] must be found; without it the claim is void.
+    pub magic2_at: usize,
+}
+
+/// The state cannot be stored there, or not be loaded from there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BadState;
 
 impl FpFormat {
     /// The format of a CPU without XSAVE.
-    pub const fn legacy(mxcsr_mask: u32) -> Self {
-        Self {
-            features: 0,
-            size: LEGACY_SIZE,
-            mxcsr_mask,
-        }
-    }
+    pub const LEGACY: Self = Self {
+        features: 0,
+        size: LEGACY_SIZE,
+    };
 
     /// Returns whether there is an XSAVE header.
     pub const fn has_xstate(&self) -> bool {
@@ -93,73 +97,27 @@ impl FpFormat {
         }
     }
 
-    /// Puts the marks into a saved state of [`frame_size`](Self::frame_size) bytes.
-    ///
-    /// # Panics
-    /// If `area` is smaller.
-    pub fn seal(&self, area: &mut [u8]) {
-        if !self.has_xstate() {
-            return;
-        }
-        area[MAGIC1].copy_from_slice(&MAGIC1_VALUE.to_le_bytes());
-        area[EXTENDED_SIZE].copy_from_slice(&(self.frame_size() as u32).to_le_bytes());
-        area[FEATURES].copy_from_slice(&self.features.to_le_bytes());
-        area[SIZE].copy_from_slice(&(self.size as u32).to_le_bytes());
-        area[UNUSED].fill(0);
-        area[self.magic2()].copy_from_slice(&MAGIC2_VALUE.to_le_bytes());
+    /// Returns the marks of a state with an XSAVE header; [`MAGIC2`] goes to [`size`](Self::size).
+    pub fn marks(&self) -> [u8; MARKS_SIZE] {
+        let mut marks = [0; MARKS_SIZE];
+        marks[mark::MAGIC1].copy_from_slice(&MAGIC1.to_le_bytes());
+        marks[mark::WHOLE_SIZE].copy_from_slice(&(self.frame_size() as u32).to_le_bytes());
+        marks[mark::FEATURES].copy_from_slice(&self.features.to_le_bytes());
+        marks[mark::SIZE].copy_from_slice(&(self.size as u32).to_le_bytes());
+        marks
     }
 
-    /// Returns whether the first 512 bytes of a state say that there are more.
-    pub fn claims_more(&self, legacy: &[u8]) -> bool {
-        self.has_xstate() && read_u32(legacy, MAGIC1) == MAGIC1_VALUE
+    /// Returns what the marks of a frame claim; `None` if only the first 512 bytes count.
+    pub fn claim(&self, marks: &[u8; MARKS_SIZE]) -> Option<Claim> {
+        let size = read_u32(marks, mark::SIZE) as usize;
+        let fits = (HEADER.end..=self.size).contains(&size)
+            && size <= read_u32(marks, mark::WHOLE_SIZE) as usize;
+        let claims = self.has_xstate() && read_u32(marks, mark::MAGIC1) == MAGIC1 && fits;
+        claims.then(|| Claim {
+            features: read_u64(marks, mark::FEATURES) & self.features,
+            magic2_at: size,
+        })
     }
-
-    /// Makes `area`, of [`frame_size`](Self::frame_size) bytes from a program, loadable, or says that it is not.
-    ///
-    /// Parts that it does not hold get their initial state. Without the second mark, or where not
-    /// [`claims_more`](Self::claims_more), only the first 512 bytes count.
-    ///
-    /// # Errors
-    /// [`BadState`] if it has bits set that must not be.
-    pub fn accept(&self, area: &mut [u8]) -> Result<(), BadState> {
-        if !self.has_xstate() {
-            return self.check_mxcsr(area);
-        }
-        if !self.claims_more(area) || read_u32(area, self.magic2()) != MAGIC2_VALUE {
-            self.check_mxcsr(area)?;
-            set_present(area, feature::X87 | feature::SSE);
-            return Ok(());
-        }
-        let present = read_u64(area, PRESENT);
-        let is_clean = area[HEADER_ZERO].iter().all(|byte| *byte == 0);
-        if present & !self.features != 0 || !is_clean {
-            return Err(BadState);
-        }
-        let wanted = read_u64(area, FEATURES) & self.features;
-        if wanted & (feature::SSE | feature::AVX) == 0 {
-            area[MXCSR].copy_from_slice(&MXCSR_INITIAL.to_le_bytes());
-        }
-        self.check_mxcsr(area)?;
-        set_present(area, present & wanted);
-        Ok(())
-    }
-
-    fn check_mxcsr(&self, area: &[u8]) -> Result<(), BadState> {
-        match read_u32(area, MXCSR) & !self.mxcsr_mask {
-            0 => Ok(()),
-            _ => Err(BadState),
-        }
-    }
-
-    fn magic2(&self) -> Range<usize> {
-        self.size..self.size + MAGIC2_SIZE
-    }
-}
-
-/// Writes a header that says which parts are there.
-fn set_present(area: &mut [u8], features: u64) {
-    area[PRESENT].copy_from_slice(&features.to_le_bytes());
-    area[HEADER_REST].fill(0);
 }
 
 /// Returns the `si_code` of an x87 exception in a state of at least 512 bytes; 0 if none is unmasked.

@@ -1,13 +1,16 @@
 //! The structures of the frame, byte for byte (SF-1).
 
 use abi::SigSet;
-use abi::siginfo::SigInfo;
+use abi::siginfo::UserSigInfo;
 use abi::signal::SigAltStack;
 use core::mem::offset_of;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// A program's general registers, in the order of [`SigContext`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+/// A program's general registers: the first part of `struct sigcontext`, 152 bytes.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
 #[expect(missing_docs, reason = "the fields are registers")]
 pub struct Registers {
     pub r8: u64,
@@ -29,6 +32,10 @@ pub struct Registers {
     pub rip: u64,
     pub rflags: u64,
     pub cs: u16,
+    /// Written as 0, and not read.
+    pub gs: u16,
+    /// Written as 0, and not read.
+    pub fs: u16,
     pub ss: u16,
 }
 
@@ -48,33 +55,9 @@ pub struct TrapInfo {
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
 #[repr(C)]
-#[expect(
-    missing_docs,
-    reason = "the fields are registers, and those of sigcontext"
-)]
 pub struct SigContext {
-    pub r8: u64,
-    pub r9: u64,
-    pub r10: u64,
-    pub r11: u64,
-    pub r12: u64,
-    pub r13: u64,
-    pub r14: u64,
-    pub r15: u64,
-    pub rdi: u64,
-    pub rsi: u64,
-    pub rbp: u64,
-    pub rbx: u64,
-    pub rdx: u64,
-    pub rax: u64,
-    pub rcx: u64,
-    pub rsp: u64,
-    pub rip: u64,
-    pub rflags: u64,
-    pub cs: u16,
-    pub gs: u16,
-    pub fs: u16,
-    pub ss: u16,
+    /// The interrupted registers.
+    pub registers: Registers,
     /// The last fault's error code.
     pub err: u64,
     /// The last fault's vector.
@@ -85,6 +68,7 @@ pub struct SigContext {
     pub cr2: u64,
     /// Where the FP state is; 0 for none.
     pub fpstate: u64,
+    /// Zero.
     pub reserved: [u64; 8],
 }
 
@@ -113,7 +97,7 @@ pub struct Frame {
     /// The handler's third argument.
     pub context: UContext,
     /// The handler's second argument; written for handlers with `SA_SIGINFO`.
-    pub info: SigInfo,
+    pub info: UserSigInfo,
 }
 
 impl Frame {

@@ -20,6 +20,7 @@ pub struct Placement {
 /// Finds the place below `rsp`, or on `stack` if the handler `wants_stack` and is not on it already.
 ///
 /// `None` if the alternate stack is too small for what is on it and the frame.
+#[inline]
 pub fn place(
     rsp: u64,
     stack: &SigAltStack,

@@ -28,8 +28,9 @@ pub struct Restored {
 }
 
 /// Reads a frame; `rflags` are those in force, from which the flags come that a program cannot set.
+#[inline]
 pub fn restore(context: &UContext, rflags: u64) -> Restored {
-    let from = &context.mcontext;
+    let from = &context.mcontext.registers;
     let mut ss = from.ss | USER_LEVEL;
     if context.flags & UC_STRICT_RESTORE_SS == 0 && from.cs | USER_LEVEL == Registers::USER_CS {
         // Programs from before SS was restored left anything there.
@@ -37,29 +38,13 @@ pub fn restore(context: &UContext, rflags: u64) -> Restored {
     }
     Restored {
         registers: Registers {
-            r8: from.r8,
-            r9: from.r9,
-            r10: from.r10,
-            r11: from.r11,
-            r12: from.r12,
-            r13: from.r13,
-            r14: from.r14,
-            r15: from.r15,
-            rdi: from.rdi,
-            rsi: from.rsi,
-            rbp: from.rbp,
-            rbx: from.rbx,
-            rdx: from.rdx,
-            rax: from.rax,
-            rcx: from.rcx,
-            rsp: from.rsp,
-            rip: from.rip,
             rflags: rflags & !RESTORED_FLAGS | from.rflags & RESTORED_FLAGS,
             cs: from.cs | USER_LEVEL,
             ss,
+            ..*from
         },
         mask: context.mask.minus(SigSet::UNMASKABLE),
         stack: context.stack,
-        fpstate: from.fpstate,
+        fpstate: context.mcontext.fpstate,
     }
 }

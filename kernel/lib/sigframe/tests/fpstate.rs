@@ -1,35 +1,23 @@
-//! FP states from frames: what is accepted can be loaded, what is not is refused (SF-3, SF-6).
+//! The marks around FP states in frames (SF-3, SF-6), and what exceptions are told of.
 
-use sigframe::fpstate::{LEGACY_SIZE, simd_error, x87_error};
-use sigframe::{BadState, FpFormat};
+use sigframe::FpFormat;
+use sigframe::fpstate::{Claim, simd_error, x87_error};
 
-const MASK: u32 = 0xffff;
 const AVX: FpFormat = FpFormat {
     features: 7,
     size: 832,
-    mxcsr_mask: MASK,
 };
 const SSE: FpFormat = FpFormat {
     features: 3,
     size: 576,
-    mxcsr_mask: MASK,
 };
-const LEGACY: FpFormat = FpFormat::legacy(MASK);
+const LEGACY: FpFormat = FpFormat::LEGACY;
 
-/// A saved state with everything in use.
-fn saved(format: FpFormat) -> Vec<u8> {
-    let mut area = vec![0xa5; format.frame_size()];
-    area[24..28].copy_from_slice(&0x1f80_u32.to_le_bytes());
-    if format.has_xstate() {
-        area[512..576].fill(0);
-        area[512] = format.features as u8;
-    }
-    format.seal(&mut area);
-    area
-}
-
-fn present(area: &[u8]) -> u8 {
-    area[512]
+fn whole(format: FpFormat) -> Option<Claim> {
+    Some(Claim {
+        features: format.features,
+        magic2_at: format.size,
+    })
 }
 
 #[test]
@@ -42,106 +30,57 @@ fn sizes_and_alignment_follow_the_features() {
 #[test]
 fn the_marks_are_where_linux_puts_them() {
     for format in [AVX, SSE] {
-        let area = saved(format);
-        assert_eq!(area[464..468], 0x4650_5853_u32.to_le_bytes());
-        assert_eq!(area[468..472], (format.size as u32 + 4).to_le_bytes());
-        assert_eq!(area[472..480], format.features.to_le_bytes());
-        assert_eq!(area[480..484], (format.size as u32).to_le_bytes());
-        assert!(area[484..512].iter().all(|byte| *byte == 0));
-        assert_eq!(area[format.size..], 0x4650_5845_u32.to_le_bytes());
-    }
-    let before = vec![0x11; 512];
-    let mut area = before.clone();
-    LEGACY.seal(&mut area);
-    assert_eq!(area, before, "without XSAVE there are none");
-}
-
-#[test]
-fn a_saved_state_comes_back_as_it_was() {
-    for format in [AVX, SSE, LEGACY] {
-        let mut area = saved(format);
-        let before = area.clone();
-        assert_eq!(format.accept(&mut area), Ok(()));
-        assert_eq!(area, before);
+        let marks = format.marks();
+        assert_eq!(marks[..4], 0x4650_5853_u32.to_le_bytes());
+        assert_eq!(marks[4..8], (format.size as u32 + 4).to_le_bytes());
+        assert_eq!(marks[8..16], format.features.to_le_bytes());
+        assert_eq!(marks[16..20], (format.size as u32).to_le_bytes());
+        assert!(marks[20..].iter().all(|byte| *byte == 0));
     }
 }
 
 #[test]
-fn without_either_mark_only_the_first_512_bytes_count() {
-    for at in [464, 832] {
-        let mut area = saved(AVX);
-        area[at] ^= 1;
-        // Whatever the header says, it is not looked at.
-        area[512..576].fill(0xff);
-        assert_eq!(AVX.claims_more(&area), at == 832);
-        assert_eq!(AVX.accept(&mut area), Ok(()));
-        assert_eq!(present(&area), 3);
-        assert!(area[513..576].iter().all(|byte| *byte == 0));
+fn marks_come_back_as_they_were() {
+    for format in [AVX, SSE] {
+        assert_eq!(format.claim(&format.marks()), whole(format));
     }
+    assert_eq!(LEGACY.claim(&AVX.marks()), None, "there is no such header");
 }
 
 #[test]
-fn every_bit_of_the_header_is_zero_or_known_or_refused() {
-    for bit in 0..24 * 8 {
-        for format in [AVX, SSE] {
-            let mut area = saved(format);
-            area[512] = 0;
-            area[512 + bit / 8] |= 1 << (bit % 8);
-            let known = bit < 64 && format.features >> bit & 1 == 1;
-            let want = if known { Ok(()) } else { Err(BadState) };
-            assert_eq!(format.accept(&mut area), want, "bit {bit}");
-        }
-    }
-}
-
-#[test]
-fn the_unused_rest_of_the_header_is_cleared() {
-    let mut area = saved(AVX);
-    area[536..576].fill(0xff);
-    assert_eq!(AVX.accept(&mut area), Ok(()));
-    assert!(area[520..576].iter().all(|byte| *byte == 0));
-}
-
-#[test]
-fn parts_that_are_not_wanted_get_their_initial_state() {
-    for wanted in 0..=0xff_u8 {
-        let mut area = saved(AVX);
-        area[472] = wanted;
-        assert_eq!(AVX.accept(&mut area), Ok(()));
-        assert_eq!(present(&area), wanted & 7);
-        if wanted & 6 == 0 {
-            assert_eq!(area[24..28], 0x1f80_u32.to_le_bytes());
-        }
-    }
-}
-
-#[test]
-fn every_reserved_bit_of_mxcsr_is_refused() {
+fn every_bit_of_the_first_mark_counts() {
     for bit in 0..32 {
-        for format in [AVX, SSE, LEGACY] {
-            let mut area = saved(format);
-            area[24..28].copy_from_slice(&(1_u32 << bit).to_le_bytes());
-            let want = if bit < 16 { Ok(()) } else { Err(BadState) };
-            assert_eq!(format.accept(&mut area), want);
-            if format.has_xstate() {
-                area[464] = 0;
-                assert_eq!(format.accept(&mut area), want, "as the first 512 bytes");
-            }
+        let mut marks = AVX.marks();
+        marks[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(AVX.claim(&marks), None);
+    }
+}
+
+#[test]
+fn a_size_must_hold_the_header_and_be_no_larger_than_the_state() {
+    for size in 0..2000_u32 {
+        for whole in [575, 576, 700, 832, 836, u32::MAX] {
+            let mut marks = AVX.marks();
+            marks[16..20].copy_from_slice(&size.to_le_bytes());
+            marks[4..8].copy_from_slice(&whole.to_le_bytes());
+            let fits = (576..=832).contains(&size) && size <= whole;
+            let want = fits.then_some(Claim {
+                features: 7,
+                magic2_at: size as usize,
+            });
+            assert_eq!(AVX.claim(&marks), want, "{size} of {whole}");
         }
     }
 }
 
 #[test]
-fn a_bad_mxcsr_that_is_not_loaded_does_no_harm() {
-    let mut area = saved(AVX);
-    area[472] = 1;
-    area[24..28].fill(0xff);
-    assert_eq!(AVX.accept(&mut area), Ok(()));
-}
-
-#[test]
-fn a_legacy_state_never_claims_more() {
-    assert!(!LEGACY.claims_more(&saved(AVX)[..LEGACY_SIZE]));
+fn parts_that_are_not_in_use_are_never_loaded() {
+    for wanted in 0..=0xff_u8 {
+        let mut marks = AVX.marks();
+        marks[8..16].copy_from_slice(&u64::from_le_bytes([wanted; 8]).to_le_bytes());
+        let claim = AVX.claim(&marks).expect("the sizes are right");
+        assert_eq!(claim.features, u64::from(wanted & 7));
+    }
 }
 
 #[test]

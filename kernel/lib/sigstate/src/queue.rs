@@ -32,6 +32,7 @@ impl Queue {
         }
     }
 
+    #[inline]
     pub(crate) fn set(&self) -> SigSet {
         self.set
     }
@@ -57,6 +58,13 @@ impl Queue {
 
     /// Takes the signal that waits longest of this number.
     pub(crate) fn take(&mut self, signal: Signal) -> SigInfo {
+        if let [_] = self.waiting[..]
+            && self.set == SigSet::EMPTY.with(signal)
+        {
+            // The usual case: nothing else waits.
+            self.set = SigSet::EMPTY;
+            return self.waiting.remove(0);
+        }
         let is_it = |info: &SigInfo| info.signo == i32::from(signal.number());
         let first = self.waiting.iter().position(is_it);
         let info = match first {

@@ -38,6 +38,7 @@ pub fn without_handler(rax: u64) -> After {
 }
 
 /// Says whether `rax` is a number that no program may see.
+#[inline]
 pub fn is_restart(rax: u64) -> bool {
     restart_number(rax).is_some()
 }

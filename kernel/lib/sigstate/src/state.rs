@@ -121,6 +121,7 @@ impl SignalState {
     }
 
     /// Returns how a signal is taken.
+    #[inline]
     pub fn action(&self, signal: Signal) -> SigAction {
         self.actions[signal.index()]
     }
@@ -176,11 +177,13 @@ impl SignalState {
     }
 
     /// Returns what has arrived and waits, blocked or not.
+    #[inline]
     pub fn pending(&self) -> SigSet {
         self.private.set().union(self.shared.set())
     }
 
     /// Returns whether [`take_next`](Self::take_next) has something to look at.
+    #[inline]
     pub fn has_work(&self) -> bool {
         let closed = self.blocked.minus(self.awaited);
         !self.pending().minus(closed).is_empty()
@@ -259,6 +262,7 @@ impl SignalState {
     }
 
     /// Says whether nothing happens when the signal comes through.
+    #[inline]
     pub(crate) fn is_ignored(&self, signal: Signal) -> bool {
         let default = signal.default_action();
         match self.action(signal).handler {

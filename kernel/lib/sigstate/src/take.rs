@@ -2,7 +2,7 @@
 
 use abi::linux::{SA_NODEFER, SA_RESETHAND};
 use abi::siginfo::SigInfo;
-use abi::signal::{DefaultAction, SIG_DFL, SigAction};
+use abi::signal::{DefaultAction, SIG_DFL, SigAction, SigAltStack};
 use abi::{SigSet, Signal};
 
 use crate::queue::Queue;
@@ -21,6 +21,8 @@ pub enum Next {
         info: SigInfo,
         /// What `rt_sigreturn` is to block again.
         mask: SigSet,
+        /// The alternate stack in force.
+        stack: SigAltStack,
     },
     /// End.
     Die(Signal),
@@ -94,6 +96,7 @@ impl SignalState {
                 action,
                 info,
                 mask: self.saved_mask.unwrap_or(self.blocked),
+                stack: self.stack,
             });
         }
         match signal.default_action() {

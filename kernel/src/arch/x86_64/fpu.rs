@@ -18,30 +18,23 @@
 //!    0 +----------------------+
 //! ```
 //!
-//! Behind the parts there is room for the mark that ends the state in a signal frame.
+//! Signal frames hold the same picture; the CPU stores it there and loads it from there without coming by here
+//! ([`fpu_frame`](super::fpu_frame)).
 //!
 //! # Invariants
-//! - Every area was made by [`FpuState::new`], saved by the CPU, or accepted by `sigframe` in
-//!   [`FpuState::from_frame`], so loading it cannot fault.
+//! - Every area was made by [`FpuState::new`] or saved by the CPU, so loading it cannot fault.
 #![expect(unsafe_code, reason = "saving and loading the FPU's registers")]
 
 use core::arch::asm;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use raw_cpuid::CpuId;
-use sigframe::fpstate::{self, LEGACY_SIZE};
-use sigframe::{BadState, FpFormat};
+use sigframe::{FpFormat, fpstate};
 use sync::Once;
 use x86_64::registers::xcontrol::XCr0;
 
 /// Bytes of the FXSAVE image, the XSAVE header and the AVX part.
 const STATE_SIZE: usize = 512 + 64 + 256;
-/// The state and the mark behind it.
-const AREA_SIZE: usize = STATE_SIZE + 64;
-/// The bits of MXCSR on a CPU that does not say which it has.
-const MXCSR_MASK_DEFAULT: u32 = 0xffbf;
-/// Where FXSAVE says which bits MXCSR has.
-const MXCSR_MASK_AT: usize = 28;
 /// x87: all exceptions masked, full precision (ES-1).
 const CONTROL_WORD: u16 = 0x37f;
 /// SSE: all exceptions masked, round to nearest (ES-1).
@@ -63,15 +56,12 @@ pub(super) fn init(xsave: bool) -> Result<(), &'static str> {
     if xsave && size > STATE_SIZE {
         return Err("this CPU's XSAVE area for x87, SSE and AVX is larger than expected");
     }
-    let mut state = FpuState::new();
-    state.save();
     FORMAT.call_once(|| match xsave {
         true => FpFormat {
             features: XCr0::read_raw(),
             size,
-            mxcsr_mask: state.mxcsr_mask(),
         },
-        false => FpFormat::legacy(state.mxcsr_mask()),
+        false => FpFormat::LEGACY,
     });
     XSAVE.store(xsave, Relaxed);
     Ok(())
@@ -81,6 +71,7 @@ pub(super) fn init(xsave: bool) -> Result<(), &'static str> {
 ///
 /// # Panics
 /// Before `cpu::init`.
+#[inline]
 pub fn format() -> &'static FpFormat {
     FORMAT.get().expect("programs run after the CPU is set up")
 }
@@ -109,13 +100,13 @@ pub fn simd_error() -> u32 {
 #[derive(Clone)]
 #[repr(C, align(64))]
 pub struct FpuState {
-    area: [u8; AREA_SIZE],
+    area: [u8; STATE_SIZE],
 }
 
 impl FpuState {
     /// Returns the state every program starts with.
     pub const fn new() -> Self {
-        let mut area = [0; AREA_SIZE];
+        let mut area = [0; STATE_SIZE];
         let control = CONTROL_WORD.to_le_bytes();
         area[0] = control[0];
         area[1] = control[1];
@@ -123,41 +114,6 @@ impl FpuState {
         area[24] = mxcsr[0];
         area[25] = mxcsr[1];
         Self { area }
-    }
-
-    /// Makes the state that lies in a signal frame; `read` copies a part of it from an offset.
-    ///
-    /// # Errors
-    /// [`BadState`] if the CPU could not load it, or `read` fails.
-    pub fn from_frame(
-        mut read: impl FnMut(&mut [u8], usize) -> Result<(), BadState>,
-    ) -> Result<Self, BadState> {
-        let format = format();
-        let mut state = Self::new();
-        let area = &mut state.area[..format.frame_size()];
-        read(&mut area[..LEGACY_SIZE], 0)?;
-        if format.claims_more(area) {
-            read(&mut area[LEGACY_SIZE..], LEGACY_SIZE)?;
-        }
-        format.accept(area)?;
-        Ok(state)
-    }
-
-    /// Stores the CPU's registers here and returns them as they lie in a signal frame.
-    pub fn save_for_frame(&mut self) -> &[u8] {
-        self.save();
-        let area = &mut self.area[..format().frame_size()];
-        format().seal(area);
-        area
-    }
-
-    fn mxcsr_mask(&self) -> u32 {
-        let mut bytes = [0; 4];
-        bytes.copy_from_slice(&self.area[MXCSR_MASK_AT..MXCSR_MASK_AT + 4]);
-        match u32::from_le_bytes(bytes) {
-            0 => MXCSR_MASK_DEFAULT,
-            mask => mask,
-        }
     }
 
     /// Stores the CPU's registers here.

@@ -17,7 +17,7 @@
 //! *What protects it*
 //! - [`mmu`]: CR3 and the TLB.
 //! - [`uaccess`]: the only instructions that may touch user memory, and what happens if they fault.
-//! - [`fpu`]: the x87, SSE and AVX registers, which belong to user programs alone.
+//! - [`fpu`]: the x87, SSE and AVX registers, which belong to user programs alone. [`fpu_frame`]: their state in a signal frame.
 //!
 //! *What ticks and talks*
 //! - [`apic`], [`pic`]: who may interrupt. [`timer`], [`rtc`]: when.
@@ -36,6 +36,7 @@ pub mod backtrace;
 pub mod cpu;
 pub mod entry;
 pub mod fpu;
+pub mod fpu_frame;
 pub mod fwcfg;
 pub mod gdt;
 pub mod idt;

@@ -39,7 +39,7 @@ use core::fmt;
 use core::mem::offset_of;
 
 use addr::USER_END;
-use sigframe::Registers;
+use sigframe::{Entry, Registers};
 
 /// Selector of the kernel's 64-bit code segment.
 pub const KERNEL_CS: u64 = 0x10;
@@ -161,6 +161,7 @@ impl TrapFrame {
     }
 
     /// Returns the program's registers.
+    #[inline]
     pub fn registers(&self) -> Registers {
         Registers {
             r8: self.r8,
@@ -182,11 +183,29 @@ impl TrapFrame {
             rip: self.rip,
             rflags: self.rflags,
             cs: self.cs as u16,
+            gs: 0,
+            fs: 0,
             ss: self.ss as u16,
         }
     }
 
+    /// Lets a signal handler run next.
+    #[inline]
+    pub fn enter_handler(&mut self, entry: &Entry) {
+        debug_assert!(entry.rflags & RFLAGS_IF != 0, "interrupts stay on");
+        self.rax = 0;
+        self.rdi = entry.rdi;
+        self.rsi = entry.rsi;
+        self.rdx = entry.rdx;
+        self.rip = entry.rip;
+        self.rsp = entry.rsp;
+        self.rflags = entry.rflags;
+        self.cs = USER_CS;
+        self.ss = USER_SS;
+    }
+
     /// Sets the program's registers, from which `sigframe` has taken everything that only the kernel may have.
+    #[inline]
     pub fn set_registers(&mut self, from: &Registers) {
         debug_assert!(
             from.cs & from.ss & 3 == 3 && from.rflags & RFLAGS_IF != 0,

@@ -1,4 +1,4 @@
-//! The only instructions that may touch user memory, and what happens if they fault.
+//! The only instructions that may touch user memory (with those of [`fpu_frame`](super::fpu_frame)), and what happens if they fault.
 //!
 //! Each is listed in the exception table (`.ex_table`, pairs of addresses: the instruction, and where to go
 //! on). A page fault in one of them is first handled like a program's own: pages appear, copies are made,
@@ -14,14 +14,16 @@
 //! named through them. They may sleep in the fault handler, so no spin lock may be held (PF-17).
 //!
 //! # Invariants
-//! - `.ex_table` holds only addresses of this file.
-//! - A fix-up finds in RCX how many units the REP instruction has left.
+//! - `.ex_table` holds only addresses of this file and of [`fpu_frame`](super::fpu_frame).
+//! - A fix-up of this file finds in RCX how many units the REP instruction has left.
 #![expect(unsafe_code, reason = "the only instructions that touch user memory")]
 
 use core::arch::naked_asm;
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use addr::{VirtAddr, user_range};
+use zerocopy::FromBytes;
 
 /// Whether SMAP is on; read by assembly here and in `entry`.
 pub(super) static SMAP: AtomicBool = AtomicBool::new(false);
@@ -40,6 +42,20 @@ pub fn copy_from_user(destination: &mut [u8], source: u64) -> usize {
     }
     // SAFETY: the destination is a slice of `len` bytes; the source is user memory.
     unsafe { copy(destination.as_mut_ptr() as u64, source, len) }
+}
+
+/// Reads a value from the user address `source`; `None` if not all of it is readable.
+#[inline]
+pub fn read<T: FromBytes>(source: u64) -> Option<T> {
+    user_range(source, size_of::<T>() as u64)?;
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: there is room for all of the value; the source is user memory.
+    let left = unsafe { copy(value.as_mut_ptr() as u64, source, size_of::<T>()) };
+    if left != 0 {
+        return None;
+    }
+    // SAFETY: every byte was written, and any bytes are a `T`.
+    Some(unsafe { value.assume_init() })
 }
 
 /// Copies to the user address `destination` and returns how many bytes were *not* copied.
@@ -145,7 +161,7 @@ unsafe extern "C" {
     static __ex_table_end: ExceptionEntry;
 }
 
-/// Half a dozen entries: they are searched in the order they were written.
+/// A dozen entries: they are searched in the order they were written.
 fn exception_table() -> &'static [ExceptionEntry] {
     let start = &raw const __ex_table_start;
     let bytes = (&raw const __ex_table_end).addr() - start.addr();
