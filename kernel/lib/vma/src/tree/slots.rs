@@ -12,6 +12,8 @@ pub(super) const CAPACITY: usize = 16;
 /// Two nodes are made one if they hold no more together. Less than a node can hold, so
 /// that taking one away and putting it back does not join and split the same nodes again.
 pub(super) const SPARSE: usize = CAPACITY * 3 / 4;
+/// How many items go into a new node along with one at the edge of a full node.
+const EDGE: usize = 3;
 /// The key of a slot without an item, above all pages.
 const UNUSED: Page = Page::new(u64::MAX);
 
@@ -84,19 +86,21 @@ impl<T: Spanned> Slots<T> {
 
     /// Puts `item` at place `at`. If there is no room, the upper items go into new slots.
     ///
-    /// At either edge the full node stays full: mappings that are made one below the other
-    /// fill their nodes.
+    /// At either edge the old node keeps most: mappings that are made one below the other fill
+    /// their nodes. The new one gets a few as well, so that it does not come and go with a
+    /// mapping at the border.
     pub(super) fn insert(&mut self, at: usize, item: T) -> Option<Box<Self>> {
         if !self.is_full() {
             self.put(at, item);
             return None;
         }
         let middle = match at {
-            0 | CAPACITY => at,
+            0 => EDGE,
+            CAPACITY => CAPACITY - EDGE,
             _ => CAPACITY / 2,
         };
         let mut upper = self.split_off(middle);
-        if at <= middle && at < CAPACITY {
+        if at <= middle {
             self.put(at, item);
         } else {
             upper.put(at - middle, item);
