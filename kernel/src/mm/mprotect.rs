@@ -4,10 +4,9 @@ use addr::{PAGE_SIZE, Page, PageRange, USER_END, VirtAddr};
 use pte::Prot;
 use vma::VmFlags;
 
-use super::gather::Gather;
 use super::mlock::LOCK;
 use super::mm_struct::{AddressSpace, is_data};
-use super::{Mm, commit, frame};
+use super::{Mm, commit, frame, tlb};
 
 /// Why a protection was not, or only partly, changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -140,7 +139,7 @@ impl Mm {
 
     /// Rewrites the PTEs of `range` for `prot`; never grants W, that is the fault's to decide (HF-18).
     fn protect_pages(&self, range: PageRange, prot: Prot) {
-        let mut gather = Gather::new(self);
+        let mut stale: Option<PageRange> = None;
         self.tables.lock().visit(range, |page, slot| {
             let old = slot.load();
             let new = old.with_prot(prot);
@@ -149,12 +148,13 @@ impl Mm {
                 // fetch, which PF-9 answers with SIGSEGV before the entry is looked at again.
                 let had = slot.swap(slot.load().with_prot(prot));
                 if had.is_present() {
-                    gather.touch(page);
+                    let first = stale.map_or(page, |stale| stale.start);
+                    stale = Some(PageRange::new(first, page.next()));
                 }
             }
             true
         });
-        gather.finish();
+        tlb::flush(self, stale, false);
     }
 }
 
