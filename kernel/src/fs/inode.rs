@@ -325,6 +325,12 @@ impl PageSource for Inode {
         self.cache()?.cached(index)
     }
 
+    fn cached_in(&self, pages: Range<u64>, found: &mut dyn FnMut(u64, Frame)) {
+        if let Some(cache) = self.cache() {
+            cache.cached_in(pages, found);
+        }
+    }
+
     fn make_writable(&self, index: u64) -> Result<(), SourceError> {
         let cache = self.cache().ok_or(SourceError::BeyondEnd)?;
         cache.make_dirty(index)?;

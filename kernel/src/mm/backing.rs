@@ -32,6 +32,16 @@ pub trait PageSource: Send + Sync {
         None
     }
 
+    /// Calls `found` for the pages of `pages` that are in memory already, lowest first, as
+    /// [`Self::cached`] returns them; for few pages. `found` takes no lock.
+    fn cached_in(&self, pages: Range<u64>, found: &mut dyn FnMut(u64, Frame)) {
+        for index in pages {
+            if let Some(frame) = self.cached(index) {
+                found(index, frame);
+            }
+        }
+    }
+
     /// Tells that page `index` is about to become writable in a shared mapping (HF-7).
     fn make_writable(&self, _index: u64) -> Result<(), SourceError> {
         Ok(())

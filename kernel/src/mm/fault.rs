@@ -124,7 +124,8 @@ pub(super) fn populate(
         let prepared = Prepared::new(action, vma, page, seen)?;
         if apply(mm, vma, page, seen, action, prepared)? {
             kind(action).inc();
-            if matches!(action, FaultAction::MapFile { .. }) {
+            // A write asks for this page only, as on Linux.
+            if matches!(action, FaultAction::MapFile { .. }) && access != Access::Write {
                 fault_around::map_around(mm, vma, page);
             }
             return Ok(());

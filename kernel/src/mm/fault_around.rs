@@ -8,11 +8,10 @@ use arrayvec::ArrayVec;
 use pte::PteFlags;
 use vma::Vma;
 
-use super::Mm;
 use super::backing::MapBacking;
 use super::counters::FAULT_AROUND;
 use super::fault::leaf;
-use super::frame;
+use super::{Mm, frame, rss};
 
 /// Pages of the window, a power of two.
 const WINDOW: u64 = 16;
@@ -31,25 +30,34 @@ pub(super) fn map_around(mm: &Mm, vma: &Vma<MapBacking>, page: Page) {
     let Some(window) = window.intersection(&vma.range) else {
         return;
     };
+    let below = vma.range.start.number();
+    let indices = first + (window.start.number() - below)..first + (window.end.number() - below);
+    let base = indices.start;
     // Looked up before the page-table lock is taken: the source has a lock of its own.
-    let mut cached = ArrayVec::<(Page, Frame), { WINDOW as usize }>::new();
-    for near in window {
-        let index = first + (near.number() - vma.range.start.number());
-        if let Some(frame) = source.cached(index) {
-            cached.push((near, frame));
-        }
-    }
+    let mut cached = ArrayVec::<(u64, Frame), { WINDOW as usize }>::new();
+    source.cached_in(indices, &mut |index, frame| cached.push((index, frame)));
+    // Not accessed yet: the program has not asked for it.
+    let entry = |frame| leaf(frame, vma, PteFlags::empty(), false).mkold();
+    // All frames of a source count as the same.
+    let kind = cached
+        .first()
+        .and_then(|(_, frame)| rss::kind(entry(*frame)));
     let tables = mm.tables.lock();
-    for (near, frame) in cached {
-        match tables.find(near).filter(|slot| slot.load().is_none()) {
+    let here = tables.find(page);
+    let mut mapped = 0;
+    for (index, frame) in cached {
+        let near = Page::new(window.start.number() + (index - base));
+        let slot = here.map(|slot| slot.sibling(near));
+        match slot.filter(|slot| slot.load().is_none()) {
             Some(slot) => {
-                // Not accessed yet: the program has not asked for it.
-                let new = leaf(frame, vma, PteFlags::empty(), false).mkold();
-                slot.swap(new);
-                mm.rss.charge(new);
-                FAULT_AROUND.inc();
+                slot.swap(entry(frame));
+                mapped += 1;
             }
             None => frame::put(frame),
         }
     }
+    if let Some(kind) = kind {
+        mm.rss.add(kind, mapped);
+    }
+    FAULT_AROUND.add(mapped);
 }

@@ -50,6 +50,12 @@ impl Slot {
     pub fn swap(self, new: Pte) -> Pte {
         self.table.swap(self.index, new)
     }
+
+    /// Returns the slot of `page`, whose entry lies in the same table.
+    #[inline]
+    pub(super) fn sibling(self, page: Page) -> Self {
+        slot_in(self.table, page)
+    }
 }
 
 /// Allocates a PML4 whose upper half is the kernel's.

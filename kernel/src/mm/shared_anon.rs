@@ -3,13 +3,13 @@
 //! It survives fork as shared because both mappings name the same object. A page is made at first
 //! touch and kept until the last mapping goes; beyond the length it was made with there is nothing.
 
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::fmt;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use addr::{Frame, PAGE_SIZE};
+use vfs::pages::{Pages, Slot};
 
 use super::backing::{PageSource, SourceError, SourceId};
 use super::counters::SHARED_ANON_PAGES;
@@ -29,7 +29,7 @@ pub struct SharedAnon {
     /// Pages that are charged to the commitment for it.
     charged: u64,
     ino: u64,
-    pages: Mutex<BTreeMap<u64, Frame>, { rank::SOURCE }>,
+    pages: Mutex<Pages, { rank::SOURCE }>,
     mappings: Mappings,
 }
 
@@ -45,7 +45,7 @@ impl SharedAnon {
             len,
             charged,
             ino: NEXT_INO.fetch_add(1, Relaxed),
-            pages: Mutex::new(BTreeMap::new()),
+            pages: Mutex::new(Pages::new()),
             mappings: Mappings::new(),
         }))
     }
@@ -68,11 +68,11 @@ impl PageSource for SharedAnon {
             return Err(SourceError::BeyondEnd);
         }
         let mut pages = self.pages.lock();
-        let frame = match pages.get(&index) {
-            Some(frame) => *frame,
+        let frame = match pages.get(index) {
+            Some(slot) => slot.frame,
             None => {
                 let frame = frame::alloc_zeroed(Owner::Anon).ok_or(SourceError::OutOfMemory)?;
-                pages.insert(index, frame);
+                pages.insert(index, Slot { frame, dirty: true });
                 SHARED_ANON_PAGES.inc();
                 frame
             }
@@ -82,18 +82,25 @@ impl PageSource for SharedAnon {
     }
 
     fn cached(&self, index: u64) -> Option<Frame> {
-        let frame = self.pages.lock().get(&index).copied()?;
+        let pages = self.pages.lock();
+        let frame = pages.get(index)?.frame;
         frame::get(frame);
         Some(frame)
     }
 
+    fn cached_in(&self, pages: Range<u64>, found: &mut dyn FnMut(u64, Frame)) {
+        self.pages.lock().each_in(pages, |index, slot| {
+            frame::get(slot.frame);
+            found(index, slot.frame);
+        });
+    }
+
     fn punch_hole(&self, hole: Range<u64>) -> Result<(), SourceError> {
-        let mut pages = self.pages.lock();
-        let mut gone = pages.split_off(&hole.start);
-        pages.append(&mut gone.split_off(&hole.end));
-        drop(pages);
+        while let Some((_, slot)) = self.pages.lock().remove_in(hole.start, hole.end) {
+            SHARED_ANON_PAGES.dec();
+            frame::put(slot.frame);
+        }
         rmap::unmap_pages(self, hole, Scope::FilePages);
-        gone.into_values().for_each(frame::put);
         Ok(())
     }
 
@@ -105,9 +112,9 @@ impl PageSource for SharedAnon {
 impl Drop for SharedAnon {
     fn drop(&mut self) {
         commit::uncharge(self.charged);
-        for frame in self.pages.get_mut().values() {
+        for slot in self.pages.get_mut().take_all() {
             SHARED_ANON_PAGES.dec();
-            frame::put(*frame);
+            frame::put(slot.frame);
         }
     }
 }

@@ -88,6 +88,27 @@ impl Pages {
         self.chunks.get(&chunk)?.get(at)
     }
 
+    /// Calls `each` for the pages of `range` that are in memory, lowest first. It looks at every chunk
+    /// of the range: meant for few pages.
+    pub fn each_in(&self, range: Range<u64>, mut each: impl FnMut(u64, Slot)) {
+        let mut at = range.start;
+        while at < range.end {
+            let (key, first) = split(at);
+            let base = key * CHUNK;
+            let len = (range.end - base).min(CHUNK);
+            if let Some(chunk) = self.chunks.get(&key) {
+                let mut rest = chunk.present & u64::MAX << first & u64::MAX >> (CHUNK - len);
+                while rest != 0 {
+                    let bit = u64::from(rest.trailing_zeros());
+                    rest &= rest - 1;
+                    let slot = chunk.get(bit).expect("only what is present is visited");
+                    each(base + bit, slot);
+                }
+            }
+            at = base + len;
+        }
+    }
+
     /// Puts a page that was absent into memory.
     pub fn insert(&mut self, index: u64, slot: Slot) {
         let (chunk, at) = split(index);
@@ -132,6 +153,13 @@ impl Pages {
     pub fn remove_in(&mut self, from: u64, to: u64) -> Option<(u64, Slot)> {
         let index = self.next_present(from).filter(|index| *index < to)?;
         self.remove(index).map(|slot| (index, slot))
+    }
+
+    /// Takes all pages out, lowest first.
+    pub fn take_all(&mut self) -> impl Iterator<Item = Slot> + use<> {
+        self.count = 0;
+        let chunks = core::mem::take(&mut self.chunks).into_values();
+        chunks.flat_map(|chunk| (0..CHUNK).filter_map(move |at| chunk.get(at)))
     }
 
     /// Returns the first page at or after `index` that is in memory.

@@ -47,6 +47,13 @@ fn check(
         let absent = (at..).find(|at| !model.contains_key(at));
         prop_assert_eq!(Some(pages.next_absent(at)), absent);
         prop_assert_eq!(pages.count_from(at), model.range(at..).count() as u64);
+        for len in [0, 1, 16, 64, 130] {
+            let mut seen = Vec::new();
+            pages.each_in(at..at + len, |index, found| seen.push((index, found)));
+            let there = model.range(at..at + len);
+            let there: Vec<_> = there.map(|(at, found)| (*at, slot(*found))).collect();
+            prop_assert_eq!(seen, there);
+        }
     }
     Ok(())
 }
@@ -83,6 +90,9 @@ proptest! {
             };
             check(&pages, &model, near)?;
         }
+        let frames: Vec<_> = pages.take_all().map(|slot| slot.frame.number()).collect();
+        prop_assert_eq!(frames, model.into_values().map(|(frame, _)| frame).collect::<Vec<_>>());
+        check(&pages, &BTreeMap::new(), 0)?;
     }
 }
 

@@ -180,6 +180,15 @@ impl PageCache {
         Some(referenced(state.pages.get(index)?.frame))
     }
 
+    /// Calls `found` for the pages of `pages` that are in memory and inside the file, each frame with a
+    /// reference.
+    pub fn cached_in(&self, pages: Range<u64>, found: &mut dyn FnMut(u64, Frame)) {
+        let state = self.state.lock();
+        let end = pages.end.min(state.size.div_ceil(PAGE_SIZE));
+        let each = |index, slot: Slot| found(index, referenced(slot.frame));
+        state.pages.each_in(pages.start..end, each);
+    }
+
     /// Marks page `index` as one that will differ from what stands behind it; it takes room from now on.
     pub fn make_dirty(&self, index: u64) -> Result<(), SourceError> {
         let mut state = self.state.lock();
