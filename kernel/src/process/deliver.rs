@@ -4,11 +4,10 @@
 //! trap frame becomes that of the handler's first instruction; the next round may put another on top (SF-7).
 
 use abi::linux::{SA_ONSTACK, SA_RESTART, SA_SIGINFO};
-use abi::siginfo::SigInfo;
+use abi::siginfo::{SigInfo, UserSigInfo};
 use abi::{Errno, Signal, Sysno};
-use sigframe::{BadState, Delivery, Frame};
-use sigstate::{After, Next, with_handler, without_handler};
-use zerocopy::IntoBytes;
+use sigframe::{BadState, Frame};
+use sigstate::{After, Delivery, Next, with_handler, without_handler};
 
 use super::{ExitStatus, Process, current, exit_current, fault, signal};
 use crate::arch::trapframe::TrapFrame;
@@ -28,23 +27,7 @@ pub fn handle_pending(frame: &mut TrapFrame) {
     }
     let process: &Process = &current();
     match signal::with_current(process, |signals| signals.take_next()) {
-        Some(Next::Handle {
-            signal,
-            action,
-            info,
-            mask,
-            stack,
-        }) => {
-            let delivery = Delivery {
-                signal,
-                action,
-                info,
-                mask,
-                stack,
-                trap: process.trap(),
-            };
-            handle(process, frame, &delivery);
-        }
+        Some(Next::Handle(delivery)) => handle(process, frame, &delivery),
         Some(Next::Die(signal)) => exit_current(ExitStatus::Signaled(signal)),
         Some(Next::Stop(stop)) => super::stop::stop(stop),
         None => go_on(process, frame),
@@ -57,7 +40,7 @@ fn handle(process: &Process, frame: &mut TrapFrame, delivery: &Delivery) {
     if frame.is_syscall() {
         finish_call(frame, with_handler(frame.rax, restarts));
     }
-    match set_up(frame, delivery) {
+    match set_up(process, frame, delivery) {
         Ok(()) => signal::with_current(process, |signals| {
             signals.handler_starts(delivery.signal, &delivery.action);
         }),
@@ -76,23 +59,28 @@ fn cannot_handle(process: &Process, signal: Signal) {
 }
 
 /// Writes the FP state and the frame; the registers become the handler's.
-fn set_up(frame: &mut TrapFrame, delivery: &Delivery) -> Result<(), NoFrame> {
+fn set_up(process: &Process, frame: &mut TrapFrame, delivery: &Delivery) -> Result<(), NoFrame> {
     if !delivery.can_return() {
         return Err(NoFrame);
     }
-    let format = fpu::format();
+    let (format, stack) = (fpu::format(), &delivery.stack);
     let flags = delivery.action.flags;
     let wants_stack = flags & u64::from(SA_ONSTACK) != 0;
-    let at = sigframe::place(frame.rsp, &delivery.stack, wants_stack, format.frame_size())
-        .ok_or(NoFrame)?;
+    let at = sigframe::place(frame.rsp, stack, wants_stack, format.frame_size()).ok_or(NoFrame)?;
     fpu_frame::save(at.fpstate).map_err(|BadState| NoFrame)?;
-    let written = delivery.frame(frame.registers(), at, format.has_xstate());
-    let len = match flags & u64::from(SA_SIGINFO) {
-        0 => Frame::WITHOUT_INFO,
-        _ => size_of::<Frame>(),
-    };
-    uaccess::copy_to_user(at.frame, &written.as_bytes()[..len]).map_err(|Efault| NoFrame)?;
-    frame.enter_handler(&delivery.entry(frame.rflags, at.frame));
+    let built = sigframe::build(
+        delivery,
+        frame.registers(),
+        process.trap(),
+        at,
+        format.has_xstate(),
+    );
+    uaccess::write_user(at.frame, &built).map_err(|Efault| NoFrame)?;
+    if flags & u64::from(SA_SIGINFO) != 0 {
+        let info = UserSigInfo::from(delivery.info);
+        uaccess::write_user(at.frame + Frame::INFO_AT, &info).map_err(|Efault| NoFrame)?;
+    }
+    frame.enter_handler(&sigframe::enter(delivery, frame.rflags, at.frame));
     fpu::reset();
     Ok(())
 }

@@ -59,7 +59,9 @@ pub fn send(process: &Process, info: SigInfo, to: Target) -> Result<(), SendErro
 
 /// Whether the process is the one that calls, or that an interrupt came in the way of; then it runs, and needs no waking.
 fn is_current(process: &Process) -> bool {
-    super::of_owner(task::current().owner()).is_some_and(|current| ptr::eq(current, process))
+    let task = task::current();
+    let owner = task.owner();
+    owner.is_some_and(|owner| ptr::addr_eq(Arc::as_ptr(owner), process))
 }
 
 /// Finds the process with this number, ended or not.

@@ -29,17 +29,17 @@ struct BadFrame;
 fn restore(process: &Process, frame: &mut TrapFrame) -> Result<(), BadFrame> {
     // The handler's return has taken the first word off the stack.
     let start = frame.rsp.wrapping_sub(8);
-    addr::user_range(start, size_of::<Frame>() as u64).ok_or(BadFrame)?;
-    let context: UContext = uaccess::read_user(frame.rsp).map_err(|_| BadFrame)?;
+    addr::user_range(start, Frame::WHOLE).ok_or(BadFrame)?;
+    let mut context: UContext = uaccess::read_user(frame.rsp).map_err(|_| BadFrame)?;
     let _ = process.take_restart();
-    let restored = sigframe::restore(&context, frame.rflags);
-    frame.set_registers(&restored.registers);
+    sigframe::restore(&mut context, frame.rflags);
+    frame.set_registers(&context.mcontext.registers);
     frame.forget_syscall();
-    let loaded = load_fp_state(restored.fpstate);
+    let loaded = load_fp_state(context.mcontext.fpstate);
     signal::with_current(process, |signals| {
-        signals.change_mask(MaskChange::Set, restored.mask);
+        signals.change_mask(MaskChange::Set, context.mask);
         // As `sigaltstack` would do it, but a stack that it would refuse is passed over.
-        let stack = sigframe::check_stack(frame.rsp, &signals.stack, restored.stack);
+        let stack = sigframe::check_stack(frame.rsp, &signals.stack, context.stack);
         if let (Ok(()), Ok(stack)) = (&loaded, stack) {
             signals.stack = stack;
         }

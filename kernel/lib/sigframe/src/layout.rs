@@ -88,7 +88,8 @@ pub struct UContext {
     pub mask: SigSet,
 }
 
-/// `struct rt_sigframe`: 440 bytes.
+/// `struct rt_sigframe` without the information about the signal, which follows if the handler wants it: 312 of 440
+/// bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Frame {
@@ -96,13 +97,15 @@ pub struct Frame {
     pub pretcode: u64,
     /// The handler's third argument.
     pub context: UContext,
-    /// The handler's second argument; written for handlers with `SA_SIGINFO`.
-    pub info: UserSigInfo,
 }
 
 impl Frame {
-    /// Bytes up to the information about the signal.
-    pub const WITHOUT_INFO: usize = offset_of!(Self, info);
+    /// Where the context lies, the handler's third argument.
+    pub const CONTEXT_AT: u64 = offset_of!(Self, context) as u64;
+    /// Where the `siginfo_t` lies, the handler's second argument.
+    pub const INFO_AT: u64 = size_of::<Self>() as u64;
+    /// Bytes of frame and `siginfo_t`.
+    pub const WHOLE: u64 = Self::INFO_AT + size_of::<UserSigInfo>() as u64;
 }
 
 /// `uc_flags`: the FP state has an XSAVE header.
@@ -116,7 +119,5 @@ pub const UC_STRICT_RESTORE_SS: u64 = 4;
 const _: () = {
     assert!(size_of::<SigContext>() == 256);
     assert!(size_of::<UContext>() == 304);
-    assert!(size_of::<Frame>() == 440);
-    assert!(offset_of!(Frame, context) == 8);
-    assert!(offset_of!(Frame, info) == 312);
+    assert!(Frame::CONTEXT_AT == 8 && Frame::INFO_AT == 312 && Frame::WHOLE == 440);
 };

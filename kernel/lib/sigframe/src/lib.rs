@@ -13,7 +13,7 @@
 //!  handler's rsp ───► +-----------------+        8 below a multiple of 16, as after a call
 //! ```
 //!
-//! [`place`] says where that goes, [`Delivery`] what is written and with which registers the handler starts,
+//! [`place`] says where that goes, [`build`](build()) what is written, [`enter`] with which registers the handler starts,
 //! [`restore`](restore()) what `rt_sigreturn` makes of a frame, which the program may have changed in any way: whatever
 //! is in it, the registers that come out are a program's. [`FpFormat`] says how much of an FP state there is.
 //!
@@ -29,8 +29,8 @@ pub mod place;
 pub mod restore;
 
 pub use altstack::{StackError, check_stack, is_on_stack, told};
-pub use build::{Delivery, Entry};
+pub use build::{Entry, build, enter};
 pub use fpstate::{BadState, FpFormat};
 pub use layout::{Frame, Registers, SigContext, TrapInfo, UContext};
 pub use place::{Placement, place};
-pub use restore::{Restored, restore};
+pub use restore::restore;

@@ -34,7 +34,7 @@ pub fn place(
         sp = stack.sp.wrapping_add(stack.size);
     }
     let fpstate = round_down(sp.wrapping_sub(fp_size as u64), 64);
-    let frame = fpstate.wrapping_sub(size_of::<Frame>() as u64);
+    let frame = fpstate.wrapping_sub(Frame::WHOLE);
     let frame = round_down(frame, 16).wrapping_sub(8);
     let overflows = (nested || enters) && !contains(stack, frame);
     (!overflows).then_some(Placement { frame, fpstate })

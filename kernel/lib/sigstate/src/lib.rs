@@ -19,4 +19,4 @@ pub mod take;
 pub use queue::Full;
 pub use restart::{After, with_handler, without_handler};
 pub use state::{Effect, MaskChange, SignalState, Target};
-pub use take::{Next, Stop};
+pub use take::{Delivery, Next, Stop};

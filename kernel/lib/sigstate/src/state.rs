@@ -208,12 +208,14 @@ impl SignalState {
             return Ok(Effect::Kill);
         }
         self.end_opposite(signal);
-        let is_kept = self.blocked.union(self.awaited).contains(signal);
-        if self.is_ignored(signal) && !is_kept {
-            return Ok(Effect::None);
-        }
-        if self.is_deadly(signal) && !is_kept {
-            return Ok(Effect::Kill);
+        let is_handled = !matches!(self.action(signal).handler, SIG_DFL | SIG_IGN);
+        if !is_handled && !self.blocked.union(self.awaited).contains(signal) {
+            if self.is_ignored(signal) {
+                return Ok(Effect::None);
+            }
+            if self.is_deadly(signal) {
+                return Ok(Effect::Kill);
+            }
         }
         match to {
             Target::Process => self.shared.push(signal, info)?,

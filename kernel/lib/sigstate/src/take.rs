@@ -1,8 +1,8 @@
 //! Which signal comes next, and what it asks for.
 
-use abi::linux::{SA_NODEFER, SA_RESETHAND};
+use abi::linux::{SA_NODEFER, SA_RESETHAND, SA_RESTORER};
 use abi::siginfo::SigInfo;
-use abi::signal::{DefaultAction, SIG_DFL, SigAction, SigAltStack};
+use abi::signal::{DefaultAction, SIG_DFL, SIG_IGN, SigAction, SigAltStack};
 use abi::{SigSet, Signal};
 
 use crate::queue::Queue;
@@ -12,22 +12,26 @@ use crate::state::SignalState;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Next {
     /// Run a handler; then [`SignalState::handler_starts`] or, if that cannot be, a forced SIGSEGV.
-    Handle {
-        /// Which signal.
-        signal: Signal,
-        /// How it is taken.
-        action: SigAction,
-        /// What is known about it.
-        info: SigInfo,
-        /// What `rt_sigreturn` is to block again.
-        mask: SigSet,
-        /// The alternate stack in force.
-        stack: SigAltStack,
-    },
+    Handle(Delivery),
     /// End.
     Die(Signal),
     /// Stop until CONT or KILL.
     Stop(Stop),
+}
+
+/// A signal on its way to its handler.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Delivery {
+    /// Which one.
+    pub signal: Signal,
+    /// How it is taken: its handler is a function.
+    pub action: SigAction,
+    /// What is known about it.
+    pub info: SigInfo,
+    /// What `rt_sigreturn` is to block again.
+    pub mask: SigSet,
+    /// The alternate stack in force.
+    pub stack: SigAltStack,
 }
 
 /// A stop by default action.
@@ -44,12 +48,23 @@ impl SignalState {
     ///
     /// Faults come first, then those to the thread before those to the process, the lowest first (SF-7).
     pub fn take_next(&mut self) -> Option<Next> {
-        while let Some((signal, info)) = self.take() {
-            if let Some(next) = self.consequence(signal, info) {
-                return Some(next);
+        loop {
+            let (signal, is_private) = self.choose()?;
+            let queue = match is_private {
+                true => &mut self.private,
+                false => &mut self.shared,
+            };
+            let info = queue.take(signal);
+            let action = self.action(signal);
+            let next = match action.handler {
+                SIG_IGN => None,
+                SIG_DFL => self.default_consequence(signal),
+                _ => Some(Next::Handle(self.deliver(signal, action, info))),
+            };
+            if next.is_some() {
+                return next;
             }
         }
-        None
     }
 
     /// Takes one of `wanted` that waits, for `rt_sigtimedwait`.
@@ -74,30 +89,33 @@ impl SignalState {
         self.stack = self.stack.disarmed();
     }
 
-    fn take(&mut self) -> Option<(Signal, SigInfo)> {
+    /// Says which signal comes next, and whether it was sent to the thread.
+    fn choose(&self) -> Option<(Signal, bool)> {
         let open = SigSet::ALL.minus(self.blocked);
-        if let Some(fault) = self.private.first_fault(open) {
-            return Some((fault, self.private.take(fault)));
+        let private = self.private.set().intersection(open);
+        if private.is_empty() {
+            return Some((lowest(self.shared.set().intersection(open))?, false));
         }
-        take_lowest(&mut self.private, open).or_else(|| take_lowest(&mut self.shared, open))
+        let fault = self.private.first_fault(private);
+        Some((fault.or_else(|| lowest(private))?, true))
     }
 
-    fn consequence(&mut self, signal: Signal, info: SigInfo) -> Option<Next> {
+    fn deliver(&mut self, signal: Signal, action: SigAction, info: SigInfo) -> Delivery {
+        if action.flags & u64::from(SA_RESETHAND) != 0 {
+            self.actions[signal.index()].handler = SIG_DFL;
+        }
+        Delivery {
+            signal,
+            action,
+            info,
+            mask: self.saved_mask.unwrap_or(self.blocked),
+            stack: self.stack,
+        }
+    }
+
+    fn default_consequence(&mut self, signal: Signal) -> Option<Next> {
         if self.is_ignored(signal) && !signal.is_unmaskable() {
             return None;
-        }
-        let action = self.action(signal);
-        if action.handler != SIG_DFL {
-            if action.flags & u64::from(SA_RESETHAND) != 0 {
-                self.actions[signal.index()].handler = SIG_DFL;
-            }
-            return Some(Next::Handle {
-                signal,
-                action,
-                info,
-                mask: self.saved_mask.unwrap_or(self.blocked),
-                stack: self.stack,
-            });
         }
         match signal.default_action() {
             DefaultAction::Terminate | DefaultAction::Core => Some(Next::Die(signal)),
@@ -114,13 +132,24 @@ impl SignalState {
     }
 }
 
-/// Takes the lowest signal of `ready`, or the lowest of those that faults cause.
-fn take_lowest(queue: &mut Queue, ready: SigSet) -> Option<(Signal, SigInfo)> {
-    let ready = queue.set().intersection(ready);
+/// Returns the lowest signal of a set, or the lowest of those in it that faults cause.
+fn lowest(ready: SigSet) -> Option<Signal> {
     let synchronous = ready.intersection(SigSet::SYNCHRONOUS);
-    let first = match synchronous.is_empty() {
-        true => ready.first()?,
-        false => synchronous.first()?,
-    };
+    match synchronous.is_empty() {
+        true => ready.first(),
+        false => synchronous.first(),
+    }
+}
+
+fn take_lowest(queue: &mut Queue, ready: SigSet) -> Option<(Signal, SigInfo)> {
+    let first = lowest(queue.set().intersection(ready))?;
     Some((first, queue.take(first)))
+}
+
+impl Delivery {
+    /// Returns whether the handler could return: without `SA_RESTORER` it must not start (SF-4).
+    #[inline]
+    pub fn can_return(&self) -> bool {
+        self.action.flags & u64::from(SA_RESTORER) != 0
+    }
 }

@@ -7,7 +7,8 @@ use abi::{Errno, SigSet, Signal};
 use sigstate::queue::LIMIT;
 use sigstate::restart::is_restart;
 use sigstate::{
-    After, Effect, Full, MaskChange, Next, SignalState, Target, with_handler, without_handler,
+    After, Delivery, Effect, Full, MaskChange, Next, SignalState, Target, with_handler,
+    without_handler,
 };
 
 const HANDLER: u64 = 0x40_0000;
@@ -42,7 +43,7 @@ fn send(state: &mut SignalState, signal: Signal) -> Effect {
 /// Lets every pending signal's handler start, and gives the order.
 fn handled(state: &mut SignalState) -> Vec<u8> {
     let mut order = Vec::new();
-    while let Some(Next::Handle { signal, action, .. }) = state.take_next() {
+    while let Some(Next::Handle(Delivery { signal, action, .. })) = state.take_next() {
         state.handler_starts(signal, &action);
         order.push(signal.number());
     }
@@ -125,7 +126,9 @@ fn forced_signals_cannot_be_escaped() {
                     let handles = handler == HANDLER && !blocked;
                     assert_eq!(state.force(info, signal), handles);
                     match state.take_next() {
-                        Some(Next::Handle { info: told, .. }) if handles => assert_eq!(told, info),
+                        Some(Next::Handle(Delivery { info: told, .. })) if handles => {
+                            assert_eq!(told, info)
+                        }
                         Some(Next::Die(died)) if !handles => assert_eq!(died, signal),
                         other => panic!("{signal} {handler} {blocked} {protected}: {other:?}"),
                     }
@@ -182,12 +185,12 @@ fn handlers_block_their_signal_and_their_mask() {
     state.set_action(Signal::USR1, action);
     state.change_mask(MaskChange::Block, SigSet::EMPTY.with(Signal::HUP));
     assert_eq!(send(&mut state, Signal::USR1), Effect::Notify);
-    let Some(Next::Handle {
+    let Some(Next::Handle(Delivery {
         signal,
         action,
         mask,
         ..
-    }) = state.take_next()
+    })) = state.take_next()
     else {
         panic!("it has a handler");
     };
@@ -206,7 +209,7 @@ fn a_handler_for_once_is_gone_when_it_runs() {
     state.set_action(Signal::USR1, once);
     assert_eq!(send(&mut state, Signal::USR1), Effect::Notify);
     assert!(
-        matches!(state.take_next(), Some(Next::Handle { action, .. }) if action.handler == HANDLER)
+        matches!(state.take_next(), Some(Next::Handle(Delivery { action, .. })) if action.handler == HANDLER)
     );
     assert_eq!(state.action(Signal::USR1).handler, SIG_DFL);
 }
@@ -225,12 +228,12 @@ fn a_suspended_mask_is_in_the_frame_or_put_back() {
     assert_eq!(state.blocked(), usr1);
     state.suspend_mask(term);
     assert_eq!(send(&mut state, Signal::USR1), Effect::Notify);
-    let Some(Next::Handle {
+    let Some(Next::Handle(Delivery {
         signal,
         action,
         mask,
         ..
-    }) = state.take_next()
+    })) = state.take_next()
     else {
         panic!("it has a handler");
     };

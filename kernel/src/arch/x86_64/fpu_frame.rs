@@ -48,25 +48,30 @@ pub fn save(addr: u64) -> Result<(), BadState> {
 /// # Errors
 /// [`BadState`] if the CPU cannot load it; then everything has its initial state.
 pub fn load(addr: u64) -> Result<(), BadState> {
-    fpu::reset();
-    if !addr.is_multiple_of(format().alignment()) {
+    try_load(addr).inspect_err(|BadState| fpu::reset())
+}
+
+fn try_load(addr: u64) -> Result<(), BadState> {
+    let format = format();
+    if !addr.is_multiple_of(format.alignment()) {
         return Err(BadState);
     }
     user_range(addr, LEGACY_SIZE as u64).ok_or(BadState)?;
-    let failed = match claim(addr)? {
+    let mut claimed = None;
+    if format.has_xstate() {
+        fpu::reset(); // the parts that will not be loaded
+        claimed = claim(addr)?;
+    }
+    check(match claimed {
         // SAFETY: the state is user memory, the parts are in use, and the instruction is in the exception table.
         Some(claim) => unsafe { xrstor(addr, claim.features) },
         // SAFETY: the 512 bytes are user memory; the instruction is in the exception table.
         None => unsafe { fxrstor(addr, 0) },
-    };
-    check(failed).inspect_err(|BadState| fpu::reset())
+    })
 }
 
 /// Reads the marks of a state, both of which must be there for more than 512 bytes to count.
 fn claim(addr: u64) -> Result<Option<Claim>, BadState> {
-    if !format().has_xstate() {
-        return Ok(None);
-    }
     let mut marks = [0; MARKS_SIZE];
     all(copy_from_user(&mut marks, addr + MARKS_AT as u64))?;
     let Some(claim) = format().claim(&marks) else {
