@@ -5,16 +5,16 @@
 //! - now and then and at the end: references of frames against the entries that map them, entries
 //!   in use of each table, resident pages, the frames' owners.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use addr::{Frame, Page};
+use addr::{Frame, Page, PageRange};
 use pte::Pte;
 use vma::VmFlags;
 
 use crate::mm::frame::{self, OWNERS, Owner};
 use crate::mm::{self, Mm, fsck, physmap};
 use crate::model::Space;
-use crate::model::space::{OFFSETS, Run};
+use crate::model::space::{OFFSETS, Page as PromisedPage, Run};
 use crate::run::Wrong;
 use crate::sim::cpu::CPUS;
 use crate::sim::memory::KERNEL_TABLES;
@@ -73,7 +73,11 @@ pub fn at_end(before: &Frames) -> Result<(), Wrong> {
     }
 }
 
-fn no_crimes() -> Result<(), Wrong> {
+/// Checks that the MMU saw nothing that must not happen.
+///
+/// # Errors
+/// What it saw.
+pub fn no_crimes() -> Result<(), Wrong> {
     match mmu::crimes() {
         crimes if crimes.is_empty() => Ok(()),
         crimes => Err(crimes.join("; ")),
@@ -96,11 +100,11 @@ fn compare(process: &Process) -> Result<(), Wrong> {
         .space
         .pages
         .values()
-        .filter(|page| page.own.is_some())
+        .filter(|page| page.own.is_some() || page.guard)
         .count();
     if shown != own {
         return Err(format!(
-            "{own} pages have contents of their own, but only {shown} have a frame"
+            "{own} pages have contents of their own or a guard, but only {shown} an entry"
         ));
     }
     Ok(())
@@ -125,6 +129,13 @@ fn entry_is_right(space: &Space, page: Page, entry: Pte, own: &mut usize) -> Res
     let Some(promised) = space.pages.get(&page.number()) else {
         return accuse("nothing is mapped there");
     };
+    if promised.guard != entry.is_guard() {
+        return accuse("a guard is where none was put, or none where one was");
+    }
+    if entry.is_guard() {
+        *own += 1;
+        return Ok(());
+    }
     let allows = |flag| promised.flags.contains(flag);
     if entry.is_present() && !promised.flags.is_accessible() {
         return accuse("no access is allowed");
@@ -157,6 +168,61 @@ fn entry_is_right(space: &Space, page: Page, entry: Pte, own: &mut usize) -> Res
         ));
     }
     *own += usize::from(promised.own.is_some());
+    Ok(())
+}
+
+/// Lets the model know which private pages of `range` were brought in, and where guards were put: for
+/// operations that may do so, or do so as far as there is memory.
+pub fn settle(process: &mut Process, range: PageRange) {
+    let Process { mm, space, .. } = process;
+    each_small(mm, |page, entry| {
+        let Some(promised) = space.pages.get_mut(&page.number()) else {
+            return;
+        };
+        if !range.contains(page) {
+            return;
+        }
+        if entry.is_guard() {
+            promised.guard = true;
+            promised.own = None;
+        } else if entry.is_anon() && promised.own.is_none() {
+            promised.own = promised.contents();
+        }
+    });
+}
+
+/// Demands an entry for each of these pages.
+///
+/// # Errors
+/// Which one has none.
+pub fn is_filled(process: &Process, pages: &[u64]) -> Result<(), Wrong> {
+    let mut missing: BTreeSet<u64> = pages.iter().copied().collect();
+    each_small(&process.mm, |page, entry| {
+        if entry.is_present() {
+            missing.remove(&page.number());
+        }
+    });
+    match missing.first() {
+        None => Ok(()),
+        Some(page) => Err(format!("{:?} was not brought in", Page::new(*page))),
+    }
+}
+
+/// Demands that no private page of a reaped program is left, and that nothing comes back.
+///
+/// # Errors
+/// What is left.
+pub fn is_reaped(process: &Process) -> Result<(), Wrong> {
+    let mut left = None;
+    each_small(&process.mm, |page, _| {
+        let promised = process.space.pages.get(&page.number());
+        if promised.is_none_or(PromisedPage::is_private) {
+            left = Some(page);
+        }
+    });
+    if let Some(page) = left {
+        return Err(format!("{page:?} is left of a program that was reaped"));
+    }
     Ok(())
 }
 
@@ -216,7 +282,7 @@ fn counts(world: &World) -> Result<(), Wrong> {
     for process in &world.processes {
         let mut resident = 0;
         each_leaf(process.mm.root(), &mut |_, size, entry| {
-            if !entry.is_zero_page() {
+            if !entry.is_zero_page() && !entry.is_guard() {
                 let of = mapped.entry(entry.frame()).or_default();
                 *of = (of.0 + 1, entry.is_anon());
                 resident += if size == Size::Small { 1 } else { 512 };
@@ -228,7 +294,7 @@ fn counts(world: &World) -> Result<(), Wrong> {
                 process.mm.rss_pages()
             ));
         }
-        tables += check_tables(&process.mm)?;
+        tables += check_tables(&process.mm, world.was_tight)?;
     }
     for (frame, (entries, private)) in mapped {
         let owner = frame::info(frame).owner();
@@ -268,7 +334,7 @@ fn kernel_check() -> Result<(), Wrong> {
 }
 
 /// Checks that each table knows how many entries it has; returns the number of tables.
-fn check_tables(mm: &Mm) -> Result<u64, Wrong> {
+fn check_tables(mm: &Mm, may_be_empty: bool) -> Result<u64, Wrong> {
     let (mut tables, mut wrong) = (0, None);
     each_table(mm.root(), &mut |level, table, entries| {
         tables += 1;
@@ -279,7 +345,7 @@ fn check_tables(mm: &Mm) -> Result<u64, Wrong> {
             wrong = Some(format!(
                 "{table:?} of level {level} has {entries} entries, counts {word}"
             ));
-        } else if level < 4 && entries == 0 {
+        } else if level < 4 && entries == 0 && !may_be_empty {
             wrong = Some(format!(
                 "{table:?} of level {level} is empty and still there"
             ));

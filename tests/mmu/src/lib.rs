@@ -5,7 +5,7 @@
 //! Behind those lies [`sim`]: physical memory, processors, and an MMU whose TLB forgets nothing
 //! that it was not told to forget.
 //!
-//! On top come random [`program`]s, a naive [`model`] of what each must see, page by page, and
+//! On top come random [`program`]s ([`maker`]), a naive [`model`] of what each must see, page by page, and
 //! [`run`], which compares the two after every step. `mmu --help` shows how to run them.
 //!
 //! Kernel state is global and there is one machine in a process: what is found wrong ends it, and
@@ -29,8 +29,10 @@ pub mod percpu;
 pub mod sched;
 pub mod task;
 
+pub mod calls;
 pub mod check;
 pub mod file;
+pub mod maker;
 pub mod model;
 pub mod program;
 pub mod run;

@@ -8,7 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::Parser;
-use mmu::program::{Step, Taste, program};
+use mmu::maker::{Taste, program};
+use mmu::program::Step;
 use mmu::sim::cpu::{CPUS, Habits, set_habits};
 use mmu::sim::memory;
 use mmu::sim::mmu::{Defect, During, set_defect};
@@ -104,7 +105,7 @@ fn run(seed: u64, options: &Options) -> Result<(), (usize, String)> {
     set_habits(habits, seed);
     let steps = steps(seed, options);
     let ran = catch_unwind(AssertUnwindSafe(|| {
-        mmu::run::run(&steps, options.cpus, options.by_use)
+        mmu::run::run(&steps, options.cpus, options.by_use, options.keep.is_some())
     }));
     ran.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();

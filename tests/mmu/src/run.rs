@@ -3,25 +3,27 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use addr::{PAGE_SIZE, VirtAddr};
+use addr::{PAGE_SIZE, Page, PageRange, VirtAddr};
 use pte::Prot;
 use vma::VmFlags;
 
 use crate::access::{remote, touch};
-use crate::check;
 use crate::mm::madvise::Advice;
-use crate::mm::place::user_pages;
+use crate::mm::place::ALL_USER;
+use crate::mm::reclaim;
 use crate::mm::shared_anon::SharedAnon;
 use crate::mm::{MapBacking, MapRequest, PageSource, frame};
+use crate::model::lock::LOCK;
 use crate::model::ops::charged;
 use crate::model::{Object, Refusal, Shown, Space, Spot};
 use crate::program::{Act, At, Step, What};
 use crate::sim::cpu;
 use crate::sim::mmu::{During, during};
 use crate::world::{PROCESSES, World};
+use crate::{calls, check};
 
 /// The largest mapping that the model cares to list page by page.
-const LARGEST: u64 = 1 << 13;
+pub const LARGEST: u64 = 1 << 13;
 const MAY: VmFlags = VmFlags::MAYREAD
     .union(VmFlags::MAYWRITE)
     .union(VmFlags::MAYEXEC);
@@ -29,7 +31,8 @@ const MAY: VmFlags = VmFlags::MAYREAD
 /// What is wrong, in words.
 pub type Wrong = String;
 
-/// Runs `steps`; on failure returns the number of the step and what was wrong after it.
+/// Runs `steps`; on failure returns the number of the step and what was wrong after it. Everything is
+/// compared now and then, or after every step if that is to be `thorough`.
 ///
 /// # Errors
 /// Where the kernel and the model disagree, or the MMU saw what must not happen.
@@ -37,13 +40,14 @@ pub fn run(
     steps: &[(usize, Step)],
     cpus: usize,
     relies_on_use: bool,
+    thorough: bool,
 ) -> Result<(), (usize, Wrong)> {
     let before = check::Frames::now();
     let mut world = World::new(cpus, relies_on_use);
     for (at, (number, step)) in steps.iter().enumerate() {
         let who = step.who as usize % world.processes.len();
-        let outcome =
-            act(&mut world, who, step).and_then(|()| check::after_step(&world, who, at % 32 == 31));
+        let outcome = act(&mut world, who, step)
+            .and_then(|()| check::after_step(&world, who, thorough || at % 32 == 31));
         if let Err(wrong) = outcome {
             // A world that has gone wrong does not end in peace.
             std::mem::forget(world);
@@ -56,6 +60,7 @@ pub fn run(
 }
 
 fn act(world: &mut World, who: usize, step: &Step) -> Result<(), Wrong> {
+    world.forget_failure();
     match (&step.act, step.from_outside) {
         (Act::Touch(..), _) | (_, false) => world.run(who),
         (_, true) => world.near(who),
@@ -74,19 +79,9 @@ fn act(world: &mut World, who: usize, step: &Step) -> Result<(), Wrong> {
             )
         }
         Act::Protect(at, len, prot) => protect(world, who, resolve(space, *at), *len, *prot),
-        Act::Discard(at, len) => {
-            let Some(range) = user_pages(resolve(space, *at), *len) else {
-                return Ok(());
-            };
-            let process = &mut world.processes[who];
-            let advice = Advice::DontNeed { locked: false };
-            let got = during(During::Discard, || process.mm.advise(range, advice));
-            agree(
-                "discard",
-                got.map_err(refusal),
-                process.space.discard(range),
-            )
-        }
+        Act::Remap(remap) => calls::remap(world, who, remap),
+        Act::Lock(at, len, how) => calls::lock(world, who, (*at, *len), *how),
+        Act::LockAll(now, future, how) => calls::lock_all(world, who, (*now, *future), *how),
         Act::Brk(above) => brk(world, who, *above),
         Act::Touch(at, access, pages, value) => {
             let at = resolve(space, *at);
@@ -113,6 +108,26 @@ fn act(world: &mut World, who: usize, step: &Step) -> Result<(), Wrong> {
             world.pause();
             Ok(())
         }
+        // What reaches into other processes' memory needs to interrupt other processors.
+        Act::Resize(..) | Act::Reclaim(_) | Act::Advise(.., Advice::Remove)
+            if world.has_others() =>
+        {
+            Ok(())
+        }
+        Act::Advise(at, len, advice) => calls::advise(world, who, (*at, *len), *advice),
+        Act::Resize(file, pages) => {
+            calls::resize(world, *file, *pages);
+            Ok(())
+        }
+        Act::Reclaim(wanted) => {
+            during(During::Reclaim, || reclaim::reclaim(*wanted));
+            Ok(())
+        }
+        Act::Reap => calls::reap(world, who),
+        Act::Fail(nth) => {
+            world.arm(*nth as u32);
+            Ok(())
+        }
         Act::Hog(left) => {
             world.hog(*left);
             Ok(())
@@ -125,7 +140,7 @@ fn act(world: &mut World, who: usize, step: &Step) -> Result<(), Wrong> {
 }
 
 /// Turns a place into an address, and lets the processors take an interest in it.
-fn resolve(space: &Space, at: At) -> u64 {
+pub fn resolve(space: &Space, at: At) -> u64 {
     let address = match at {
         At::Exact(address) => address,
         At::Mapped(_, apart) if space.pages.is_empty() => apart as u64,
@@ -139,7 +154,11 @@ fn resolve(space: &Space, at: At) -> u64 {
     address
 }
 
-fn agree<T: PartialEq + std::fmt::Debug>(
+/// Demands the answer that the model gives.
+///
+/// # Errors
+/// Both answers, if they differ.
+pub fn agree<T: PartialEq + std::fmt::Debug>(
     what: &str,
     got: Result<T, Refusal>,
     expected: Result<T, Refusal>,
@@ -154,12 +173,14 @@ fn agree<T: PartialEq + std::fmt::Debug>(
 }
 
 /// Names a kernel error by what it becomes for a program.
-fn refusal(error: impl std::fmt::Debug) -> Refusal {
+pub fn refusal(error: impl std::fmt::Debug) -> Refusal {
     match format!("{error:?}").as_str() {
         "Invalid" => Refusal::Invalid,
         "NoMemory" | "TooMany" | "OutOfMemory" => Refusal::NoMemory,
         "Exists" => Refusal::Exists,
         "Access" => Refusal::Access,
+        "Fault" => Refusal::Fault,
+        "TryAgain" => Refusal::TryAgain,
         other => panic!("the model knows no error `{other}`"),
     }
 }
@@ -172,6 +193,7 @@ fn map(world: &mut World, who: usize, act: &Act) -> Result<(), Wrong> {
         kind,
         what,
         flags,
+        populate,
     } = act
     else {
         unreachable!("called for a mapping")
@@ -197,14 +219,14 @@ fn map(world: &mut World, who: usize, act: &Act) -> Result<(), Wrong> {
         prot: *prot,
         kind: *kind,
         flags,
-        populate: false,
+        populate: *populate,
         backing,
     };
     let tight = world.is_tight();
     let process = &mut world.processes[who];
     let got = during(During::Unmap, || process.mm.map(&request)).map_err(refusal);
     drop(request);
-    let flags = charged(flags.with_prot(*prot));
+    let flags = charged((flags | process.space.future).with_prot(*prot));
     if got == Err(Refusal::NoMemory) && (tight || *len / PAGE_SIZE > frame::total()) {
         return Ok(());
     }
@@ -226,7 +248,21 @@ fn map(world: &mut World, who: usize, act: &Act) -> Result<(), Wrong> {
         Some(object) => Shown::Of(object.clone(), first + at),
         None => Shown::Zeros(page + at),
     });
+    let range = range(page, page + pages);
+    check::settle(process, range);
+    let fills = *populate || flags & LOCK == VmFlags::LOCKED;
+    if fills && !tight {
+        check::is_filled(
+            process,
+            &(page..process.space.fillable(range)).collect::<Vec<_>>(),
+        )?;
+    }
     Ok(())
+}
+
+/// The pages from one number up to another.
+pub fn range(start: u64, end: u64) -> PageRange {
+    PageRange::new(Page::new(start), Page::new(end))
 }
 
 type Shows = (MapBacking, Option<Rc<RefCell<Object>>>, u64, bool);
@@ -237,8 +273,11 @@ fn backing(world: &World, what: What, len: u64, flags: VmFlags) -> Option<Shows>
         What::SharedAnon => {
             let source = SharedAnon::new(len, !flags.contains(VmFlags::NORESERVE)).ok()?;
             let pages = vec![Default::default(); len.div_ceil(PAGE_SIZE).min(LARGEST) as usize];
+            let reserved = !flags.contains(VmFlags::NORESERVE);
             let object = Object {
                 ino: source.id().ino,
+                is_file: false,
+                charged: if reserved { len.div_ceil(PAGE_SIZE) } else { 0 },
                 pages,
             };
             let backing = MapBacking::File { source, page: 0 };
@@ -267,6 +306,10 @@ fn protect(world: &mut World, who: usize, at: u64, len: u64, prot: Prot) -> Resu
         return Ok(()); // Refused before anything was done; for a hole it would have gone up to that.
     }
     process.space = after;
+    let (start, end) = (at / PAGE_SIZE, at.saturating_add(len).div_ceil(PAGE_SIZE));
+    if start < end {
+        check::settle(process, range(start, end));
+    }
     agree("mprotect", got, expected)
 }
 
@@ -279,7 +322,9 @@ fn brk(world: &mut World, who: usize, above: u64) -> Result<(), Wrong> {
         return Ok(());
     }
     let flags = charged((VmFlags::HEAP | MAY).with_prot(Prot::READ | Prot::WRITE));
+    let flags = flags | process.space.future;
     let expected = process.space.brk(new, flags, frame::total());
+    check::settle(process, ALL_USER);
     agree("brk", Ok(got), Ok(expected))
 }
 

@@ -9,7 +9,7 @@ use addr::Frame;
 use crate::arch::cpu::{irq_restore, irq_save};
 use crate::file::SimFile;
 use crate::mm::frame::{self, Owner};
-use crate::mm::{Mm, MmRef, MmUserRef, switch};
+use crate::mm::{Mm, MmRef, MmUserRef, inject, switch};
 use crate::model::{Object, Space};
 use crate::program::{FILES, HEAP};
 use crate::sim::cpu::{self, CPUS};
@@ -46,6 +46,10 @@ pub struct World {
     pub files: Vec<(Arc<SimFile>, Rc<RefCell<Object>>)>,
     standing: [Standing; CPUS],
     hoard: Vec<Frame>,
+    /// Whether an allocation may have failed at any time: tables made for nothing stay until the end.
+    pub was_tight: bool,
+    /// Whether an allocation is going to fail, or did so in this step.
+    armed: bool,
     cpus: usize,
     /// What a TLB remembers wrongly counts only when it is used, or when its frame is freed.
     pub relies_on_use: bool,
@@ -60,7 +64,9 @@ impl World {
                 .collect();
             let object = Object {
                 ino: number,
+                is_file: true,
                 pages: contents,
+                charged: 0,
             };
             (SimFile::new(number, pages), Rc::new(RefCell::new(object)))
         });
@@ -69,6 +75,8 @@ impl World {
             files: files.collect(),
             standing: [const { Standing::Boot }; CPUS],
             hoard: Vec::new(),
+            was_tight: false,
+            armed: false,
             cpus,
             relies_on_use,
         };
@@ -99,15 +107,33 @@ impl World {
         self.processes.push(Process { mm, space, home });
     }
 
+    /// Whether there is more than one processor.
+    pub fn has_others(&self) -> bool {
+        self.cpus > 1
+    }
+
     /// Whether a refusal for want of memory is to be expected.
     pub fn is_tight(&self) -> bool {
         const COMFORT: u64 = 512;
-        !self.hoard.is_empty() || frame::count(Owner::Free) < COMFORT
+        !self.hoard.is_empty() || self.armed || frame::count(Owner::Free) < COMFORT
+    }
+
+    /// Makes the `nth` allocation from now on fail.
+    pub fn arm(&mut self, nth: u32) {
+        inject::arm(nth);
+        self.armed = true;
+        self.was_tight = true;
+    }
+
+    /// Once the failure has happened and its step is over, there is memory again.
+    pub fn forget_failure(&mut self) {
+        self.armed &= inject::left() > 0;
     }
 
     /// Takes all free frames but `left` above what is kept back for the kernel.
     pub fn hog(&mut self, left: u64) {
-        while frame::can_spare(left + 1) {
+        self.was_tight = true;
+        while frame::has_room(left + 1) {
             let frame = frame::alloc(Owner::Kernel);
             self.hoard
                 .push(frame.expect("there is more than the reserve"));
@@ -186,6 +212,7 @@ impl World {
     /// Ends everything; every CPU goes back to the kernel's own tables.
     pub fn end(&mut self) {
         self.relent();
+        inject::disarm();
         while !self.processes.is_empty() {
             self.exit(0);
         }

@@ -18,6 +18,10 @@ pub enum Refusal {
     Exists,
     /// EACCES.
     Access,
+    /// EFAULT.
+    Fault,
+    /// EAGAIN.
+    TryAgain,
 }
 
 /// Where a new mapping goes.
@@ -100,19 +104,11 @@ impl Space {
     pub fn map(&mut self, page: u64, pages: u64, flags: VmFlags, shown: impl Fn(u64) -> Shown) {
         self.clear(page, pages);
         for at in 0..pages {
-            let shown = shown(at);
-            self.pages.insert(
-                page + at,
-                Page {
-                    flags,
-                    shown,
-                    own: None,
-                },
-            );
+            self.pages.insert(page + at, Page::new(flags, shown(at)));
         }
     }
 
-    fn clear(&mut self, page: u64, pages: u64) {
+    pub(super) fn clear(&mut self, page: u64, pages: u64) {
         let gone: Vec<u64> = self
             .pages
             .range(page..page + pages)
@@ -164,23 +160,6 @@ impl Space {
         Ok(())
     }
 
-    /// Forgets private contents, whether all of the range is mapped or not.
-    ///
-    /// # Errors
-    /// As madvise.
-    pub fn discard(&mut self, range: PageRange) -> Result<(), Refusal> {
-        let mut mapped = 0;
-        for (_, found) in self.pages.range_mut(numbers(range)) {
-            found.own = None;
-            mapped += 1;
-        }
-        if mapped == range.len() {
-            Ok(())
-        } else {
-            Err(Refusal::NoMemory)
-        }
-    }
-
     /// Moves the end of the heap and returns where it is.
     pub fn brk(&mut self, new: u64, flags: VmFlags, frames: u64) -> u64 {
         if new < self.brk_start || new > USER_END {
@@ -212,13 +191,15 @@ impl Space {
     /// Returns what a forked child gets.
     pub fn fork(&self) -> Self {
         let mut child = self.clone();
+        child.future = VmFlags::empty();
         child
             .pages
             .retain(|_, page| !page.flags.contains(VmFlags::DONTFORK));
         for page in child.pages.values_mut() {
-            page.flags -= VmFlags::LOCKED;
+            page.flags -= VmFlags::LOCKED | VmFlags::LOCKONFAULT;
             if page.flags.contains(VmFlags::WIPEONFORK) {
                 page.own = None;
+                page.guard = false;
             }
         }
         child
@@ -234,7 +215,7 @@ pub fn charged(mut flags: VmFlags) -> VmFlags {
     flags
 }
 
-fn numbers(range: PageRange) -> std::ops::Range<u64> {
+pub(super) fn numbers(range: PageRange) -> std::ops::Range<u64> {
     range.start.number()..range.end.number()
 }
 

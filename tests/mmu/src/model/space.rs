@@ -19,8 +19,12 @@ const STACK_PAGES: u64 = crate::mm::mm_struct::DEFAULT_STACK_LIMIT / addr::PAGE_
 pub struct Object {
     /// The number that `/proc/PID/maps` shows.
     pub ino: u64,
+    /// Whether it is a file.
+    pub is_file: bool,
     /// The contents.
     pub pages: Vec<Cells>,
+    /// Pages that are charged to the commitment as long as it is mapped somewhere.
+    pub charged: u64,
 }
 
 /// Where a page's contents come from while it has none of its own.
@@ -33,10 +37,26 @@ pub enum Shown {
 }
 
 impl Shown {
+    /// Returns what the page `pages` further on shows.
+    fn further(&self, pages: u64) -> Self {
+        match self {
+            Self::Zeros(first) => Self::Zeros(first.wrapping_add(pages)),
+            Self::Of(object, index) => Self::Of(object.clone(), index + pages),
+        }
+    }
+
+    /// Returns what the page `pages` before shows, in a mapping that grows down.
+    fn nearer(&self, pages: u64) -> Self {
+        match self {
+            Self::Zeros(first) => Self::Zeros(first.wrapping_sub(pages)),
+            Self::Of(object, index) => Self::Of(object.clone(), index.wrapping_sub(pages)),
+        }
+    }
+
     /// Says whether `self` goes on `pages` pages further where `other` does.
     fn continues(&self, other: &Self, pages: u64) -> bool {
         match (self, other) {
-            (Self::Zeros(first), Self::Zeros(before)) => before + pages == *first,
+            (Self::Zeros(first), Self::Zeros(before)) => before.wrapping_add(pages) == *first,
             (Self::Of(object, index), Self::Of(other, before)) => {
                 Rc::ptr_eq(object, other) && before + pages == *index
             }
@@ -54,9 +74,31 @@ pub struct Page {
     pub shown: Shown,
     /// What was written to it privately.
     pub own: Option<Cells>,
+    /// Whether a marker makes every access fail.
+    pub guard: bool,
 }
 
 impl Page {
+    /// A page that nobody has touched.
+    pub fn new(flags: VmFlags, shown: Shown) -> Self {
+        Self {
+            flags,
+            shown,
+            own: None,
+            guard: false,
+        }
+    }
+
+    /// Returns the page that follows `pages` further on if the mapping goes on so far.
+    pub fn further(&self, pages: u64) -> Self {
+        Self::new(self.flags, self.shown.further(pages))
+    }
+
+    /// Whether what is written to it is the program's own.
+    pub fn is_private(&self) -> bool {
+        !self.flags.contains(VmFlags::SHARED)
+    }
+
     /// Returns what a program reads; `None` beyond the object's end.
     pub fn contents(&self) -> Option<Cells> {
         match (&self.own, &self.shown) {
@@ -87,6 +129,8 @@ pub struct Space {
     pub brk_start: u64,
     /// Its end, in bytes.
     pub brk: u64,
+    /// How mappings made from now on are locked.
+    pub future: VmFlags,
 }
 
 /// What an access leads to.
@@ -129,6 +173,7 @@ impl Space {
         };
         match found.contents() {
             _ if !allowed => Reach::NotAllowed,
+            _ if found.guard => Reach::NotMapped,
             None => Reach::BeyondEnd,
             Some(_) if access == Access::Fetch && !found.flags.contains(VmFlags::EXEC) => {
                 Reach::NotAllowed
@@ -142,7 +187,7 @@ impl Space {
         let Some((&above, first)) = self.pages.range(page..).next() else {
             return false;
         };
-        let flags = first.flags;
+        let (flags, first_shown) = (first.flags, first.shown.clone());
         let below = self.pages.range(..page).next_back();
         let crowded = below.is_some_and(|(number, below)| {
             below.flags.is_accessible()
@@ -158,15 +203,8 @@ impl Space {
             return false;
         }
         for number in page..above {
-            let shown = Shown::Zeros(number);
-            self.pages.insert(
-                number,
-                Page {
-                    flags,
-                    shown,
-                    own: None,
-                },
-            );
+            let shown = first_shown.nearer(above - number);
+            self.pages.insert(number, Page::new(flags, shown));
         }
         true
     }
@@ -180,8 +218,23 @@ impl Space {
         page.write(cell, value);
     }
 
+    /// Returns the first page of the mapping that `page` lies in.
+    pub fn run_start(&self, page: u64) -> u64 {
+        let mut start = page;
+        while let (Some(here), Some(below)) = (
+            self.pages.get(&start),
+            start
+                .checked_sub(1)
+                .and_then(|below| self.pages.get(&below)),
+        ) && joins(below, here)
+        {
+            start -= 1;
+        }
+        start
+    }
+
     /// Returns the page after the last of the mapping that `start` lies in.
-    fn run_end(&self, start: u64) -> u64 {
+    pub fn run_end(&self, start: u64) -> u64 {
         let mut end = start;
         while let (Some(here), Some(next)) = (self.pages.get(&end), self.pages.get(&(end + 1)))
             && joins(here, next)

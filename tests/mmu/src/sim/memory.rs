@@ -14,7 +14,7 @@ use super::cpu::{self, CPUS};
 use crate::mm::frame::{self, FrameInfo, Owner};
 use crate::mm::layout::{FRAME_TABLE, KERNEL_SLOT, PHYSMAP};
 use crate::mm::physmap::{self, TABLE_ENTRIES};
-use crate::mm::{self, mm_struct};
+use crate::mm::{self, mm_struct, reclaim};
 
 /// Frame 0 is nobody's, as on a real machine: lists of frames end with 0.
 const ROOT: Frame = Frame::new(1);
@@ -40,6 +40,7 @@ pub fn boot(frames: u64) {
     (0..CPUS).for_each(|number| cpu::with(number, |cpu| cpu.root = ROOT));
     frame::release(FrameRange::new(tables.end, Frame::new(frames)));
     mm::init_zero_frame().expect("a machine that just started has free frames");
+    reclaim::register(crate::file::shrink);
 }
 
 /// Maps `len` zeroed bytes at `at`.

@@ -31,6 +31,16 @@ pub enum During {
     Fault,
     /// Throwing contents away.
     Discard,
+    /// Letting contents go until they are written again.
+    Free,
+    /// Putting guard markers in.
+    Guard,
+    /// Making a file shorter, or a hole in it.
+    Truncate,
+    /// Looking for memory.
+    Reclaim,
+    /// Taking the memory of a program that has to end.
+    Reap,
     /// Moving a mapping.
     Remap,
     /// Going from one address space to another.

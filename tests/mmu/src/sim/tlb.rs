@@ -47,9 +47,10 @@ impl Entry {
         }
     }
 
-    /// Says whether nothing is allowed here that `now` forbids.
+    /// Says whether nothing is allowed here that `now` forbids, and no dirty bit would be forgotten.
     pub fn is_within(&self, now: &Self) -> bool {
         self.frame == now.frame
+            && (!self.dirty || now.dirty)
             && (!self.write || now.write)
             && (!self.user || now.user)
             && (!self.fetch || now.fetch)
