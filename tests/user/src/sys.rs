@@ -62,6 +62,7 @@ const NAMES: &[(i32, &str)] = &[
 /// Makes system call `number` and returns what the kernel left in `rax`.
 ///
 /// It promises nothing about the caller's memory: the kernel may write wherever the arguments say.
+#[inline(always)]
 #[must_use]
 pub fn raw(number: i64, args: [u64; 6]) -> i64 {
     let result;
@@ -272,4 +273,31 @@ pub fn vfork_store(addr: u64, value: u8, ms: u64) -> Result<i32> {
     } else {
         Ok(result as i32)
     }
+}
+
+/// Makes a `vfork` child that executes `path`, or exits with 127; gives its pid.
+///
+/// `argv` and `env` are the addresses of lists as `execve` takes them. The child runs on the parent's stack, so it does
+/// all of this in registers.
+pub fn vfork_exec(path: &std::ffi::CStr, argv: u64, env: u64) -> Result {
+    let result: i64;
+    // SAFETY: the child writes to no memory, and its parent sleeps until it has another program or has gone.
+    unsafe {
+        asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "mov rdi, r8", "mov rsi, r9", "mov rdx, r10", "mov eax, {execve}", "syscall",
+            "mov edi, 127", "mov eax, {exit}", "syscall",
+            "2:",
+            execve = const libc::SYS_execve, exit = const libc::SYS_exit_group,
+            inlateout("rax") libc::SYS_vfork => result,
+            in("r8") path.as_ptr(), in("r9") argv, in("r10") env,
+            lateout("rdi") _, lateout("rsi") _, lateout("rdx") _, lateout("rcx") _, lateout("r11") _,
+        );
+    }
+    if result < 0 {
+        return Err(Errno(-(result as i32)));
+    }
+    Ok(result as u64)
 }
