@@ -3,11 +3,12 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use bootinfo::CommandLine;
 use bootinfo::cpio::Archive;
+use bootinfo::{CommandLine, LargePages};
 use log::{LevelFilter, info, warn};
 
 use crate::arch::fwcfg;
+use crate::mm::large::Mode;
 
 /// fw_cfg's name of the command line.
 const FILE: &str = "opt/lodger/cmdline";
@@ -34,6 +35,15 @@ pub fn read(initramfs: &[u8]) -> CommandLine {
         warn!(target: "boot", "command line: there is no trace={area:.40}; there are switch, fault, syscall");
     }
     line
+}
+
+/// Who gets large pages: as on the systems that Lodger is compared with, those that ask.
+pub fn large_pages(line: &CommandLine) -> Mode {
+    match line.large_pages {
+        Some(LargePages::Always) => Mode::Always,
+        Some(LargePages::Never) => Mode::Never,
+        Some(LargePages::Advised) | None => Mode::Advised,
+    }
 }
 
 fn level_filter(level: u8) -> LevelFilter {

@@ -8,9 +8,9 @@ use log::{info, warn};
 
 use crate::arch::{apic, cpu, gdt, idt, pic, rtc, serial, timer};
 use crate::mm::frame::{self, Owner};
+use crate::mm::kernel_map::{kernel_data, kernel_device, map_kernel};
 use crate::mm::kstack::Kstack;
 use crate::mm::layout::{CPU_ENTRY, CPU_ENTRY_STRIDE, MMIO};
-use crate::mm::pgtable::{kernel_data, kernel_device, map_kernel};
 use crate::percpu;
 use crate::sched::kthread;
 use crate::task::TaskRef;

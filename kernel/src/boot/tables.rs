@@ -19,9 +19,9 @@ use pte::{Pte, PteFlags};
 use super::handover::{self, Handover};
 use crate::arch::switch;
 use crate::mm::frame::FrameInfo;
+use crate::mm::kernel_map::kernel_data;
 use crate::mm::layout::{FRAME_TABLE, KERNEL_SLOT, KSTACK_PAGES, PHYSMAP, kstack_base};
 use crate::mm::mm_struct;
-use crate::mm::pgtable::kernel_data;
 use crate::mm::physmap::{self, TABLE_ENTRIES};
 
 unsafe extern "C" {

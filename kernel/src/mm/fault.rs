@@ -25,7 +25,7 @@ use super::counters::{
 use super::frame::{self, Owner};
 use super::mm_struct::AddressSpace;
 use super::pgtable::Slot;
-use super::{Mm, OutOfMemory, fault_around, physmap, tlb, zero_frame};
+use super::{Mm, OutOfMemory, fault_around, large, physmap, tlb, zero_frame};
 
 /// An access to a user address that the MMU refused.
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +116,9 @@ pub(super) fn populate(
     page: Page,
     access: Access,
 ) -> Result<(), FaultError> {
+    if access == Access::Write && large::is_wanted(vma, page) && large::map(mm, vma, page) {
+        return Ok(());
+    }
     loop {
         let (seen, action) = look(mm, vma, page, access);
         if action == FaultAction::Refuse {
@@ -150,7 +153,7 @@ fn kind(action: FaultAction) -> &'static Counter {
 
 /// Reads the PTE under its lock and decides; a frame that is to be copied is kept by a reference.
 fn look(mm: &Mm, vma: &UserVma, page: Page, access: Access) -> (Pte, FaultAction) {
-    let tables = mm.tables.lock();
+    let mut tables = mm.tables.lock();
     let seen = tables.find(page).map_or(Pte::EMPTY, Slot::load);
     let action = fault::decide(vma.flags, backed(&vma.backing), mapped(seen), access);
     if action == FaultAction::Copy {

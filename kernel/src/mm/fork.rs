@@ -63,7 +63,7 @@ impl Mm {
         let only_guards = vma.flags.contains(VmFlags::SHARED);
         let mut page = vma.range.start;
         loop {
-            let tables = self.tables.lock();
+            let mut tables = self.tables.lock();
             let Some(table) = tables.next_table(&mut page, vma.range.end) else {
                 return Ok(());
             };

@@ -156,6 +156,18 @@ pub fn alloc_order(owner: Owner, order: usize) -> Option<Frame> {
     Some(first)
 }
 
+/// Takes a block of `2^order` frames that are freed one by one, each by its own references.
+pub fn alloc_singles(owner: Owner, order: usize) -> Option<Frame> {
+    let first = alloc_order(owner, order)?;
+    BUDDY
+        .lock()
+        .shatter(&mut Table, first.number() as u32, order);
+    for number in first.number()..first.number() + (1 << order) {
+        info(Frame::new(number)).refs.store(1, Relaxed);
+    }
+    Some(first)
+}
+
 /// Returns whether the heap could take `frames` more without touching what is kept back for it.
 ///
 /// To be asked before a program makes the kernel allocate where a failure cannot be undone.

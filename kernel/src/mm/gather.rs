@@ -10,16 +10,21 @@ use arrayvec::ArrayVec;
 use core::sync::atomic::Ordering::Relaxed;
 use pte::Pte;
 
-use super::{Mm, frame, physmap, tlb};
+use super::{Mm, frame, large, physmap, tlb};
 
 /// Pages that one gather takes before it asks to be finished.
 const BATCH: usize = 128;
+
+/// Large pages likewise.
+const LARGE_BATCH: usize = 8;
 
 /// Unhooked frames that must not be free before the flush.
 #[must_use = "unhooked frames are freed only by `finish`, after the flush"]
 pub struct Gather<'mm> {
     mm: &'mm Mm,
     pages: ArrayVec<Frame, BATCH>,
+    /// First frames of large pages.
+    large: ArrayVec<Frame, LARGE_BATCH>,
     /// First of the list of tables; each names the next by physical address, 0 ends. Until the flush a
     /// CPU may walk into a table and set accessed bits: an address looks absent to it (bit 0).
     tables: u64,
@@ -32,6 +37,7 @@ impl<'mm> Gather<'mm> {
         Self {
             mm,
             pages: ArrayVec::new(),
+            large: ArrayVec::new(),
             tables: 0,
             range: None,
         }
@@ -70,6 +76,16 @@ impl<'mm> Gather<'mm> {
         }
     }
 
+    /// Takes over a large page at `page` and the table that was set aside for it.
+    pub fn large(&mut self, page: Page, old: Pte, spare: Frame) {
+        self.touch_range(PageRange::new(
+            page,
+            Page::new(page.number() + large::PAGES),
+        ));
+        self.large.push(old.frame());
+        self.table(spare);
+    }
+
     /// Takes over an unhooked page table.
     pub fn table(&mut self, table: Frame) {
         physmap::table(table)[0].store(self.tables, Relaxed);
@@ -78,7 +94,7 @@ impl<'mm> Gather<'mm> {
 
     /// Whether the next page would not fit.
     pub fn is_full(&self) -> bool {
-        self.pages.is_full()
+        self.pages.is_full() || self.large.is_full()
     }
 
     /// Flushes what was touched, then lets the frames go. No page-table lock is held.
@@ -86,6 +102,9 @@ impl<'mm> Gather<'mm> {
         tlb::flush(self.mm, self.range, self.tables != 0);
         for frame in self.pages.drain(..) {
             frame::put(frame);
+        }
+        for first in self.large.drain(..) {
+            large::each(first, frame::put);
         }
         while self.tables != 0 {
             let table = Frame::containing(PhysAddr::new(self.tables));

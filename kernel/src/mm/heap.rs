@@ -21,8 +21,8 @@ use addr::{Frame, PAGE_SIZE, Page, PhysAddr, VirtAddr};
 
 use super::frame::{self, FrameInfo, Owner};
 use super::inject;
+use super::kernel_map::{kernel_data, map_kernel};
 use super::layout::{HEAP, HEAP_MAX, PHYSMAP};
-use super::pgtable::{kernel_data, map_kernel};
 use super::physmap;
 use crate::locks::{SpinLock, rank};
 

@@ -11,8 +11,8 @@ use arrayvec::ArrayVec;
 use super::OutOfMemory;
 use super::counters::KSTACKS_ALIVE;
 use super::frame::{self, Owner};
+use super::kernel_map::{kernel_data, map_kernel, unmap_kernel};
 use super::layout::{KSTACK_PAGES, KSTACK_SLOTS, kstack_base};
-use super::pgtable::{kernel_data, map_kernel, unmap_kernel};
 use crate::arch::mmu;
 use crate::locks::{SpinLock, rank};
 

@@ -4,7 +4,7 @@ use addr::{Page, PageRange};
 use vma::Vma;
 
 use super::backing::MapBacking;
-use super::pgtable::{Slot, Tables};
+use super::pgtable::Tables;
 use super::{Mm, frame};
 
 /// Something in the range is not mapped.
@@ -28,8 +28,8 @@ impl Mm {
 }
 
 fn is_mapped(tables: &Tables, page: Page) -> bool {
-    let pte = tables.find(page).map(Slot::load);
-    pte.is_some_and(|pte| !pte.is_none() && !pte.is_guard())
+    let pte = tables.pte(page);
+    !pte.is_none() && !pte.is_guard()
 }
 
 /// A page that is not mapped counts if its file has it.

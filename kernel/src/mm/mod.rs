@@ -6,7 +6,7 @@
 //! Read in this order:
 //! 1. [`layout`]: the map of the kernel half. [`physmap`]: how a frame is touched.
 //! 2. [`frame`]: the frame table and allocator. [`heap`], [`kstack`]: the kernel's own memory.
-//! 3. [`pgtable`] over `table`: four levels of tables. [`tlb`], [`gather`]: what must happen before a frame is
+//! 3. [`pgtable`] over `table`: four levels of tables; [`kernel_map`]: the kernel half; [`large`]: pages of 2 MiB. [`tlb`], [`gather`]: what must happen before a frame is
 //!    free again. [`switch`]: which tables a CPU stands on.
 //! 4. [`mm_struct`]: the address space and its two counts. [`rss`]: its pages, counted. [`backing`]: what a VMA shows.
 //!    [`place`] and [`commit`]: where something may go, and how much may be promised. [`mmap`], [`brk`],
@@ -34,7 +34,9 @@ mod guard;
 #[cfg(target_os = "none")]
 pub mod heap;
 pub mod inject;
+pub mod kernel_map;
 pub mod kstack;
+pub mod large;
 pub mod layout;
 pub mod madvise;
 pub mod maps;

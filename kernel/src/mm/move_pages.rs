@@ -41,7 +41,7 @@ pub(super) fn move_pages(mm: &Mm, from: PageRange, to: Page) -> Result<(), OutOf
 fn move_batch(mm: &Mm, rest: PageRange, base: Page, to: Page) -> Result<Page, OutOfMemory> {
     let target = |page: Page| Page::new(page.number() - base.number() + to.number());
     let mut tables = mm.tables.lock();
-    let (pages, next) = occupied(&tables, rest);
+    let (pages, next) = occupied(&mut tables, rest);
     for page in &pages {
         tables.find_or_create(target(*page))?;
     }
@@ -54,7 +54,7 @@ fn move_batch(mm: &Mm, rest: PageRange, base: Page, to: Page) -> Result<Page, Ou
     }
     drop(tables);
     gather.finish();
-    let tables = mm.tables.lock();
+    let mut tables = mm.tables.lock();
     for (page, pte) in moving {
         let slot = tables
             .find(target(page))
@@ -65,7 +65,7 @@ fn move_batch(mm: &Mm, rest: PageRange, base: Page, to: Page) -> Result<Page, Ou
 }
 
 /// The first pages of `range` that hold something, and where the search ended.
-fn occupied(tables: &Tables, range: PageRange) -> (ArrayVec<Page, BATCH>, Page) {
+fn occupied(tables: &mut Tables, range: PageRange) -> (ArrayVec<Page, BATCH>, Page) {
     let mut pages = ArrayVec::new();
     let next = tables.visit(range, |page, _| {
         pages.push(page);

@@ -2,7 +2,7 @@
 //!
 //! A [`Slot`] is one entry of a last-level table. User tables belong to one mm and change only
 //! under its page-table lock (rank 40); the walkers take that lock's guard as a proof. Kernel
-//! tables hang below the 256 upper PML4 entries, which boot fills once and nobody ever changes.
+//! tables are [`super::kernel_map`]'s.
 //!
 //! Each user table knows how many of its entries are in use, and roughly which ([`super::table`]):
 //! walks skip what is empty, and a table whose last entry is cleared is unhooked at once and freed
@@ -14,21 +14,20 @@ use addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
 use pte::{Pte, PteFlags};
 
 use super::frame::{self, Owner};
+use super::large::Spare;
 use super::layout::KERNEL_SLOT;
 use super::physmap::{self, TABLE_ENTRIES};
 use super::table::UserTable;
 use super::{OutOfMemory, gather::Gather, init_mm_root};
-use crate::locks::{SpinLock, rank};
 
 /// What an mm's page-table lock guards: the lower half of its tables, and their number.
 pub struct Tables {
     root: Frame,
     /// Tables below the root, for accounting and the check at the end (MM-5).
     pub tables: u64,
+    /// Tables set aside for the day a large page is split.
+    pub(super) spare: Spare,
 }
-
-/// Serialises changes to the kernel half below the PML4.
-static KERNEL_TABLES: SpinLock<(), { rank::KERNEL_TABLES }> = SpinLock::new(());
 
 /// One last-level entry, and the table it lies in.
 #[derive(Clone, Copy)]
@@ -118,7 +117,11 @@ const fn span(level: u8) -> u64 {
 impl Tables {
     /// Describes the empty lower half below `root`.
     pub fn new(root: Frame) -> Self {
-        Self { root, tables: 0 }
+        Self {
+            root,
+            tables: 0,
+            spare: Spare::new(),
+        }
     }
 
     fn root(&self) -> UserTable {
@@ -126,16 +129,35 @@ impl Tables {
     }
 
     /// Finds the slot of `page`, if its last-level table exists.
-    pub fn find(&self, page: Page) -> Option<Slot> {
-        let mut table = self.root;
+    pub fn find(&mut self, page: Page) -> Option<Slot> {
+        let mut table = self.root();
         for level in [4, 3, 2] {
-            let entry = Pte::from_raw(physmap::table(table)[index(page, level)].load(Acquire));
+            let entry = table.load(index(page, level));
             if !entry.is_present() {
                 return None;
             }
-            table = entry.frame();
+            table = match entry.is_huge() {
+                true => self.split(table, page),
+                false => UserTable::new(entry.frame()),
+            };
         }
-        Some(slot_in(UserTable::new(table), page))
+        Some(slot_in(table, page))
+    }
+
+    /// Reads the entry of `page`, as it would be if no page were large; changes nothing.
+    pub fn pte(&self, page: Page) -> Pte {
+        let mut table = self.root();
+        for level in [4, 3, 2] {
+            let entry = table.load(index(page, level));
+            if entry.is_huge() {
+                return entry.small(index(page, 1) as u64);
+            }
+            if !entry.is_present() {
+                return Pte::EMPTY;
+            }
+            table = UserTable::new(entry.frame());
+        }
+        table.load(index(page, 1))
     }
 
     /// Finds the slot of `page`, creating the tables on the way (HF-21).
@@ -145,30 +167,43 @@ impl Tables {
 
     /// Finds the last-level table of `page`, creating what is missing on the way.
     pub(super) fn last_table(&mut self, page: Page) -> Result<UserTable, OutOfMemory> {
-        let mut table = self.root;
-        for level in [4, 3, 2] {
-            let entry = Pte::from_raw(physmap::table(table)[index(page, level)].load(Acquire));
-            table = match entry.is_present() {
-                true => entry.frame(),
-                false => self.add_table(UserTable::new(table), index(page, level))?,
-            };
-        }
-        Ok(UserTable::new(table))
+        let mut table = self.middle_table(page)?;
+        let entry = table.load(index(page, 2));
+        table = match () {
+            () if entry.is_huge() => self.split(table, page),
+            () if entry.is_present() => UserTable::new(entry.frame()),
+            () => self.add_table(table, index(page, 2))?,
+        };
+        Ok(table)
     }
 
-    fn add_table(&mut self, parent: UserTable, index: usize) -> Result<Frame, OutOfMemory> {
+    /// Finds the table of level 2 above `page`, creating what is missing on the way.
+    pub(super) fn middle_table(&mut self, page: Page) -> Result<UserTable, OutOfMemory> {
+        let mut table = self.root();
+        for level in [4, 3] {
+            let entry = table.load(index(page, level));
+            table = match entry.is_present() {
+                true => UserTable::new(entry.frame()),
+                false => self.add_table(table, index(page, level))?,
+            };
+        }
+        Ok(table)
+    }
+
+    fn add_table(&mut self, parent: UserTable, index: usize) -> Result<UserTable, OutOfMemory> {
         let new = frame::alloc_zeroed(Owner::PageTable).ok_or(OutOfMemory)?;
-        UserTable::init(new);
+        let table = UserTable::init(new);
         parent.entry(index).store(Pte::table(new).raw(), Release);
         parent.filled(index);
         self.tables += 1;
-        Ok(new)
+        Ok(table)
     }
 
     /// Calls `each` for every non-empty entry in `range`, lowest first, skipping absent tables.
     ///
-    /// `each` returns whether to go on. Returns the page after the last one visited.
-    pub fn visit(&self, range: PageRange, mut each: impl FnMut(Page, Slot) -> bool) -> Page {
+    /// `each` returns whether to go on. Returns the page after the last one visited. Large pages are
+    /// split on the way.
+    pub fn visit(&mut self, range: PageRange, mut each: impl FnMut(Page, Slot) -> bool) -> Page {
         let mut page = range.start;
         while page < range.end {
             let Some(table) = self.next_table(&mut page, range.end) else {
@@ -192,26 +227,37 @@ impl Tables {
         range.end
     }
 
-    /// Moves `page` up to the next page below `end` whose last-level table exists.
-    pub(super) fn next_table(&self, page: &mut Page, end: Page) -> Option<UserTable> {
+    /// Moves `page` up to the next page below `end` whose last-level table exists; a large page on the
+    /// way is split.
+    pub(super) fn next_table(&mut self, page: &mut Page, end: Page) -> Option<UserTable> {
+        match self.next_block(page, end)? {
+            Block::Table(table) => Some(table),
+            Block::Large(parent) => Some(self.split(parent, *page)),
+        }
+    }
+
+    /// Moves `page` up to the next page below `end` that has an entry of level 2, and says which kind.
+    pub(super) fn next_block(&self, page: &mut Page, end: Page) -> Option<Block> {
         'restart: while *page < end {
             let mut table = self.root();
             for level in [4, 3, 2] {
                 let here = index(*page, level);
-                let entry = table.load(here);
-                if entry.is_present() {
-                    table = UserTable::new(entry.frame());
-                    continue;
+                let mut entry = table.load(here);
+                if !entry.is_present() {
+                    let Some(used) = table.next_used(here) else {
+                        *page = next_boundary(*page, level + 1);
+                        continue 'restart;
+                    };
+                    let skipped = (used - here) as u64 * span(level);
+                    *page = Page::new(page.number() / span(level) * span(level) + skipped);
+                    entry = table.load(used);
                 }
-                let Some(used) = table.next_used(here) else {
-                    *page = next_boundary(*page, level + 1);
-                    continue 'restart;
-                };
-                let skipped = (used - here) as u64 * span(level);
-                *page = Page::new(page.number() / span(level) * span(level) + skipped);
-                table = UserTable::new(table.load(used).frame());
+                if entry.is_huge() {
+                    return (*page < end).then_some(Block::Large(table));
+                }
+                table = UserTable::new(entry.frame());
             }
-            return (*page < end).then_some(table);
+            return (*page < end).then_some(Block::Table(table));
         }
         None
     }
@@ -220,15 +266,24 @@ impl Tables {
     ///
     /// They go into `gather`, to be freed after the flush.
     pub fn prune(&mut self, page: Page, gather: &mut Gather) {
+        self.prune_from(1, page, gather);
+    }
+
+    /// As [`Self::prune`] where a large page was: its table is of level 2.
+    pub(super) fn prune_above(&mut self, page: Page, gather: &mut Gather) {
+        self.prune_from(2, page, gather);
+    }
+
+    fn prune_from(&mut self, lowest: u8, page: Page, gather: &mut Gather) {
         let mut path = [self.root(); 4];
-        for level in [4_u8, 3, 2] {
+        for level in (lowest + 1..=4).rev() {
             let entry = path[usize::from(level) - 1].load(index(page, level));
-            if !entry.is_present() {
+            if !entry.is_present() || entry.is_huge() {
                 return;
             }
             path[usize::from(level) - 2] = UserTable::new(entry.frame());
         }
-        for level in 1..=3 {
+        for level in usize::from(lowest)..=3 {
             if !path[level - 1].is_empty() {
                 return;
             }
@@ -271,6 +326,14 @@ impl Tables {
         self.tables -= 1;
         gather.table(table.frame());
     }
+}
+
+/// What an entry of level 2 is.
+pub(super) enum Block {
+    /// It links this table.
+    Table(UserTable),
+    /// It is a large page, in this table of level 2.
+    Large(UserTable),
 }
 
 /// The entries of one last-level table that a range of pages reaches.
@@ -320,65 +383,6 @@ fn slot_in(table: UserTable, page: Page) -> Slot {
         table,
         index: index(page, 1),
     }
-}
-
-/// Maps one page of the kernel half to `frame`; the page was not mapped before.
-pub fn map_kernel(page: Page, frame: Frame, flags: PteFlags) -> Result<(), OutOfMemory> {
-    let _guard = KERNEL_TABLES.lock();
-    let mut table = init_mm_root();
-    for level in [4, 3, 2] {
-        table = descend_kernel(table, page, level)?;
-    }
-    let old = physmap::table(table)[index(page, 1)].swap(Pte::new(frame, flags).raw(), AcqRel);
-    assert!(old == 0, "a kernel page is mapped once: {page:?}");
-    Ok(())
-}
-
-fn descend_kernel(table: Frame, page: Page, level: u8) -> Result<Frame, OutOfMemory> {
-    let entry = &physmap::table(table)[index(page, level)];
-    let found = Pte::from_raw(entry.load(Acquire));
-    if found.is_present() {
-        assert!(
-            !found.is_huge(),
-            "small kernel mappings do not overlap the direct map"
-        );
-        return Ok(found.frame());
-    }
-    assert!(level < 4, "all upper PML4 slots are filled at boot (KH-2)");
-    let new = frame::alloc_zeroed(Owner::PageTable).ok_or(OutOfMemory)?;
-    entry.store(Pte::kernel_table(new).raw(), Release);
-    Ok(new)
-}
-
-/// Unmaps one page of the kernel half and returns its frame; the caller flushes before freeing it.
-#[must_use = "the frame may be freed only after the flush"]
-pub fn unmap_kernel(page: Page) -> Frame {
-    let _guard = KERNEL_TABLES.lock();
-    let mut table = init_mm_root();
-    for level in [4, 3, 2] {
-        table = Pte::from_raw(physmap::table(table)[index(page, level)].load(Acquire)).frame();
-    }
-    let old = Pte::from_raw(physmap::table(table)[index(page, 1)].swap(0, AcqRel));
-    assert!(
-        old.is_present(),
-        "only a mapped kernel page is unmapped: {page:?}"
-    );
-    old.frame()
-}
-
-/// Flags of kernel data: writable, never executable, global (KH-3).
-pub fn kernel_data() -> PteFlags {
-    PteFlags::PRESENT
-        | PteFlags::WRITE
-        | PteFlags::GLOBAL
-        | PteFlags::NX
-        | PteFlags::ACCESSED
-        | PteFlags::DIRTY
-}
-
-/// Flags of device registers: as data, and uncached.
-pub fn kernel_device() -> PteFlags {
-    kernel_data() | PteFlags::PCD | PteFlags::PWT
 }
 
 const _: () = assert!(PAGE_SIZE as usize == TABLE_ENTRIES * size_of::<u64>());

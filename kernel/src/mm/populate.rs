@@ -8,7 +8,6 @@ use vma::{VmFlags, Vma};
 use super::Mm;
 use super::backing::MapBacking;
 use super::fault::{self as fault_in, FaultError};
-use super::pgtable::Slot;
 use crate::locks::must_end;
 
 /// Pages brought in between two turns of taking mmap_lock.
@@ -85,8 +84,7 @@ impl Mm {
         page: Page,
         access: Access,
     ) -> Result<(), PopulateError> {
-        let slot = self.tables.lock().find(page).map(Slot::load);
-        if slot.is_some_and(|pte| pte.permits(access, true)) {
+        if self.tables.lock().pte(page).permits(access, true) {
             return Ok(());
         }
         fault_in::populate(self, vma, page, access).map_err(|error| match error {

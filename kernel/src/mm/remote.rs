@@ -4,10 +4,9 @@
 //! ordinary fault path; the bytes move under the page-table lock, which keeps the frame in place.
 
 use addr::{Frame, PAGE_SIZE, VirtAddr};
-use pte::{Access, Pte};
+use pte::Access;
 
 use super::fault::{self, Fault};
-use super::pgtable::Slot;
 use super::{Mm, physmap};
 
 /// The address is not mapped with the rights the access needs.
@@ -86,7 +85,7 @@ impl Mm {
     ) -> Result<(), RemoteFault> {
         loop {
             let tables = self.tables.lock();
-            let pte = tables.find(addr.page()).map_or(Pte::EMPTY, Slot::load);
+            let pte = tables.pte(addr.page());
             if pte.permits(access, true) {
                 each(pte.frame());
                 return Ok(());

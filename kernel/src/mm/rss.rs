@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use pte::Pte;
 
 use super::frame::{self, Owner};
+use super::large;
 
 /// What a page counts as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +48,13 @@ pub fn kind(pte: Pte) -> Option<Kind> {
 pub struct Gone([i64; 3]);
 
 impl Gone {
+    /// A large page.
+    pub fn large() -> Self {
+        let mut gone = Self::default();
+        gone.0[Kind::Anon as usize] = large::PAGES as i64;
+        gone
+    }
+
     /// Counts the page that `pte` mapped; its frame is not free yet.
     #[inline]
     pub fn count(&mut self, pte: Pte) {

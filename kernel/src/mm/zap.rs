@@ -6,11 +6,11 @@
 use addr::{Page, PageRange};
 use pte::Pte;
 
-use super::Mm;
 use super::gather::Gather;
-use super::pgtable::Part;
+use super::pgtable::{Block, Part};
 use super::rmap::Scope;
 use super::rss::Gone;
+use super::{Mm, large};
 
 /// Removes the pages of `range` and leaves what is no page, the guard markers, in place.
 pub(super) fn discard_pages(mm: &Mm, range: PageRange) {
@@ -49,8 +49,21 @@ fn zap_batch(
 ) -> Page {
     let mut tables = mm.tables.lock();
     let mut page = range.start;
-    let Some(table) = tables.next_table(&mut page, range.end) else {
-        return range.end;
+    let table = match tables.next_block(&mut page, range.end) {
+        None => return range.end,
+        Some(Block::Table(table)) => table,
+        Some(Block::Large(parent)) => {
+            let end = Page::new(page.number() + large::PAGES);
+            let is_whole = page.number().is_multiple_of(large::PAGES) && end <= range.end;
+            if is_whole && chosen(tables.pte(page)) {
+                let (old, spare) = tables.take_large(parent, page);
+                gather.large(page, old, spare);
+                mm.rss.take_back(Gone::large());
+                tables.prune_above(page, gather);
+                return end;
+            }
+            tables.split(parent, page)
+        }
     };
     let part = Part::new(page, range.end);
     let (mut next, mut cleared, mut gone) = (part.end(), 0, Gone::default());

@@ -90,6 +90,10 @@ counters! {
     FAULT_ZERO_PAGE = "fault_zero_page";
     /// Writes that replaced the zero page.
     FAULT_ZERO_UPGRADE = "fault_zero_upgrade";
+    /// Large pages mapped.
+    LARGE_MAPPED = "large_mapped";
+    /// Large pages split into small ones.
+    LARGE_SPLIT = "large_split";
     /// File pages mapped.
     FAULT_FILE = "fault_file";
     /// File pages mapped beside the one that was asked for.

@@ -61,6 +61,20 @@ impl Buddy {
         self.merge(nodes, frame, order);
     }
 
+    /// Makes an allocated block as many single frames, which are then freed one by one.
+    ///
+    /// # Panics
+    /// When the block is not allocated in this order.
+    pub fn shatter(&mut self, nodes: &mut impl Nodes, frame: u32, order: usize) {
+        assert!(
+            nodes.exists(frame) && nodes.node(frame).is_allocated(order),
+            "only an allocated block is made single frames: frame {frame:#x} order {order}"
+        );
+        for single in frame..frame + frames(order) {
+            nodes.set_node(single, Node::allocated(0));
+        }
+    }
+
     /// Returns how many frames are free.
     pub fn free_frames(&self) -> u64 {
         self.lists.free_frames()

@@ -161,6 +161,22 @@ impl Pte {
         !self.has(PteFlags::NX)
     }
 
+    /// Returns the entry of level 2 that maps a large page with the rights of this leaf.
+    #[must_use]
+    pub const fn large(self) -> Self {
+        self.with(PteFlags::HUGE)
+    }
+
+    /// Returns the leaf that maps small page `number` (0 to 511) of this large page.
+    ///
+    /// # Panics
+    /// In debug builds, if there is no such page or the entry maps no large page.
+    #[must_use]
+    pub const fn small(self, number: u64) -> Self {
+        debug_assert!(number < 512 && self.is_huge());
+        Self(self.without(PteFlags::HUGE).0 + (number << PAGE_SHIFT))
+    }
+
     /// Forbids writes.
     #[must_use]
     pub const fn wrprotect(self) -> Self {

@@ -268,3 +268,17 @@ proptest! {
         prop_assert_eq!(after.raw() & !touched, raw & !touched);
     }
 }
+
+#[test]
+fn a_large_page_consists_of_small_ones_with_the_same_rights() {
+    let flags =
+        PteFlags::PRESENT | PteFlags::WRITE | PteFlags::USER | PteFlags::ANON | PteFlags::NX;
+    let leaf = Pte::new(Frame::new(0x1200), flags);
+    let large = leaf.large();
+    assert!(large.is_huge());
+    for number in 0..512 {
+        let small = large.small(number);
+        assert_eq!(small.frame(), Frame::new(0x1200 + number));
+        assert_eq!(small.flags(), flags);
+    }
+}

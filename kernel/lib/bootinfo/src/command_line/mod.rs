@@ -25,6 +25,7 @@ pub const KEYS: &[&str] = &[
     "loglevel",
     "norandmaps",
     "test",
+    "thp",
     "timeout",
     "trace",
 ];
@@ -48,10 +49,23 @@ pub struct CommandLine {
     pub fail_alloc: Option<FailAlloc>,
     /// `norandmaps`: programs find the same addresses at every start.
     pub same_addresses: bool,
+    /// `thp=always|madvise|never`: which mappings get large pages.
+    pub large_pages: Option<LargePages>,
     /// `timeout=SECONDS`: how long the machine may run.
     pub timeout: Option<u64>,
     settings: Vec<Setting>,
     problems: Vec<Problem>,
+}
+
+/// Which mappings get large pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LargePages {
+    /// All anonymous ones that did not decline.
+    Always,
+    /// Those that asked for them.
+    Advised,
+    /// None.
+    Never,
 }
 
 /// An allocation that fails on purpose.
@@ -163,6 +177,7 @@ impl CommandLine {
         self.fail_alloc = self.value("failalloc", fail_alloc);
         self.timeout = self.value("timeout", |value| value.parse().ok());
         self.same_addresses = self.has("norandmaps");
+        self.large_pages = self.value("thp", large_pages);
         self.eager_tlb = self.value("lazy", is_eager).unwrap_or(false);
         for setting in &self.settings {
             if !KEYS.contains(&setting.key.as_str()) {
@@ -192,6 +207,15 @@ impl Setting {
         };
         let key = key.to_owned();
         Self { key, value }
+    }
+}
+
+fn large_pages(value: &str) -> Option<LargePages> {
+    match value {
+        "always" => Some(LargePages::Always),
+        "madvise" => Some(LargePages::Advised),
+        "never" => Some(LargePages::Never),
+        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The kernel command line.
 
 use bootinfo::CommandLine;
-use bootinfo::command_line::{FailAlloc, MAX_LEN, Problem};
+use bootinfo::command_line::{FailAlloc, LargePages, MAX_LEN, Problem};
 use proptest::prelude::*;
 
 fn parse(text: &str) -> CommandLine {
@@ -110,6 +110,23 @@ fn addresses_are_the_same_only_if_that_is_asked_for() {
     let line = parse("norandmaps init=/sh");
     assert!(line.same_addresses);
     assert_eq!(line.problems(), []);
+}
+
+#[test]
+fn large_pages_are_asked_for_by_the_names_of_their_modes() {
+    assert_eq!(parse("init=/sh").large_pages, None);
+    let modes = [
+        ("always", LargePages::Always),
+        ("madvise", LargePages::Advised),
+        ("never", LargePages::Never),
+    ];
+    for (name, mode) in modes {
+        let line = parse(&format!("thp={name}"));
+        assert_eq!(line.large_pages, Some(mode));
+        assert_eq!(line.problems(), []);
+    }
+    let line = parse("thp=often");
+    assert_eq!((line.large_pages, line.problems().len()), (None, 1));
 }
 
 #[test]

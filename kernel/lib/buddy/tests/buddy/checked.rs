@@ -91,6 +91,17 @@ impl Checked {
         self.check();
     }
 
+    /// Makes the block at this place single frames.
+    pub(crate) fn shatter(&mut self, at: usize) {
+        let (first, order) = self.blocks.remove(at);
+        self.buddy.shatter(&mut self.table, first, order);
+        for frame in first..first + frames(order) {
+            self.blocks.push((frame, 0));
+            self.use_links(frame);
+        }
+        self.check();
+    }
+
     fn check(&self) {
         self.buddy.check(&self.table).unwrap();
         let free = self.free.iter().filter(|free| **free).count() as u64;

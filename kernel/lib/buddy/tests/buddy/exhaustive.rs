@@ -24,6 +24,9 @@ fn visit_all(fresh: Checked) -> usize {
             let mut next = state.clone();
             next.free(at);
             open.push(next);
+            let mut next = state.clone();
+            next.shatter(at);
+            open.push(next);
         }
     }
     seen.len()

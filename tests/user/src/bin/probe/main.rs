@@ -19,6 +19,7 @@ mod files;
 mod forged;
 mod fuzz;
 mod interrupt;
+mod large;
 mod locks;
 mod lodgers;
 mod maps;
@@ -50,6 +51,7 @@ const TOPICS: &[&Topic] = &[
     &remap::TOPIC,
     &advice::TOPIC,
     &locks::TOPIC,
+    &large::TOPIC,
     &files::TOPIC,
     &tmpfs::TOPIC,
     &contents::TOPIC,

@@ -1,0 +1,169 @@
+//! Large pages: one entry of level 2 that maps 2 MiB of anonymous memory.
+//!
+//! The 512 frames behind it are contiguous, and otherwise frames like any other, with a reference
+//! each: splitting puts a table in place of the entry and changes nothing else. Whoever looks at
+//! single pages splits; only making one, unmapping a whole one and reading do not. The table for the
+//! day of splitting is set aside when the page is made, so that splitting never fails.
+
+use core::sync::atomic::{
+    AtomicU8,
+    Ordering::{AcqRel, Relaxed, Release},
+};
+
+use addr::{Frame, Page, PageRange};
+use pte::{Pte, PteFlags};
+use vma::{VmFlags, Vma};
+
+use super::backing::MapBacking;
+use super::counters::{LARGE_MAPPED, LARGE_SPLIT};
+use super::fault::leaf;
+use super::frame::{self, Owner};
+use super::pgtable::{Tables, index};
+use super::physmap;
+use super::rss::Kind;
+use super::table::UserTable;
+use super::{Mm, OutOfMemory};
+use crate::arch::mmu;
+
+/// Small pages of a large one.
+pub const PAGES: u64 = 512;
+/// As an order of the allocator.
+pub(super) const ORDER: usize = 9;
+
+/// Which mappings get large pages (`thp=`).
+#[repr(u8)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// None.
+    Never,
+    /// Those that asked with MADV_HUGEPAGE.
+    Advised,
+    /// All but those that declined with MADV_NOHUGEPAGE.
+    Always,
+}
+
+static MODE: AtomicU8 = AtomicU8::new(Mode::Advised as u8);
+
+/// Chooses which mappings get large pages from now on.
+pub fn set_mode(mode: Mode) {
+    MODE.store(mode as u8, Relaxed);
+}
+
+/// Tables set aside, in a list through their first words.
+pub(super) struct Spare {
+    first: u64,
+    /// How many.
+    pub(super) count: u64,
+}
+
+impl Spare {
+    pub(super) const fn new() -> Self {
+        Self { first: 0, count: 0 }
+    }
+
+    fn push(&mut self, table: Frame) {
+        physmap::table(table)[0].store(self.first, Relaxed);
+        self.first = table.number();
+        self.count += 1;
+    }
+
+    /// Takes one out, all zero again.
+    fn pop(&mut self) -> Frame {
+        assert!(self.count > 0, "every large page has a table set aside");
+        let table = Frame::new(self.first);
+        self.first = physmap::table(table)[0].swap(0, Relaxed);
+        self.count -= 1;
+        table
+    }
+}
+
+/// Returns the pages of the large page that `page` would lie in.
+fn block(page: Page) -> PageRange {
+    let start = page.number() / PAGES * PAGES;
+    PageRange::new(Page::new(start), Page::new(start + PAGES))
+}
+
+/// Whether a first write to `page` of `vma` may bring in a large page.
+#[inline]
+pub(super) fn is_wanted(vma: &Vma<MapBacking>, page: Page) -> bool {
+    let mode = MODE.load(Relaxed);
+    let asked = vma.flags.contains(VmFlags::HUGEPAGE) || mode == Mode::Always as u8;
+    asked
+        && mode != Mode::Never as u8
+        && !vma
+            .flags
+            .intersects(VmFlags::NOHUGEPAGE | VmFlags::SHARED | VmFlags::GROWSDOWN)
+        && matches!(vma.backing, MapBacking::Anon { .. })
+        && vma.range.contains_range(&block(page))
+}
+
+/// Maps a large page of zeros around `page`, if nothing is mapped there and there is memory for it;
+/// returns whether it did.
+pub(super) fn map(mm: &Mm, vma: &Vma<MapBacking>, page: Page) -> bool {
+    let block = block(page);
+    let is_free = |tables: &Tables| {
+        let mut first = block.start;
+        tables.next_block(&mut first, block.end).is_none()
+    };
+    if !is_free(&mm.tables.lock()) {
+        return false;
+    }
+    let Some(frames) = frame::alloc_singles(Owner::Anon, ORDER) else {
+        return false;
+    };
+    let Some(table) = frame::alloc_zeroed(Owner::PageTable) else {
+        each(frames, frame::put);
+        return false;
+    };
+    each(frames, physmap::zero);
+    let mut tables = mm.tables.lock();
+    let middle = match tables.middle_table(page) {
+        Ok(middle) if is_free(&tables) => middle,
+        Ok(_) | Err(OutOfMemory) => {
+            drop(tables);
+            frame::free(table);
+            each(frames, frame::put);
+            return false;
+        }
+    };
+    tables.spare.push(table);
+    let entry = leaf(frames, vma, PteFlags::ANON, true).large();
+    middle.swap(index(page, 2), entry);
+    mm.rss.add(Kind::Anon, PAGES as i64);
+    LARGE_MAPPED.inc();
+    true
+}
+
+/// Calls `each` with every frame of the large page that begins with `first`.
+pub(super) fn each(first: Frame, each: impl FnMut(Frame)) {
+    (0..PAGES)
+        .map(|number| Frame::new(first.number() + number))
+        .for_each(each);
+}
+
+impl Tables {
+    /// Puts a table in place of the large page around `page`, an entry of `parent`.
+    pub(super) fn split(&mut self, parent: UserTable, page: Page) -> UserTable {
+        let slot = index(page, 2);
+        let entry = parent.load(slot);
+        let table = UserTable::init(self.spare.pop());
+        for number in 0..PAGES {
+            table.put(number as usize, entry.small(number));
+        }
+        parent
+            .entry(slot)
+            .store(Pte::table(table.frame()).raw(), Release);
+        self.tables += 1;
+        // The same frames with the same rights; but no CPU shall hold both sizes of a translation.
+        mmu::flush_page(page.start());
+        LARGE_SPLIT.inc();
+        table
+    }
+
+    /// Takes the large page around `page` out, and the table that was set aside for it.
+    pub(super) fn take_large(&mut self, parent: UserTable, page: Page) -> (Pte, Frame) {
+        let old = Pte::from_raw(parent.entry(index(page, 2)).swap(0, AcqRel));
+        parent.emptied(1);
+        (old, self.spare.pop())
+    }
+}
