@@ -1,19 +1,32 @@
 //! The kernel command line: from QEMU's fw_cfg, else the first entry of the initramfs.
 
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt::{self, Write};
 
+use addr::PAGE_SIZE;
 use bootinfo::cpio::Archive;
 use bootinfo::{CommandLine, LargePages};
 use log::{LevelFilter, info, warn};
 
 use crate::arch::fwcfg;
+use crate::fs::procfs::registry::{self, What};
+use crate::locks::Once;
+use crate::mm::frame;
 use crate::mm::large::Mode;
 
 /// fw_cfg's name of the command line.
 const FILE: &str = "opt/lodger/cmdline";
 /// The initramfs' name of it.
 const ENTRY: &str = "cmdline";
+
+/// From this much memory on large pages go to all who do not decline: below, what lies unused in them
+/// would be missed. Linux draws the line there, too.
+const LARGE_FROM: u64 = (512 << 20) / PAGE_SIZE;
+
+/// The words as they came, for `/proc/cmdline`.
+static TEXT: Once<Vec<u8>> = Once::new();
 
 /// Reads and parses the command line, and applies its log level.
 pub fn read(initramfs: &[u8]) -> CommandLine {
@@ -22,8 +35,8 @@ pub fn read(initramfs: &[u8]) -> CommandLine {
     if let Some(level) = line.loglevel {
         crate::log::set_level(level_filter(level));
     }
-    let text = bytes.trim_ascii();
-    info!(target: "boot", "command line: {}", alloc::string::String::from_utf8_lossy(&text[..text.len().min(200)]));
+    let text = TEXT.call_once(|| bytes.trim_ascii().to_vec());
+    info!(target: "boot", "command line: {}", String::from_utf8_lossy(&text[..text.len().min(200)]));
     for problem in line.problems() {
         warn!(target: "boot", "command line: {problem}");
     }
@@ -37,12 +50,24 @@ pub fn read(initramfs: &[u8]) -> CommandLine {
     line
 }
 
-/// Who gets large pages: as on the systems that Lodger is compared with, those that ask.
+/// Shows the command line in `/proc`.
+pub fn publish() {
+    registry::register("cmdline", What::Text(write_text));
+}
+
+fn write_text(out: &mut dyn Write) -> fmt::Result {
+    let text = TEXT.get().map_or(&[][..], |text| text);
+    writeln!(out, "{}", String::from_utf8_lossy(text))
+}
+
+/// Who gets large pages.
 pub fn large_pages(line: &CommandLine) -> Mode {
     match line.large_pages {
         Some(LargePages::Always) => Mode::Always,
         Some(LargePages::Never) => Mode::Never,
-        Some(LargePages::Advised) | None => Mode::Advised,
+        Some(LargePages::Advised) => Mode::Advised,
+        None if frame::total() >= LARGE_FROM => Mode::Always,
+        None => Mode::Advised,
     }
 }
 

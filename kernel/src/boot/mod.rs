@@ -20,7 +20,7 @@ use bootinfo::CommandLine;
 use crate::{fs, process, sched};
 
 /// Brings the root file system and PID 1 up, in a kernel thread: both may sleep, the idle task may not.
-pub fn start_userland(cmdline: CommandLine, initramfs: &'static [u8]) {
+pub fn start_userland(line: CommandLine, initramfs: &'static [u8]) {
     let started = sched::kthread_run("userland", move || {
         if initramfs.is_empty() {
             log::error!(target: "boot", "there is no initramfs: nothing to run");
@@ -29,7 +29,8 @@ pub fn start_userland(cmdline: CommandLine, initramfs: &'static [u8]) {
         if let Err(why) = fs::init(initramfs) {
             refuse(format_args!("the initramfs is damaged: {why}"));
         }
-        process::start_init(&cmdline);
+        cmdline::publish();
+        process::start_init(&line);
     });
     started.expect("boot has memory for its kernel threads");
 }

@@ -116,7 +116,10 @@ pub(super) fn populate(
     page: Page,
     access: Access,
 ) -> Result<(), FaultError> {
-    if access == Access::Write && large::is_wanted(vma, page) && large::map(mm, vma, page) {
+    if access == Access::Write
+        && large::is_wanted(vma, page)
+        && (large::map(mm, vma, page) || large::reuse(mm, page))
+    {
         return Ok(());
     }
     loop {
@@ -153,8 +156,8 @@ fn kind(action: FaultAction) -> &'static Counter {
 
 /// Reads the PTE under its lock and decides; a frame that is to be copied is kept by a reference.
 fn look(mm: &Mm, vma: &UserVma, page: Page, access: Access) -> (Pte, FaultAction) {
-    let mut tables = mm.tables.lock();
-    let seen = tables.find(page).map_or(Pte::EMPTY, Slot::load);
+    let tables = mm.tables.lock();
+    let seen = tables.pte(page);
     let action = fault::decide(vma.flags, backed(&vma.backing), mapped(seen), access);
     if action == FaultAction::Copy {
         frame::get(seen.frame());

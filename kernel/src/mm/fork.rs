@@ -9,10 +9,10 @@ use vma::{VmFlags, Vma};
 use super::backing::MapBacking;
 use super::gather::Gather;
 use super::mm_struct::AddressSpace;
-use super::pgtable::{Part, Tables};
+use super::pgtable::{Block, Part, Tables};
 use super::rss::Kind;
 use super::table::UserTable;
-use super::{Mm, MmUserRef, OutOfMemory, commit, frame};
+use super::{Mm, MmUserRef, OutOfMemory, commit, frame, large};
 
 /// Mappings whose records fit into a frame, roughly; a copy of the set must not run out half-way.
 const VMAS_PER_FRAME: u64 = 32;
@@ -64,8 +64,22 @@ impl Mm {
         let mut page = vma.range.start;
         loop {
             let mut tables = self.tables.lock();
-            let Some(table) = tables.next_table(&mut page, vma.range.end) else {
-                return Ok(());
+            let table = match tables.next_block(&mut page, vma.range.end) {
+                None => return Ok(()),
+                Some(Block::Table(table)) => table,
+                Some(Block::Large(parent)) => {
+                    let block = large::block(page);
+                    if vma.range.contains_range(&block) {
+                        if tables.share_large(parent, page, &mut copy.tables)? {
+                            gather.touch_range(block);
+                        }
+                        copy.frames += large::PAGES as i64;
+                        page = block.end;
+                        continue;
+                    }
+                    // A part of it belongs to a mapping that may not come along.
+                    tables.split(parent, page)
+                }
             };
             let mut part = Part::new(page, vma.range.end);
             if let Some(first) = first_copied(table, &part, only_guards) {

@@ -3,7 +3,8 @@
 //! The 512 frames behind it are contiguous, and otherwise frames like any other, with a reference
 //! each: splitting puts a table in place of the entry and changes nothing else. Whoever looks at
 //! single pages splits; only making one, unmapping a whole one and reading do not. The table for the
-//! day of splitting is set aside when the page is made, so that splitting never fails.
+//! day of splitting is set aside when the page is made, so that splitting never fails. A fork shares it
+//! whole; the first write after it splits, unless nobody shares any of it any more.
 
 use core::sync::atomic::{
     AtomicU8,
@@ -15,14 +16,14 @@ use pte::{Pte, PteFlags};
 use vma::{VmFlags, Vma};
 
 use super::backing::MapBacking;
-use super::counters::{LARGE_MAPPED, LARGE_SPLIT};
+use super::counters::{COW_REUSED, LARGE_MAPPED, LARGE_SPLIT};
 use super::fault::leaf;
 use super::frame::{self, Owner};
-use super::pgtable::{Tables, index};
+use super::pgtable::{Block, Tables, index};
 use super::physmap;
 use super::rss::Kind;
 use super::table::UserTable;
-use super::{Mm, OutOfMemory};
+use super::{Mm, OutOfMemory, tlb};
 use crate::arch::mmu;
 
 /// Small pages of a large one.
@@ -78,7 +79,7 @@ impl Spare {
 }
 
 /// Returns the pages of the large page that `page` would lie in.
-fn block(page: Page) -> PageRange {
+pub(super) fn block(page: Page) -> PageRange {
     let start = page.number() / PAGES * PAGES;
     PageRange::new(Page::new(start), Page::new(start + PAGES))
 }
@@ -134,6 +135,27 @@ pub(super) fn map(mm: &Mm, vma: &Vma<MapBacking>, page: Page) -> bool {
     true
 }
 
+/// Makes the large page around `page` writable again, if it is one and nobody shares any of it any more;
+/// returns whether it did. The mapping permits writes.
+pub(super) fn reuse(mm: &Mm, page: Page) -> bool {
+    let block = block(page);
+    let tables = mm.tables.lock();
+    let mut first = block.start;
+    let Some(Block::Large(parent)) = tables.next_block(&mut first, block.end) else {
+        return false;
+    };
+    let entry = parent.load(index(page, 2));
+    let mut is_ours = !entry.is_writable();
+    each(entry.frame(), |frame| is_ours &= frame::refs(frame) == 1);
+    if is_ours {
+        parent.replace(index(page, 2), entry.mkwrite().mkdirty().mkyoung());
+        // One translation, for the CPU; one at least: what is left of it gained rights only.
+        tlb::flush(mm, Some(block), false);
+        COW_REUSED.inc();
+    }
+    is_ours
+}
+
 /// Calls `each` with every frame of the large page that begins with `first`.
 pub(super) fn each(first: Frame, each: impl FnMut(Frame)) {
     (0..PAGES)
@@ -158,6 +180,28 @@ impl Tables {
         mmu::flush_page(page.start());
         LARGE_SPLIT.inc();
         table
+    }
+
+    /// Lets `child` map the large page around `page` as well, until one of the two writes; returns
+    /// whether the entry here lost its right to.
+    pub(super) fn share_large(
+        &self,
+        parent: UserTable,
+        page: Page,
+        child: &mut Self,
+    ) -> Result<bool, OutOfMemory> {
+        let middle = child.middle_table(page)?;
+        let spare = frame::alloc_zeroed(Owner::PageTable).ok_or(OutOfMemory)?;
+        child.spare.push(spare);
+        let slot = index(page, 2);
+        let old = parent.load(slot);
+        let shared = old.wrprotect();
+        if old.is_writable() {
+            parent.replace(slot, shared);
+        }
+        each(old.frame(), frame::get);
+        middle.put(slot, shared.mkold());
+        Ok(old.is_writable())
     }
 
     /// Takes the large page around `page` out, and the table that was set aside for it.

@@ -60,6 +60,10 @@ fn copies_16_reuses_16() -> Verdict {
 }
 
 fn child_copies(map: Map) -> Verdict {
+    // A child's code comes in again on first use.
+    let warm = must("mmap", Map::anon(1, map::RW))?;
+    warm.fill(1);
+    holds("the scratch page", warm.holds(1))?;
     let mut meter = Meter::new();
     let faults = meter.measure(|| assert!(map.holds(1)));
     told("faults of the child's reads", faults, 0)?;

@@ -3,7 +3,7 @@
 use user::child::{self, Ended};
 use user::map::{self, Map};
 use user::mem::{self, PAGE};
-use user::probe::{Topic, Verdict, dies, must, same};
+use user::probe::{Topic, Verdict, dies, must, same, told};
 use user::sys;
 
 pub(crate) const TOPIC: Topic = Topic {
@@ -15,6 +15,11 @@ pub(crate) const TOPIC: Topic = Topic {
         ("protect_a_part", protect_a_part),
         ("discard_a_part", discard_a_part),
         ("a_fork_copies_on_write", a_fork_copies_on_write),
+        (
+            "a_fork_that_has_gone_leaves_it_writable",
+            a_fork_that_has_gone,
+        ),
+        ("a_fork_takes_a_part", a_fork_takes_a_part),
         ("move_it", move_it),
         ("move_a_part", move_a_part),
         ("guard_a_part", guard_a_part),
@@ -122,6 +127,38 @@ fn a_fork_copies_on_write() -> Verdict {
     pages_hold("the parent's, written again", &map, 0..map.pages)
 }
 
+fn a_fork_that_has_gone() -> Verdict {
+    let map = filled()?;
+    let read = |map: &Map| i32::from(mem::peek64(map.page(LARGE + 3)) != LARGE + 4);
+    let ended = child::run(|| read(&map));
+    same("the child", must("fork", ended)?, Ended::Exited(0))?;
+    let mut meter = user::lodger::Meter::new();
+    let faults = meter.measure(|| mem::poke64(map.page(9), 10));
+    told("one write", faults, 1)?;
+    pages_hold("the parent's", &map, 0..map.pages)?;
+    if user::lodger::here() && are_made() {
+        same("pages split", meter.grew("large_split"), Some(0))?;
+        told(
+            "a write beside it",
+            meter.measure(|| mem::poke64(map.page(10), 11)),
+            0,
+        )?;
+    }
+    Ok(())
+}
+
+fn a_fork_takes_a_part() -> Verdict {
+    let map = filled()?;
+    let advice = [map.page(100), PAGE, libc::MADV_DONTFORK as u64];
+    must("madvise", sys::call(libc::SYS_madvise, advice))?;
+    let ended = child::run(|| {
+        let beside = [99, 101, LARGE + 1].map(|index| mem::peek64(map.page(index)) == index + 1);
+        i32::from(beside != [true; 3])
+    });
+    same("the child", must("fork", ended)?, Ended::Exited(0))?;
+    pages_hold("the parent's", &map, 0..map.pages)
+}
+
 fn remap(map: &Map, first: u64, pages: u64) -> sys::Result {
     let (len, flags) = (pages * PAGE, libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED);
     let to = sys::mmap(0, len + PAGE, map::NONE, map::ANON, -1, 0)?;
@@ -161,6 +198,12 @@ fn guard_a_part() -> Verdict {
     pages_hold("above", &map, 21..map.pages)
 }
 
+/// Whether the command line lets those have large pages that ask.
+fn are_made() -> bool {
+    let cmdline = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    !cmdline.contains("thp=never")
+}
+
 /// On Lodger the counters tell that there was a large page at all.
 fn lodger_maps_and_splits_one() -> Verdict {
     if !user::lodger::here() {
@@ -174,8 +217,7 @@ fn lodger_maps_and_splits_one() -> Verdict {
     must("munmap", sys::munmap(map.page(9), PAGE))?;
     counters.1.take();
     let grew = |name| user::lodger::growth(&counters.0, &counters.1, name).unwrap_or(0);
-    let cmdline = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
-    let wanted = u64::from(!cmdline.contains("thp=never"));
+    let wanted = u64::from(are_made());
     same("mapped", grew("large_mapped"), wanted)?;
     same("split", grew("large_split"), wanted)
 }
