@@ -34,6 +34,11 @@ fn sy_7_blocked_calls_end_or_are_made_again() {
     topic("interrupt", 22);
 }
 
+#[test]
+fn alarms_ring_when_they_should() {
+    topic("alarm", 11);
+}
+
 /// A CPU without XSAVE: the frame holds 512 bytes, and no flag says more.
 #[test]
 fn a_processor_without_xsave_has_shorter_frames() {

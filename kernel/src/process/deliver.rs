@@ -9,7 +9,7 @@ use abi::{Errno, Signal, Sysno};
 use sigframe::{BadState, Frame};
 use sigstate::{After, Delivery, Next, with_handler, without_handler};
 
-use super::{ExitStatus, Process, current, exit_current, fault, signal};
+use super::{ExitStatus, Process, alarm, current, exit_current, fault, signal};
 use crate::arch::trapframe::TrapFrame;
 use crate::arch::{fpu, fpu_frame};
 use crate::mm::uaccess::{self, Efault};
@@ -27,7 +27,10 @@ pub fn handle_pending(frame: &mut TrapFrame) {
     }
     let process: &Process = &current();
     match signal::with_current(process, |signals| signals.take_next()) {
-        Some(Next::Handle(delivery)) => handle(process, frame, &delivery),
+        Some(Next::Handle(delivery)) => {
+            alarm::signal_taken(process, delivery.signal);
+            handle(process, frame, &delivery);
+        }
         Some(Next::Die(signal)) => exit_current(ExitStatus::Signaled(signal)),
         Some(Next::Stop(stop)) => super::stop::stop(stop),
         None => go_on(process, frame),

@@ -7,11 +7,11 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use abi::linux::{CLD_EXITED, CLD_KILLED};
 use abi::siginfo::{ChildNews, SigInfo};
-use sigstate::Target;
+use sigstate::{AlarmSetting, Target};
 
 use super::power::{self, Ending};
 use super::usage::Usage;
-use super::{ExitStatus, current, futex, signal, stop, tree};
+use super::{ExitStatus, alarm, current, futex, signal, stop, tree};
 use crate::mm::counters::EXITS;
 use crate::mm::{inject, uaccess};
 use crate::{sched, task};
@@ -22,6 +22,7 @@ pub fn exit_current(status: ExitStatus) -> ! {
     inject::disarm();
     log::debug!(target: "process", "{}[{}]: ends: {status:?}", task::current().name(), current().pid());
     release_memory();
+    let _ = alarm::set(AlarmSetting::default());
     let files = current().with_files(core::mem::take);
     drop(files);
     if current().pid() == tree::INIT {

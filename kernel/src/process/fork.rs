@@ -133,6 +133,7 @@ impl Process {
             limits: SpinLock::new(super::Limits::new()),
             program: SpinLock::new(super::Program::default()),
             vfork: SpinLock::new(None),
+            alarm: SpinLock::new(super::alarm::Alarm::default()),
             restart: SpinLock::new(None),
             persona: AtomicU32::new(0),
             clear_child_tid: AtomicU64::new(0),

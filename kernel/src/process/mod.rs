@@ -5,12 +5,13 @@
 //! 2. [`image`]: a new address space for a program; [`layout`]: where its parts go. [`exec`], [`fork`], [`exit`], [`wait`]: the life
 //!    of a process. [`init`]: the first one.
 //! 3. [`signal`]: how one process reaches another. [`fault`]: how a program reaches itself. [`deliver`]: how
-//!    handlers start, [`sigreturn`]: how they return. [`stop`]: processes that stop and go on. [`oom`]: who ends when there is no memory.
+//!    handlers start, [`sigreturn`]: how they return. [`stop`]: processes that stop and go on. [`alarm`]: a signal at a time. [`oom`]: who ends when there is no memory.
 //! 4. [`futex`]: sleeping on a word of memory. [`limits`], [`usage`], [`view`] (what `/proc/self` shows), [`power`] (how it all ends).
 //!
 //! A process has one task in this kernel. Its own fields are each under a lock of their own; no two
 //! of them are held together. The tree's lock comes before them.
 
+pub mod alarm;
 pub mod deliver;
 pub mod exec;
 pub mod exit;
@@ -68,6 +69,8 @@ pub struct Process {
     program: Field<Program>,
     /// The parent that sleeps until this process has released its memory.
     vfork: Field<Option<Arc<VforkDone>>>,
+    /// What sends it SIGALRM.
+    alarm: Field<alarm::Alarm>,
     /// Where an interrupted call goes on.
     restart: Field<Option<RestartBlock>>,
     /// Whose behaviour the program asked for: bits of [`Persona`](abi::process::Persona).

@@ -36,7 +36,7 @@ pub fn send(process: &Process, info: SigInfo, to: Target) -> Result<(), SendErro
         return Ok(());
     };
     let effect = process.with_signals(|signals| signals.send(info, signal, to))?;
-    if effect == Effect::Notify && is_current(process) {
+    if effect == Effect::Notify && is_running(process) {
         task::current().set_signal_pending(true);
         return Ok(());
     }
@@ -57,7 +57,13 @@ pub fn send(process: &Process, info: SigInfo, to: Target) -> Result<(), SendErro
     Ok(())
 }
 
-/// Whether the process is the one that calls, or that an interrupt came in the way of; then it runs, and needs no waking.
+/// Whether the process runs here and need not be woken. One that an interrupt came in the way of may have been about to
+/// sleep, after it looked for signals.
+fn is_running(process: &Process) -> bool {
+    is_current(process) && task::current().is_runnable()
+}
+
+/// Whether the process is the one that calls, or that an interrupt came in the way of.
 fn is_current(process: &Process) -> bool {
     let task = task::current();
     let owner = task.owner();

@@ -13,6 +13,7 @@ pub mod facts;
 pub mod fd;
 pub mod file;
 pub mod identity;
+pub mod itimer;
 pub mod kill;
 pub mod memory;
 pub mod names;

@@ -9,7 +9,7 @@ use sigstate::MaskChange;
 use super::errno::bad_stack;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
-use crate::process::{self, signal, sigreturn};
+use crate::process::{self, alarm, signal, sigreturn};
 use crate::time;
 
 /// Size of a signal set, which calls state so that it may grow one day.
@@ -97,6 +97,7 @@ pub fn rt_sigtimedwait(frame: &mut TrapFrame) -> SysResult {
     let Some((signal, found)) = taken else {
         return Err(slept.map_or(Errno::EINTR, |()| Errno::EAGAIN));
     };
+    alarm::signal_taken(&process::current(), signal);
     args::write_optional(info, &UserSigInfo::from(found))?;
     Ok(signal.number().into())
 }

@@ -6,8 +6,8 @@
 use abi::Sysno;
 
 use super::{
-    Handler, clock, exec, facts, fd, file, identity, kill, memory, names, path, poll, process,
-    residency, restart, signal, socket, stat, system, terminal,
+    Handler, clock, exec, facts, fd, file, identity, itimer, kill, memory, names, path, poll,
+    process, residency, restart, signal, socket, stat, system, terminal,
 };
 
 /// One more than the highest number in the table.
@@ -63,6 +63,9 @@ table! {
     dup2 => fd::dup2, "";
     pause => signal::pause, "";
     nanosleep => clock::nanosleep, "";
+    getitimer => itimer::getitimer, "`ITIMER_REAL` only";
+    alarm => itimer::alarm, "";
+    setitimer => itimer::setitimer, "`ITIMER_REAL` only";
     getpid => identity::getpid, "";
     sendto => socket::sendto, "flags: MSG_NOSIGNAL; else EOPNOTSUPP";
     recvfrom => socket::recvfrom, "no flags: EOPNOTSUPP";

@@ -191,6 +191,11 @@ impl Task {
         self.state.load(Acquire)
     }
 
+    /// Returns whether it runs or waits for its turn, and is not about to sleep.
+    pub fn is_runnable(&self) -> bool {
+        self.state() == RUNNABLE
+    }
+
     pub(crate) fn set_state(&self, state: u8) {
         self.state.store(state, Release);
     }

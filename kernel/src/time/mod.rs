@@ -1,4 +1,4 @@
-//! Time: timers that wake tasks, and the tick that ends slices.
+//! Time: timers that wake tasks or call, and the tick that ends slices.
 //!
 //! The local APIC's timer is armed for the next thing that happens: the earliest deadline, or the
 //! next tick. Times are nanoseconds since boot.
@@ -16,7 +16,7 @@ use crate::task::{self, TaskRef};
 pub const TICK_NS: u64 = 4_000_000;
 
 /// Deadlines, earliest first; the second number tells equal ones apart.
-static TIMERS: SpinLock<BTreeMap<(u64, u64), TaskRef>, { rank::TIMER }> =
+static TIMERS: SpinLock<BTreeMap<(u64, u64), Due>, { rank::TIMER }> =
     SpinLock::new(BTreeMap::new());
 static NEXT_TIMER: AtomicU64 = AtomicU64::new(0);
 /// Unix time at boot in ns.
@@ -25,7 +25,15 @@ static BOOT_REALTIME: AtomicU64 = AtomicU64::new(0);
 /// When the run is to end itself, in ns since boot.
 static LIMIT: AtomicU64 = AtomicU64::new(u64::MAX);
 
-/// A timer that wakes a task; dropping it disarms it.
+/// What happens at a deadline.
+enum Due {
+    /// A task is woken.
+    Wake(TaskRef),
+    /// A layer above is called with its number, in the interrupt.
+    Call(fn(u32), u32),
+}
+
+/// A timer that wakes a task or calls a function; dropping it disarms it.
 #[must_use = "a timer that is dropped never rings"]
 pub struct TimerGuard {
     key: (u64, u64),
@@ -64,9 +72,18 @@ pub fn start() {
 
 /// Makes the current task be woken at `deadline` (ns since boot), unless the guard goes first.
 pub fn wake_at(deadline: u64) -> TimerGuard {
+    insert(deadline, Due::Wake(task::current_ref()))
+}
+
+/// Calls `call` with `argument` at `deadline` (ns since boot), in the interrupt, unless the guard goes first.
+pub fn call_at(deadline: u64, call: fn(u32), argument: u32) -> TimerGuard {
+    insert(deadline, Due::Call(call, argument))
+}
+
+fn insert(deadline: u64, due: Due) -> TimerGuard {
     let key = (deadline, NEXT_TIMER.fetch_add(1, Relaxed));
     let mut timers = TIMERS.lock();
-    timers.insert(key, task::current_ref());
+    timers.insert(key, due);
     if timers
         .first_key_value()
         .is_some_and(|(first, _)| *first == key)
@@ -83,12 +100,15 @@ pub fn sleep_until(deadline: u64) -> Result<(), Interrupted> {
     nobody_wakes.wait_until_interruptible(|| now_ns() >= deadline)
 }
 
-/// The timer interrupt: wakes who is due, ends slices, arms the next one. Interrupts are off.
+/// The timer interrupt: wakes or calls who is due, ends slices, arms the next one. Interrupts are off.
 pub fn interrupt() {
     TIMER_INTERRUPTS.inc();
     let now = now_ns();
-    while let Some(task) = take_due(now) {
-        sched::wake(&task);
+    while let Some(due) = take_due(now) {
+        match due {
+            Due::Wake(task) => sched::wake(&task),
+            Due::Call(call, argument) => call(argument),
+        }
     }
     sched::tick(now);
     let next = TIMERS
@@ -98,7 +118,7 @@ pub fn interrupt() {
     timer::arm(next.min(now + TICK_NS));
 }
 
-fn take_due(now: u64) -> Option<TaskRef> {
+fn take_due(now: u64) -> Option<Due> {
     let mut timers = TIMERS.lock();
     let first = timers.first_entry()?;
     (first.key().0 <= now).then(|| first.remove())
@@ -106,7 +126,7 @@ fn take_due(now: u64) -> Option<TaskRef> {
 
 impl Drop for TimerGuard {
     fn drop(&mut self) {
-        let task = TIMERS.lock().remove(&self.key);
-        drop(task);
+        let due = TIMERS.lock().remove(&self.key);
+        drop(due);
     }
 }

@@ -60,6 +60,28 @@ impl Timeval {
             usec: (ns % NSEC_PER_SEC / 1000) as i64,
         }
     }
+
+    /// Returns the nanoseconds, at most `u64::MAX`, or `None` for a time that Linux calls invalid.
+    pub const fn to_ns(self) -> Option<u64> {
+        if self.usec < 0 || self.usec >= (NSEC_PER_SEC / 1000) as i64 {
+            return None;
+        }
+        let Self { sec, usec } = self;
+        let nsec = usec * 1000;
+        Timespec { sec, nsec }.to_ns()
+    }
+}
+
+/// `struct itimerval`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Itimerval {
+    /// From each ring to the next; 0 for once.
+    pub interval: Timeval,
+    /// Until it rings; 0 for never.
+    pub value: Timeval,
 }
 
 /// `struct timezone`.

@@ -93,6 +93,7 @@ fn process_and_time_structures_are_laid_out_as_linux_lays_them_out() {
     );
     same_layout!(time::Timespec, linux::timespec, nsec = tv_nsec);
     same_layout!(time::Timeval, linux::timeval, usec = tv_usec);
+    same_layout!(time::Itimerval, linux::itimerval, value = it_value);
     same_layout!(time::Timezone, linux::timezone, dst_time = tz_dsttime);
 }
 

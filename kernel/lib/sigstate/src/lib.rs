@@ -3,7 +3,7 @@
 //! [`SignalState`] is all of it for one process. Somebody sends ([`SignalState::send`]) or the process itself
 //! faults ([`SignalState::force`]); on its way back to the program it asks for the [`Next`] signal
 //! ([`SignalState::take_next`]), again and again until there is none. [`restart`] says what becomes of a system call that was
-//! interrupted.
+//! interrupted, [`alarm`] when SIGALRM comes.
 //!
 //! Rules: PF-12, EX-3, FK-6, SF-5, SF-7, SF-8, SY-7.
 #![no_std]
@@ -11,11 +11,13 @@
 
 extern crate alloc;
 
+pub mod alarm;
 pub mod queue;
 pub mod restart;
 pub mod state;
 pub mod take;
 
+pub use alarm::{AlarmSetting, AlarmTimer};
 pub use queue::Full;
 pub use restart::{After, with_handler, without_handler};
 pub use state::{Effect, MaskChange, SignalState, Target};

@@ -354,6 +354,15 @@ fn sending_is_checked() -> Verdict {
         libc::EPERM,
     )?;
     refused("a bad address", queue(pid, 8), libc::EFAULT)?;
+    info[20] = 1;
+    info[2] = -10;
+    let unknown = queue(parent, sys::at(&mut info));
+    refused("an unknown kind with more to say", unknown, libc::E2BIG)?;
+    must("block", signals::set_mask(bit(40)))?;
+    info[2] = -60;
+    same("a known one", queue(pid, sys::at(&mut info)), Ok(0))?;
+    same("comes", timed_wait(bit(40), &mut info, 0), Ok(40))?;
+    same("without it", [info[2], info[20]], [-60, 0])?;
     info[2] = -1;
     refused("nobody", queue(0x3f_fff0, sys::at(&mut info)), libc::ESRCH)
 }

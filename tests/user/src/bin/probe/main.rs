@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 mod advice;
+mod alarm;
 mod blocked;
 mod brk;
 mod calls;
@@ -66,6 +67,7 @@ const TOPICS: &[&Topic] = &[
     &sched::TOPIC,
     &signals::TOPIC,
     &interrupt::TOPIC,
+    &alarm::TOPIC,
 ];
 
 fn main() {
@@ -79,6 +81,7 @@ fn main() {
         [] => list(),
         ["null", ..] => 0,
         ["dispositions"] => interrupt::dispositions(),
+        ["paused"] => alarm::paused(),
         ["args", ..] => exec::print_arguments(),
         ["execs", paths @ ..] => exec::execute_each(paths),
         ["storm", count @ ..] => storm::run(count.first().and_then(|count| count.parse().ok())),
