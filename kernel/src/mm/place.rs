@@ -1,6 +1,7 @@
 //! Where a mapping goes: the checks of addresses and lengths, and the choice of a free place (VM-4).
 
 use addr::{MMAP_MIN_ADDR, PAGE_SIZE, Page, PageRange, USER_END, VirtAddr};
+use vma::{STACK_GUARD_GAP, VmFlags};
 
 use super::mm_struct::AddressSpace;
 use super::mmap::{MapError, MapKind, MapRequest};
@@ -64,17 +65,34 @@ fn fixed_range(addr: u64, pages: u64) -> Result<PageRange, MapError> {
     PageRange::from_len(VirtAddr::new(addr).page(), pages).ok_or(MapError::NoMemory)
 }
 
-/// VM-4: the hint if it is free, else top-down below the stack's room, else anywhere above the floor.
+/// VM-4: the hint if it is free, else top-down below the stack's room, else bottom-up from a third of user space on.
 pub(super) fn free_place(map: &AddressSpace, hint: u64, pages: u64) -> Option<PageRange> {
     hinted(map, hint, pages, USER_END).or_else(|| {
         let floor = VirtAddr::new(MMAP_MIN_ADDR).page();
-        let all = VirtAddr::new(USER_END).page();
         let start = map
             .vmas
             .find_gap(pages, floor, map.mmap_top())
-            .or_else(|| map.vmas.find_gap(pages, floor, all))?;
+            .or_else(|| lowest_gap(map, pages))?;
         PageRange::from_len(start, pages)
     })
+}
+
+/// The last resort, where nothing below the stack's room is large enough: the lowest gap that is. Looks at one
+/// mapping after the other, for a program that has used up terabytes.
+fn lowest_gap(map: &AddressSpace, pages: u64) -> Option<Page> {
+    let all = PageRange::new(page_above(USER_END / 3), VirtAddr::new(USER_END).page());
+    let mut at = all.start.number();
+    for vma in map.vmas.overlapping(all) {
+        let kept = match vma.flags.contains(VmFlags::GROWSDOWN) {
+            true => STACK_GUARD_GAP,
+            false => 0,
+        };
+        if at + pages + kept <= vma.range.start.number() {
+            return Some(Page::new(at));
+        }
+        at = vma.range.end.number();
+    }
+    (at + pages <= all.end.number()).then(|| Page::new(at))
 }
 
 fn low_place(map: &AddressSpace, hint: u64, pages: u64) -> Option<PageRange> {
