@@ -46,7 +46,9 @@ impl Mm {
 /// Grows the heap by `added`, unless something is in the way, too close or against it.
 fn extend_heap(map: &mut AddressSpace, added: PageRange) -> bool {
     let is_clear = is_clear_of_next(map, added);
-    let is_allowed = map.has_room_for(1)
+    let is_allowed = map.has_room_for_mapping()
+        // A soft limit of nothing, which counts for no other mapping, still stops the heap.
+        && map.limits.data > 0
         && map.allows(added.len(), true)
         && (map.lock_flags.is_empty() || map.allows_locked(added.len()))
         && frame::can_spare(1);

@@ -51,6 +51,8 @@ pub enum AdviseError {
     Invalid,
     /// A part of the range is not mapped, or there is no memory.
     NoMemory,
+    /// There are too many mappings to split one, or no memory for another.
+    TooMany,
     /// The mapping must not change the file.
     Access,
     /// A page cannot be brought in: there is none.
@@ -80,7 +82,7 @@ impl Mm {
     ) -> Result<(), AdviseError> {
         let mut map = self.map.write();
         if !map.has_room_for(map.vmas.splits_needed(range)) || !frame::can_spare(1) {
-            return Err(AdviseError::NoMemory);
+            return Err(AdviseError::TooMany);
         }
         let mut refused = false;
         let covered = map.vmas.change_flags(range, |vma| {

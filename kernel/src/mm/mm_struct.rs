@@ -62,6 +62,8 @@ pub struct MmLimits {
     pub stack: u64,
     /// RLIMIT_DATA: all private writable mappings but the stack, the heap among them (VM-13).
     pub data: u64,
+    /// The hard limit of RLIMIT_DATA, which counts in place of a soft one of nothing.
+    pub data_hard: u64,
     /// RLIMIT_AS: all mappings.
     pub address_space: u64,
     /// RLIMIT_MEMLOCK; `None` for who may lock as much as there is (CAP_IPC_LOCK).
@@ -73,6 +75,7 @@ impl MmLimits {
     pub const DEFAULT: Self = Self {
         stack: DEFAULT_STACK_LIMIT,
         data: u64::MAX,
+        data_hard: u64::MAX,
         address_space: u64::MAX,
         locked: None,
     };
@@ -292,7 +295,11 @@ impl AddressSpace {
 
     /// Whether `pages` more may count as data.
     pub fn allows_data(&self, pages: u64) -> bool {
-        fits(self.vmas.totals().data, pages, self.limits.data)
+        let limit = match self.limits.data {
+            0 => self.limits.data_hard,
+            soft => soft,
+        };
+        fits(self.vmas.totals().data, pages, limit)
     }
 
     /// As [`Self::allows`] for a mapping of `range` that replaces what is there.

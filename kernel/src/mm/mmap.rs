@@ -106,11 +106,11 @@ impl Mm {
         request: &MapRequest,
         pages: u64,
     ) -> Result<(PageRange, VmFlags), MapError> {
-        if !map.has_room_for(1) || !frame::can_spare(1) {
+        if !map.has_room_for_mapping() || !frame::can_spare(1) {
             return Err(MapError::NoMemory);
         }
         let range = place::place(map, request, pages)?;
-        if !map.has_room_for(map.vmas.splits_needed(range) + 1) {
+        if !map.has_room_for(map.splits_of_unmap(range)) {
             return Err(MapError::NoMemory);
         }
         let mut flags = (request.flags | map.lock_flags).with_prot(request.prot);
@@ -167,9 +167,15 @@ impl Mm {
 }
 
 impl AddressSpace {
-    /// Whether `added` mappings more are allowed.
+    /// Whether one mapping may be added. The limit is what this asks for, not what it leaves: there may be one more
+    /// (VM-1), which cannot be split off from another.
+    pub(super) fn has_room_for_mapping(&self) -> bool {
+        self.vmas.len() <= max_map_count()
+    }
+
+    /// Whether `added` mappings more are allowed by splits.
     pub(super) fn has_room_for(&self, added: usize) -> bool {
-        self.vmas.len() + added <= max_map_count()
+        added == 0 || self.vmas.len() + added <= max_map_count()
     }
 
     /// How many mappings more there are when `range` has been taken out: one, if it lies inside one.

@@ -106,7 +106,7 @@ impl Mm {
         plan: &Plan,
     ) -> Result<(Page, Option<PageRange>), RemapError> {
         let vma = find(map, plan)?;
-        if map.vmas.len() + 5 > super::mmap::max_map_count() {
+        if map.vmas.len() + 5 >= super::mmap::max_map_count() {
             return Err(RemapError::NoMemory);
         }
         let is_move = plan.old_pages == plan.new_pages;

@@ -86,6 +86,7 @@ impl Limits {
         MmLimits {
             stack: self.stack(),
             data: self.0[RLIMIT_DATA as usize].current,
+            data_hard: self.0[RLIMIT_DATA as usize].maximum,
             address_space: self.0[RLIMIT_AS as usize].current,
             // Everybody is root, which may lock memory without limit.
             locked: None,

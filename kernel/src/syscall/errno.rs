@@ -51,6 +51,7 @@ errnos!(RemapError {
 errnos!(AdviseError {
     AdviseError::Invalid => Self::EINVAL,
     AdviseError::NoMemory => Self::ENOMEM,
+    AdviseError::TooMany => Self::EAGAIN,
     AdviseError::Access => Self::EACCES,
     AdviseError::Fault => Self::EFAULT,
     AdviseError::Interrupted => Self::EINTR,
