@@ -6,16 +6,41 @@ use stories::{ends, passes, topic, word_after};
 
 #[test]
 fn vm_4_mappings_land_where_linux_puts_them() {
-    topic("maps", 19);
+    topic("maps", 23);
 }
 
 #[test]
 fn vm_10_changes_cut_and_join_mappings() {
-    let outcome = topic("changes", 12);
+    let outcome = topic("changes", 14);
     assert!(
         outcome.counter("segv_sent") >= 20,
         "what was unmapped or protected did kill"
     );
+}
+
+#[test]
+fn vm_11_mremap_moves_grows_and_doubles() {
+    topic("remap", 15);
+}
+
+#[test]
+fn vm_12_advice_is_followed() {
+    topic("advice", 16);
+}
+
+#[test]
+fn vm_13_locked_memory_is_present() {
+    topic("locks", 11);
+}
+
+#[test]
+fn vm_13_limits_hold_for_every_way_to_get_memory() {
+    topic("limits", 11);
+}
+
+#[test]
+fn vm_17_the_map_has_linuxs_shape() {
+    topic("shapes", 9);
 }
 
 #[test]

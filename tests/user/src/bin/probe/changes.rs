@@ -1,10 +1,12 @@
 //! munmap and mprotect: what they cut, what they leave, which requests they refuse (VM-7, VM-8, VM-10).
 
+use std::os::fd::AsRawFd;
+
 use user::child::{self, Ended};
 use user::map::{self, Map};
 use user::mem::{self, PAGE};
 use user::probe::{Topic, Verdict, dies, holds, lives, must, refused, same};
-use user::{sys, vmas};
+use user::{fsys, sys, vmas};
 
 pub(crate) const TOPIC: Topic = Topic {
     name: "changes",
@@ -22,6 +24,14 @@ pub(crate) const TOPIC: Topic = Topic {
         ("protect_errors", protect_errors),
         ("protect_splits_and_merges", protect_splits_and_merges),
         ("protect_stops_at_a_hole", protect_stops_at_a_hole),
+        (
+            "protect_stops_where_a_right_is_missing",
+            protect_stops_where_a_right_is_missing,
+        ),
+        (
+            "protect_reaches_down_to_the_start",
+            protect_reaches_down_to_the_start,
+        ),
         ("protect_takes_effect", protect_takes_effect),
         ("write_only_is_readable", write_only_is_readable),
         ("code_can_be_made", code_can_be_made),
@@ -184,6 +194,71 @@ fn protect_stops_at_a_hole() -> Verdict {
         mem::poke(map.page(3), 1);
         0
     })
+}
+
+/// VM-3, VM-10: a shared mapping of what was opened to be read never becomes writable, a private one may.
+fn protect_stops_where_a_right_is_missing() -> Verdict {
+    let dir = fsys::Scratch::new()?;
+    let path = dir.path("file");
+    fsys::io("write", std::fs::write(&path, [7_u8; 4096]))?;
+    let reader = fsys::io("open", std::fs::File::open(&path))?;
+    let map = must("mmap", Map::apart(6, 2, map::R))?;
+    let put = |page: u64, flags: i32| {
+        let flags = flags | libc::MAP_FIXED;
+        let at = sys::mmap(map.page(page), PAGE, map::R, flags, reader.as_raw_fd(), 0);
+        must("mmap of the file", at)
+    };
+    put(1, libc::MAP_PRIVATE)?;
+    put(3, libc::MAP_SHARED)?;
+    refused("all", map.protect(map::RW), libc::EACCES)?;
+    let lines = vmas::within(map.start, map.end());
+    let perms: Vec<&str> = lines.iter().map(|line| &line.perms[..]).collect();
+    same(
+        "rights",
+        perms,
+        vec!["rw-p", "rw-p", "rw-p", "r--s", "r--p"],
+    )?;
+    mem::poke(map.page(1), 8);
+    same("the file", mem::peek(map.page(3)), 7)?;
+    must("to run", map.part(3, 1).protect(map::RX)).map(drop)
+}
+
+/// VM-10: PROT_GROWSDOWN takes in what a growing mapping has become below the address.
+fn protect_reaches_down_to_the_start() -> Verdict {
+    let down = libc::PROT_GROWSDOWN;
+    let map = must("mmap", Map::apart(400, 8, map::NONE))?;
+    must("munmap", sys::munmap(map.start, map.bytes()))?;
+    let flags = map::ANON | libc::MAP_FIXED | libc::MAP_GROWSDOWN;
+    let top = map.part(390, 2);
+    must(
+        "a growing mapping",
+        sys::mmap(top.start, top.bytes(), map::RW, flags, -1, 0),
+    )?;
+    mem::poke(map.page(380), 1);
+    must(
+        "mprotect of the last page",
+        sys::mprotect(map.page(391), PAGE, map::R | down),
+    )?;
+    let lines = vmas::within(map.start, map.end());
+    let pieces: Vec<_> = lines
+        .iter()
+        .map(|line| (line.start, line.perms.as_str()))
+        .collect();
+    same("the pieces", pieces, vec![(map.page(380), "r--p")])?;
+    let plain = must("mmap", Map::apart(3, 2, map::RW))?;
+    let none_grows = |bits| sys::mprotect(plain.page(1), PAGE, map::R | bits);
+    refused("of another", none_grows(down), libc::EINVAL)?;
+    refused("upwards", none_grows(libc::PROT_GROWSUP), libc::EINVAL)?;
+    refused(
+        "both ways",
+        none_grows(down | libc::PROT_GROWSUP),
+        libc::EINVAL,
+    )?;
+    same(
+        "which is as it was",
+        vmas::within(plain.start, plain.end()).len(),
+        1,
+    )
 }
 
 fn protect_takes_effect() -> Verdict {

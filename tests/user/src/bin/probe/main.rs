@@ -21,6 +21,7 @@ mod forged;
 mod fuzz;
 mod interrupt;
 mod large;
+mod limits;
 mod locks;
 mod lodgers;
 mod maps;
@@ -30,6 +31,7 @@ mod registers;
 mod remap;
 mod repair;
 mod sched;
+mod shapes;
 mod signals;
 mod stack;
 mod storm;
@@ -49,6 +51,8 @@ const TOPICS: &[&Topic] = &[
     &stack::TOPIC,
     &maps::TOPIC,
     &changes::TOPIC,
+    &shapes::TOPIC,
+    &limits::TOPIC,
     &remap::TOPIC,
     &advice::TOPIC,
     &locks::TOPIC,

@@ -19,6 +19,10 @@ pub(crate) const TOPIC: Topic = Topic {
         ("next_goes_below", next_goes_below),
         ("hint_is_taken_if_free", hint_is_taken_if_free),
         ("hint_busy_goes_elsewhere", hint_busy_goes_elsewhere),
+        ("hint_too_low_is_raised", hint_too_low_is_raised),
+        ("full_space_is_used_up", full_space_is_used_up),
+        ("page_zero_is_roots", page_zero_is_roots),
+        ("droppable_is_lost", droppable_is_lost),
         ("fixed_replaces", fixed_replaces),
         ("fixed_replaces_a_part", fixed_replaces_a_part),
         ("noreplace_refuses", noreplace_refuses),
@@ -154,6 +158,64 @@ fn hint_busy_goes_elsewhere() -> Verdict {
         |why| same("it is refused as too much", why.contains("ENOMEM"), true),
         |_| Ok(()),
     )
+}
+
+/// VM-4: whatever is below the lowest address rounds up to it, but nothing at all is no wish.
+fn hint_too_low_is_raised() -> Verdict {
+    let at = |hint| sys::mmap(hint, PAGE, map::RW, ANON, -1, 0);
+    let free = must("no wish", at(PAGE - 1))?;
+    holds("is served from above", free > 1 << 32)?;
+    same("the second page", at(PAGE), Ok(0x1_0000))?;
+    let again = must("the same again", at(PAGE))?;
+    holds("is served from above", again > 1 << 32)
+}
+
+/// VM-4: where nothing is left below the stack's room, that room is used from below, up to the last page.
+fn full_space_is_used_up() -> Verdict {
+    let flags = ANON | libc::MAP_NORESERVE;
+    let mut taken = Vec::with_capacity(4096);
+    let (mut size, mut above) = (1 << 46, 0);
+    while size >= PAGE {
+        match sys::mmap(0, size, map::NONE, flags, -1, 0) {
+            Ok(at) if taken.len() < 4096 => taken.push((at, size)),
+            Ok(_) => return Err("too many pieces".to_owned()),
+            Err(_) => size /= 2,
+        }
+    }
+    // Room to read the map.
+    if let Some((at, size)) = taken.iter().find(|(_, size)| *size >= 1 << 30) {
+        must("munmap", sys::munmap(*at, *size))?;
+        above = *at;
+    }
+    let all = vmas::own();
+    let gaps = all
+        .windows(2)
+        .map(|pair| (pair[0].end, pair[1].start.min(END)))
+        .filter(|(start, end)| end > start && !(*start..*end).contains(&above));
+    let large = gaps.filter(|(start, end)| end - start > 256 * PAGE).count();
+    same("gaps that are left", large, 0)?;
+    let stack = vmas::stack().ok_or("no [stack]")?;
+    let higher = taken.iter().filter(|(at, _)| *at > stack.end).count();
+    holds("the space above the stack is used", higher > 0)
+}
+
+/// VM-15: who may do raw I/O may map the lowest page.
+fn page_zero_is_roots() -> Verdict {
+    same("mmap", sys::mmap(0, PAGE, map::RW, FIXED, -1, 0), Ok(0))?;
+    lives("the page", || {
+        let nothing = std::hint::black_box(8_u64);
+        mem::poke(nothing, 3);
+        i32::from(mem::peek(nothing) != 3)
+    })
+}
+
+/// VM-2: droppable memory is private, and children do not get it.
+fn droppable_is_lost() -> Verdict {
+    let map = must("mmap", Map::with(2, map::RW, 8 | libc::MAP_ANONYMOUS, -1))?;
+    map.fill(5);
+    holds("it is memory", map.holds(5))?;
+    lives("a child's is empty", || i32::from(!map.is_zero()))?;
+    holds("the parent's is not", map.holds(5))
 }
 
 fn fixed_replaces() -> Verdict {
