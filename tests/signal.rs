@@ -21,7 +21,7 @@ fn handlers_mend_what_went_wrong() {
 
 #[test]
 fn sf_6_forged_frames_harm_only_their_programs() {
-    topic("forged", 8);
+    topic("forged", 10);
 }
 
 #[test]

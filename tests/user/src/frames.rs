@@ -161,3 +161,43 @@ pub fn set_mxcsr(mxcsr: u32) {
     // SAFETY: the callers pass masks of all exceptions.
     unsafe { asm!("ldmxcsr [{}]", in(reg) &mxcsr) };
 }
+
+/// Raises `signal` with `vector` in YMM5, or its first half in XMM5 without AVX; leaves there what is there afterwards.
+pub fn raise_with_vector(signal: i32, vector: &mut [u8; 32]) {
+    let pid = sys::getpid() as u64;
+    let at = vector.as_mut_ptr();
+    if std::arch::is_x86_feature_detected!("avx") {
+        // SAFETY: tgkill to this very thread; loads and stores 32 bytes, and there is AVX.
+        unsafe {
+            asm!(
+                "vmovdqu ymm5, [{at}]", "syscall", "vmovdqu [{at}], ymm5", "vzeroupper",
+                at = in(reg) at,
+                inout("rax") libc::SYS_tgkill => _,
+                in("rdi") pid, in("rsi") pid, in("rdx") signal as u64,
+                out("rcx") _, out("r11") _, out("xmm5") _,
+            );
+        }
+    } else {
+        // SAFETY: tgkill to this very thread; loads and stores 16 bytes.
+        unsafe {
+            asm!(
+                "movdqu xmm5, [{at}]", "syscall", "movdqu [{at}], xmm5",
+                at = in(reg) at,
+                inout("rax") libc::SYS_tgkill => _,
+                in("rdi") pid, in("rsi") pid, in("rdx") signal as u64,
+                out("rcx") _, out("r11") _, out("xmm5") _,
+            );
+        }
+    }
+}
+
+/// Reads XMM5, and then fills it with ones.
+#[must_use]
+pub fn exchange_vector() -> [u64; 2] {
+    let mut found = [0_u64; 2];
+    // SAFETY: stores 16 bytes into a local variable.
+    unsafe {
+        asm!("movdqu [{}], xmm5", "pcmpeqd xmm5, xmm5", in(reg) &mut found, out("xmm5") _);
+    }
+    found
+}

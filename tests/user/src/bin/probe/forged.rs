@@ -4,7 +4,7 @@ use user::child::{self, Ended};
 use user::crash::SURVIVED;
 use user::frames;
 use user::map::{self, Map};
-use user::mem;
+use user::mem::{self, PAGE};
 use user::probe::{Topic, Verdict, dies, holds, must, same};
 use user::signals::{self, Event, note, notes, word};
 use user::sys;
@@ -14,7 +14,9 @@ pub(crate) const TOPIC: Topic = Topic {
     about: "signal frames with the wrong things in them",
     cases: &[
         ("fp_state_is_in_the_frame", fp_state_is_in_the_frame),
+        ("vectors_are_in_the_frame", vectors_are_in_the_frame),
         ("fp_state_is_optional", fp_state_is_optional),
+        ("a_bad_fp_state_can_be_caught", a_bad_fp_state_can_be_caught),
         ("forged_fp_states", forged_fp_states),
         ("forged_segments", forged_segments),
         ("forged_flags", forged_flags),
@@ -53,6 +55,44 @@ fn fp_state_is_in_the_frame() -> Verdict {
     must("raise", signals::raise(libc::SIGUSR1))?;
     same("flags, MXCSR, marks", notes(), vec![6, 0x1f80, 1])?;
     same("MXCSR as the handler left it", frames::mxcsr(), 0x7f80)
+}
+
+/// A handler has vector registers of its own, and may change those of the interrupted code.
+fn vectors_are_in_the_frame() -> Verdict {
+    /// XMM5 in the FXSAVE image.
+    const XMM5: usize = 160 + 5 * 16;
+    fn look(event: &mut Event) {
+        note(frames::exchange_vector()[0]);
+        event.fp_state()[XMM5] = 99;
+    }
+    must("install", signals::install(libc::SIGUSR1, look, 0, 0))?;
+    for turn in 1..=3 {
+        let mut vector: [u8; 32] = std::array::from_fn(|at| at as u8 * turn);
+        let mut want = vector;
+        want[0] = 99;
+        frames::raise_with_vector(libc::SIGUSR1, &mut vector);
+        same("the vector afterwards", vector, want)?;
+    }
+    same("how often", notes().len(), 3)
+}
+
+/// The registers are the frame's by then, the FP state is the one of a start.
+fn a_bad_fp_state_can_be_caught() -> Verdict {
+    fn spoil(event: &mut Event) {
+        event.context[word::FPSTATE] = 0x1000;
+    }
+    fn look(event: &mut Event) {
+        note(event.code() as u64);
+        note(event.addr());
+        let state = event.fp_state();
+        note(u32_at(state, 24).into());
+    }
+    must("install", signals::install(libc::SIGUSR1, spoil, 0, 0))?;
+    must("install", signals::install(libc::SIGSEGV, look, 0, 0))?;
+    frames::set_mxcsr(0x3f80);
+    must("raise", signals::raise(libc::SIGUSR1))?;
+    same("si_code, si_addr, MXCSR", notes(), vec![128, 0, 0x1f80])?;
+    same("MXCSR", frames::mxcsr(), 0x1f80)
 }
 
 fn fp_state_is_optional() -> Verdict {
@@ -95,6 +135,24 @@ fn forged_fp_states() -> Verdict {
     })?;
     forged_is_deadly("an odd address", |event| {
         event.context[word::FPSTATE] += 8;
+    })?;
+    forged_is_deadly("memory that ends within it", |event| {
+        // The last of the registers is what is not there.
+        let mapped = if has_header(event) { 576 } else { 400 };
+        let Ok(room) = Map::anon(2, map::RW) else {
+            return;
+        };
+        let at = room.page(1) - mapped;
+        for (offset, byte) in (0..mapped).zip(event.fp_state()) {
+            mem::poke(at + offset, *byte);
+        }
+        let _ = sys::munmap(room.page(1), PAGE);
+        event.context[word::FPSTATE] = at;
+    })?;
+    forged_is_harmless("memory that nobody has touched", |event| {
+        if let Ok(room) = Map::anon(1, map::RW) {
+            event.context[word::FPSTATE] = room.start;
+        }
     })?;
     forged_is_harmless("no first mark", |event| event.fp_state()[464] = 0)?;
     forged_is_harmless("no second mark", |event| {
