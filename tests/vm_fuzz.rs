@@ -37,9 +37,17 @@ fn vm_19_the_kernels_own_accesses_are_as_on_linux() {
     same_hashes("1000..1250", &["--by-calls"]);
 }
 
+/// Each page of the arena is a quarter of a large page, and all memory that can be large is.
+#[test]
+fn vm_19_large_pages_are_cut_and_shared_as_on_linux() {
+    let outcome = same_hashes("1250..1500", &["--large"]);
+    assert!(outcome.counter("large_mapped") > 100);
+    assert!(outcome.counter("large_split") > 100);
+}
+
 /// Runs the seeds on both kernels and compares line by line.
 #[track_caller]
-fn same_hashes(seeds: &str, options: &[&str]) {
+fn same_hashes(seeds: &str, options: &[&str]) -> Outcome {
     let args = [&["--seeds", seeds, "--steps", STEPS], options].concat();
     let host = host_run("vmfuzz", &args);
     let expected = lines(host.output.lines());
@@ -56,16 +64,18 @@ fn same_hashes(seeds: &str, options: &[&str]) {
         explain(&outcome, seed, options);
     }
     assert_eq!(expected, found);
+    outcome
 }
 
 fn machine(args: &[&str]) -> Outcome {
-    let outcome = Vm::new()
-        .memory("256M")
-        .timeout(LIMIT)
-        .init("vmfuzz", args)
-        .boot();
+    let outcome = boot(args);
     outcome.expect(Exit::Pass);
     outcome
+}
+
+fn boot(args: &[&str]) -> Outcome {
+    let vm = Vm::new().memory("512M").cmdline("thp=always");
+    vm.timeout(LIMIT).init("vmfuzz", args).boot()
 }
 
 fn lines<'a>(all: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
@@ -76,14 +86,7 @@ fn lines<'a>(all: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
 /// Shrinks a seed in Lodger, does what is left on both kernels, and fails with their answers.
 #[track_caller]
 fn explain(first: &Outcome, seed: &str, options: &[&str]) -> ! {
-    let shrunk = Vm::new()
-        .memory("256M")
-        .timeout(LIMIT)
-        .init(
-            "vmfuzz",
-            &[&["--shrink", seed, "--steps", STEPS], options].concat(),
-        )
-        .boot();
+    let shrunk = boot(&[&["--shrink", seed, "--steps", STEPS], options].concat());
     let list = shrunk
         .program_output()
         .into_iter()
@@ -100,11 +103,7 @@ fn explain(first: &Outcome, seed: &str, options: &[&str]) -> ! {
     ]
     .concat();
     let here = host_run("vmfuzz", &args).output;
-    let there = Vm::new()
-        .memory("256M")
-        .timeout(LIMIT)
-        .init("vmfuzz", &args)
-        .boot();
+    let there = boot(&args);
     let there = there.program_output().join("\n");
     first.fail(&format!(
         "seed {seed} differs from Linux in requests {list}\nLinux:\n{here}\nLodger:\n{there}"

@@ -10,7 +10,7 @@ use user::touch::{self, Fault};
 use user::{sys, vmas};
 
 use crate::model::{File, PAGES, errno, signal};
-use crate::plan::{Act, Arg, ELSEWHERE, Want, at};
+use crate::plan::{Act, Arg, ELSEWHERE, Want, at, unit};
 
 /// Is what a program needs to act: where the arena is, and files.
 pub(crate) struct Hands {
@@ -39,7 +39,7 @@ impl Hands {
         sys::call(libc::SYS_pipe2, [sys::at(&mut pipe), ENDS as u64])
             .map_err(|e| io::Error::from_raw_os_error(e.0))?;
         Ok(Self {
-            base: border - PAGES as u64 / 2 * PAGE,
+            base: border - at(PAGES / 2),
             program: fs::File::open(std::env::current_exe()?)?,
             pipe,
             by_calls,
@@ -85,7 +85,7 @@ impl Hands {
 
     /// Takes the arena away.
     pub(crate) fn clear(&self) {
-        let _ = sys::munmap(self.base, PAGES as u64 * PAGE);
+        let _ = sys::munmap(self.base, at(PAGES));
     }
 
     /// Does one thing.
@@ -126,7 +126,7 @@ impl Hands {
     }
 
     fn word(&self, page: usize, last: bool) -> u64 {
-        self.addr(page) + if last { PAGE - 8 } else { 0 }
+        self.addr(page) + if last { unit() - 8 } else { 0 }
     }
 
     fn load(&self, addr: u64, by_call: bool) -> u64 {
@@ -214,14 +214,14 @@ impl Hands {
             }) {
                 line.end = next.end;
             }
-            let page = |addr: u64| addr.wrapping_sub(self.base) as i64 / PAGE as i64;
+            let page = |addr: u64| addr.wrapping_sub(self.base) as i64 / unit() as i64;
             let name = match line.name.as_str() {
                 "" => "-",
                 "/dev/zero" => "zero",
                 other if other.ends_with("vmfuzz") => "exe",
                 other => other,
             };
-            let (start, end, offset) = (page(line.start), page(line.end), line.offset / PAGE);
+            let (start, end, offset) = (page(line.start), page(line.end), line.offset / unit());
             text += &format!("{start}-{end} {} {offset} {name}; ", line.perms);
         }
         text

@@ -21,10 +21,10 @@ mod run;
 use run::{Options, Run};
 use user::child::{self, Ended};
 
-const USAGE: &str = "usage: vmfuzz --seeds FIRST..END --steps N [--by-calls]
-       vmfuzz --trace SEED --steps N [--only STEP,STEP,…] [--by-calls]
-       vmfuzz --shrink SEED --steps N [--by-calls]
-       and with each: --without KIND,Advise23,…";
+const USAGE: &str = "usage: vmfuzz --seeds FIRST..END --steps N
+       vmfuzz --trace SEED --steps N [--only STEP,STEP,…]
+       vmfuzz --shrink SEED --steps N
+       and with each: [--by-calls] [--large] [--without KIND,Advise23,…]";
 /// The exit code of a seed whose answers were not the model's.
 const DIFFERS: i32 = 3;
 
@@ -38,6 +38,7 @@ fn main() {
     let steps = number("--steps").unwrap_or(80) as usize;
     let options = Options {
         by_calls: args.iter().any(|arg| arg == "--by-calls"),
+        large: args.iter().any(|arg| arg == "--large"),
         only: value("--only").map(|list| {
             list.split(',')
                 .filter_map(|step| step.parse().ok())
@@ -48,6 +49,9 @@ fn main() {
             .unwrap_or_default(),
         ..Options::default()
     };
+    if options.large {
+        plan::enlarge();
+    }
     let range = value("--seeds").and_then(|range| range.split_once(".."));
     let code = if let Some((first, end)) = range {
         let (first, end) = (first.parse().unwrap_or(0), end.parse().unwrap_or(0));

@@ -1,5 +1,7 @@
 //! From a request to system calls and accesses, each with the answer that Linux gives; the model moves on with them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use user::mem::PAGE;
 
 use crate::model::{Back, Joined, Known, Lock, Model, PAGES, READ, WRITE, errno};
@@ -70,9 +72,24 @@ pub(crate) enum Want {
 /// Is a list of things to do and their answers.
 pub(crate) type Plan = Vec<(Act, Want)>;
 
+/// How many bytes each of the arena's pages stands for.
+static UNIT: AtomicU64 = AtomicU64::new(PAGE);
+/// A quarter of a large page: requests cut large pages, and put them together.
+const QUARTER: u64 = 512 << 10;
+
+/// Lets each page of the arena be a quarter of a large one, from now on.
+pub(crate) fn enlarge() {
+    UNIT.store(QUARTER, Ordering::Relaxed);
+}
+
+/// Gives the size of one of the arena's pages.
+pub(crate) fn unit() -> u64 {
+    UNIT.load(Ordering::Relaxed)
+}
+
 /// What a call gives that returns an address in the arena, relative to it.
-pub(crate) const fn at(page: usize) -> u64 {
-    page as u64 * PAGE
+pub(crate) fn at(page: usize) -> u64 {
+    page as u64 * unit()
 }
 
 /// What stands for an address outside the arena.

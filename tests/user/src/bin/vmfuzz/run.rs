@@ -2,7 +2,6 @@
 
 use std::io;
 
-use user::mem::PAGE;
 use user::{child, sys};
 
 use crate::act::{self, Hands, mix};
@@ -15,6 +14,8 @@ use crate::plan::{self, Plan, Want};
 /// Is how a run is asked for.
 #[derive(Clone, Default)]
 pub(crate) struct Options {
+    /// Large pages are asked for: what counts or shows small ones is left out.
+    pub(crate) large: bool,
     /// Every access goes through a system call.
     pub(crate) by_calls: bool,
     /// Only these requests.
@@ -225,6 +226,7 @@ fn is_left_out(options: &Options, op: &Op) -> bool {
     let name = |text: String| options.without.contains(&text);
     // A call cannot jump.
     options.by_calls && op.kind == Kind::Fetch
+        || options.large && matches!(op.kind, Kind::MapFile | Kind::Core)
         || name(format!("{:?}", op.kind))
         || op.kind == Kind::Advise && name(format!("Advise{}", advice::pick(op)))
 }
@@ -245,5 +247,3 @@ fn whole(model: &mut Model) -> Plan {
     plan.push(pages::look(model));
     plan
 }
-
-const _: () = assert!(PAGES as u64 * PAGE < 1 << 21);
