@@ -25,7 +25,7 @@ use super::counters::{
 use super::frame::{self, Owner};
 use super::mm_struct::AddressSpace;
 use super::pgtable::Slot;
-use super::{Mm, OutOfMemory, fault_around, large, physmap, tlb, zero_frame};
+use super::{Mm, OutOfMemory, commit, fault_around, large, physmap, tlb, zero_frame};
 
 /// An access to a user address that the MMU refused.
 #[derive(Clone, Copy, Debug)]
@@ -86,8 +86,11 @@ fn grow_stack(mm: &Mm, page: Page) -> Result<(), FaultError> {
     if vma.range.contains(page) || !vma.flags.contains(VmFlags::GROWSDOWN) {
         return Ok(());
     }
-    let range = vma.range;
+    let (range, flags) = (vma.range, vma.flags);
     let added = fault::stack_growth(&growth(&map, page, range)).map_err(FaultError::Segv)?;
+    if flags.contains(VmFlags::ACCOUNT) && commit::charge(added.len()).is_err() {
+        return Err(FaultError::Segv(SegvCode::MapErr));
+    }
     map.vmas.grow_down(range.start, added.start);
     FAULT_STACK_GROWTH.add(added.len() as i64);
     Ok(())
