@@ -58,6 +58,8 @@ pub enum IoError {
     BeyondEnd,
     /// A message is longer than any may be.
     TooLong,
+    /// It is sealed against that.
+    NotPermitted,
     /// The file would be longer than any may be.
     TooLarge,
     /// The file system is full.

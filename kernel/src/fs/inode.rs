@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use core::ops::Range;
+use core::sync::atomic::AtomicU32;
 
 use abi::linux::{S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG};
 use addr::{Frame, PAGE_SIZE};
@@ -20,6 +21,7 @@ use super::home::Home;
 use super::page_cache::PageCache;
 use super::procfs::ProcNode;
 use super::regular::Allocate;
+use super::seals::Seals;
 use super::{procfs, rank, reclaim};
 use crate::locks::{Mutex, SpinLock};
 use crate::mm::rmap::Mappings;
@@ -42,6 +44,9 @@ pub struct Inode {
     /// Held throughout what changes the contents: writing, and changes of the size.
     pub(super) contents: Mutex<(), { rank::CONTENTS }>,
     mappings: Mappings,
+    /// See [`super::seals`].
+    pub(super) seals: AtomicU32,
+    pub(super) being_mapped: AtomicU32,
 }
 
 /// What a file is.
@@ -152,6 +157,8 @@ impl Inode {
             home: SpinLock::new(Home::none()),
             contents: Mutex::new(()),
             mappings: Mappings::new(),
+            seals: AtomicU32::new(Seals::SEAL.bits()),
+            being_mapped: AtomicU32::new(0),
         });
         if is_regular {
             reclaim::add(&inode);

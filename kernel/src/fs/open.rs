@@ -15,6 +15,7 @@ use super::page_cache::PageCache;
 use super::path::{Follow, Last, PathError, Place, Target, target};
 use super::procfs::open::OpenProc;
 use super::regular::Regular;
+use super::seals::Seals;
 
 /// Why a file was not opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -148,10 +149,14 @@ pub fn empty_file(
 }
 
 /// Makes a regular file without a name and opens it (`memfd_create`).
-pub fn memory_file(name: &[u8], executable: bool) -> Result<Arc<OpenFile>, OpenError> {
-    let permissions = if executable { 0o777 } else { 0o666 };
+pub fn memory_file(
+    name: &[u8],
+    permissions: u32,
+    seals: Seals,
+) -> Result<Arc<OpenFile>, OpenError> {
     let inode = empty_file(&filesystem::NAMELESS, permissions)?;
     inode.set_label(&[b"memfd:", name].concat());
+    inode.set_seals(seals);
     Ok(OpenFile::new(Regular::new(inode), OpenFlags::RDWR))
 }
 

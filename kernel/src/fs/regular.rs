@@ -59,7 +59,8 @@ impl File for Regular {
         if room == 0 {
             return Err(IoError::TooLarge);
         }
-        from.limit(room);
+        let len = room.min(from.left() as u64);
+        from.limit(self.inode.writable_len(at.position, len, cache.size())?);
         let before = from.done();
         let outcome = cache.write(at.position, from);
         if from.done() > before {
@@ -106,6 +107,7 @@ impl Inode {
             return Err(IoError::TooLarge);
         }
         let _contents = self.contents.lock();
+        self.check_size(cache.size(), size)?;
         if size < cache.size() {
             cache.shrink(size)?;
             rmap::unmap_pages(self, size.div_ceil(PAGE_SIZE)..u64::MAX, Scope::CopiesToo);
@@ -126,13 +128,19 @@ impl Inode {
         let _contents = self.contents.lock();
         let size = cache.size();
         if what == Allocate::Punch {
+            if self.refuses_stores() {
+                return Err(IoError::NotPermitted);
+            }
             let end = end.min(size.next_multiple_of(PAGE_SIZE));
             if start < end {
-                cache.punch(start..end)?;
+                // Out of the mappings first: no store may find that a page it sees is the file's no
+                // more, since that means the file has become shorter.
                 let pages = start.div_ceil(PAGE_SIZE)..end / PAGE_SIZE;
                 rmap::unmap_pages(self, pages, Scope::FilePages);
+                cache.punch(start..end)?;
             }
         } else {
+            self.check_size(size, size.max(end))?;
             cache.reserve(start..end)?;
             if what == Allocate::Extend {
                 cache.grow(end);

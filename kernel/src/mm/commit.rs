@@ -21,7 +21,6 @@ pub fn mode() -> Overcommit {
     Overcommit::new(MODE.load(Relaxed)).expect("only modes are stored")
 }
 
-#[allow(dead_code, reason = "set and shown by the files below /proc/sys/vm")]
 /// Sets how promises are limited from now on.
 pub fn set_mode(mode: Overcommit) {
     MODE.store(mode as u64, Relaxed);
@@ -32,19 +31,16 @@ pub fn ratio() -> u64 {
     RATIO.load(Relaxed)
 }
 
-#[allow(dead_code, reason = "set and shown by the files below /proc/sys/vm")]
 /// Sets that share.
 pub fn set_ratio(percent: u64) {
     RATIO.store(percent, Relaxed);
 }
 
-#[allow(dead_code, reason = "set and shown by the files below /proc/sys/vm")]
 /// Returns how many pages are promised.
 pub fn committed() -> u64 {
     COMMITTED.load(Relaxed).max(0) as u64
 }
 
-#[allow(dead_code, reason = "set and shown by the files below /proc/sys/vm")]
 /// Returns how many pages the strictest mode lets be promised.
 pub fn limit() -> u64 {
     vma::commit_limit(frame::total(), ratio())

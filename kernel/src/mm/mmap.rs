@@ -24,7 +24,6 @@ pub fn max_map_count() -> usize {
     MAX_MAP_COUNT.load(Relaxed) as usize
 }
 
-#[allow(dead_code, reason = "set and shown by the files below /proc/sys/vm")]
 /// Sets how many mappings one address space may have; who has more keeps them.
 pub fn set_max_map_count(count: u32) {
     MAX_MAP_COUNT.store(count.into(), Relaxed);

@@ -12,7 +12,7 @@ use alloc::sync::Weak;
 use core::ops::Range;
 
 use addr::{Page, PageRange};
-use vma::Vma;
+use vma::{VmFlags, Vma};
 
 use super::backing::{MapBacking, PageSource};
 use super::mm_struct::{MmUserRef, UserMemory};
@@ -73,10 +73,6 @@ impl Mappings {
 pub enum Scope {
     /// Those that show the file's own pages.
     FilePages,
-    #[allow(
-        dead_code,
-        reason = "writable files, which can become shorter, are its first user"
-    )]
     /// Those that show copies made by private mappings as well: the file has become shorter (HF-13).
     CopiesToo,
 }
@@ -93,6 +89,19 @@ pub fn unmap_pages(source: &dyn PageSource, pages: Range<u64>, scope: Scope) {
             }
         }
     });
+}
+
+/// Returns whether a mapping of `source` lets somebody store to it, or may come to.
+pub fn may_be_stored_to(source: &dyn PageSource) -> bool {
+    let mut found = false;
+    source.mappings().for_each(|mm| {
+        let map = mm.map.read();
+        found |= map.vmas.iter().any(|vma| {
+            vma.flags.contains(VmFlags::SHARED | VmFlags::MAYWRITE)
+                && shown(vma, source, &(0..u64::MAX)).is_some()
+        });
+    });
+    found
 }
 
 /// Returns the part of `vma` that shows some of the pages `pages` of `source`.

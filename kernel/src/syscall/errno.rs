@@ -4,6 +4,7 @@ use abi::Errno;
 use sigframe::StackError;
 
 use crate::fs::fdtable::FdError;
+use crate::fs::seals::SealError;
 use crate::fs::user_buf::BadAddress;
 use crate::fs::{ChangeError, IoError, OpenError, PathError};
 use crate::mm::madvise::AdviseError;
@@ -123,10 +124,16 @@ errnos!(IoError {
     IoError::Invalid => Self::EINVAL,
     IoError::BeyondEnd => Self::ENXIO,
     IoError::TooLong => Self::EMSGSIZE,
+    IoError::NotPermitted => Self::EPERM,
     IoError::TooLarge => Self::EFBIG,
     IoError::NoSpace => Self::ENOSPC,
     IoError::NoProcess => Self::ESRCH,
     IoError::OutOfMemory => Self::ENOMEM,
+});
+
+errnos!(SealError {
+    SealError::Sealed => Self::EPERM,
+    SealError::Busy => Self::EBUSY,
 });
 
 errnos!(FdError {

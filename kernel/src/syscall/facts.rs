@@ -14,6 +14,7 @@ use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs::filesystem::{self, FileSystem};
 use crate::fs::regular::Allocate;
+use crate::fs::seals::Seals;
 use crate::fs::{Follow, InodeRef};
 use crate::time;
 
@@ -243,7 +244,12 @@ fn set_mode(inode: &InodeRef, mode: u64) -> SysResult {
     if inode.file_type() == S_IFLNK {
         return Err(Errno::EOPNOTSUPP);
     }
-    inode.change(|facts| facts.permissions = mode as u32 & 0o7777);
+    let mode = mode as u32 & 0o7777;
+    let executable = (inode.attributes().permissions ^ mode) & 0o111 != 0;
+    if executable && inode.seals().contains(Seals::EXEC) {
+        return Err(Errno::EPERM);
+    }
+    inode.change(|facts| facts.permissions = mode);
     Ok(0)
 }
 

@@ -4,11 +4,15 @@ use alloc::sync::Arc;
 
 use abi::Errno;
 use abi::file::{CLOSE_RANGE_CLOEXEC, OpenFlags};
-use abi::linux::{F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC};
+use abi::linux::{
+    F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_GET_SEALS, F_GETFD, F_GETFL, F_SETFD, F_SETFL,
+    FD_CLOEXEC,
+};
 
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
-use crate::fs::{OpenFile, pipe};
+use crate::fs::seals::Seals;
+use crate::fs::{InodeRef, OpenFile, pipe};
 use crate::process;
 
 /// `close(fd)`.
@@ -84,7 +88,22 @@ pub fn fcntl(frame: &mut TrapFrame) -> SysResult {
             file.set_flags(OpenFlags::from_bits_retain(argument as u32));
             Ok(0)
         }
+        F_ADD_SEALS => {
+            file.check_writable().map_err(|_| Errno::EPERM)?;
+            let seals = Seals::from_bits(argument as u32).ok_or(Errno::EINVAL)?;
+            Ok(sealable(&file)?.add_seals(seals).map(|()| 0)?)
+        }
+        F_GET_SEALS => Ok(sealable(&file)?.seals().bits().into()),
         _ => Err(Errno::EINVAL),
+    }
+}
+
+/// The file behind a descriptor, if it is one that has seals.
+fn sealable(file: &OpenFile) -> Result<InodeRef, Errno> {
+    let inode = file.file().inode().ok_or(Errno::EINVAL)?;
+    match inode.cache() {
+        Some(_) => Ok(inode),
+        None => Err(Errno::EINVAL),
     }
 }
 

@@ -10,6 +10,7 @@ use abi::{Errno, Signal};
 use super::path::HERE;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
+use crate::fs::seals::Seals;
 use crate::fs::user_buf::{UserBuf, UserSpan};
 use crate::fs::{self, IoError};
 use crate::mm::uaccess::{self, CstrError};
@@ -103,7 +104,6 @@ pub fn creat(frame: &mut TrapFrame) -> SysResult {
 pub fn memfd_create(frame: &mut TrapFrame) -> SysResult {
     let [name, flags, ..] = frame.args();
     let flags = flags as u32;
-    // Executable or not is a choice; both kinds are the same here.
     let kinds = flags & (MFD_NOEXEC_SEAL | MFD_EXEC);
     if flags & !(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC) != 0
         || kinds == MFD_NOEXEC_SEAL | MFD_EXEC
@@ -114,7 +114,12 @@ pub fn memfd_create(frame: &mut TrapFrame) -> SysResult {
         CstrError::Fault => Errno::EFAULT,
         CstrError::TooLong => Errno::EINVAL,
     })?;
-    let file = fs::open::memory_file(&name, flags & MFD_NOEXEC_SEAL == 0)?;
+    let (permissions, seals) = match flags {
+        flags if flags & MFD_NOEXEC_SEAL != 0 => (0o666, Seals::EXEC),
+        flags if flags & MFD_ALLOW_SEALING != 0 => (0o777, Seals::empty()),
+        _ => (0o777, Seals::SEAL),
+    };
+    let file = fs::open::memory_file(&name, permissions, seals)?;
     insert(file, flags & MFD_CLOEXEC != 0)
 }
 

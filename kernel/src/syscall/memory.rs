@@ -8,7 +8,8 @@ use vma::{Overcommit, VmFlags};
 
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
-use crate::fs::{Mapping, OpenFile};
+use crate::fs::seals::BeingMapped;
+use crate::fs::{InodeRef, Mapping, OpenFile};
 use crate::mm::mremap::RemapRequest;
 use crate::mm::shared_anon::SharedAnon;
 use crate::mm::{MapBacking, MapKind, MapRequest, MmUserRef, commit};
@@ -33,7 +34,11 @@ pub fn mmap(frame: &mut TrapFrame) -> SysResult {
     let shared = is_shared(flags, file.is_some())?;
     let is_droppable = flags & MapFlags::TYPE == MapFlags::DROPPABLE;
     check_supported(map_flags, file.is_some(), shared, is_droppable)?;
-    let reserve = !map_flags.contains(MapFlags::NORESERVE);
+    let reserve = !is_unreserved(map_flags);
+    let shared_file = file.as_ref().filter(|_| shared);
+    let _announced = shared_file
+        .and_then(|file| file.file().inode())
+        .map(|inode| BeingMapped::new(&inode));
     let (vm_flags, backing) = match &file {
         None => anonymous(pages, shared, reserve)?,
         Some(file) => {
@@ -209,13 +214,16 @@ fn extra(flags: MapFlags) -> VmFlags {
         .filter(|(flag, _)| flags.contains(*flag))
         .map(|(_, vm_flag)| vm_flag)
         .collect();
-    // Where nothing may be promised in excess, nobody is let off reserving.
-    let unreserved = flags.contains(MapFlags::NORESERVE) && commit::mode() != Overcommit::Never;
     extra
-        | match unreserved {
+        | match is_unreserved(flags) {
             true => VmFlags::NORESERVE,
             false => VmFlags::empty(),
         }
+}
+
+/// Where nothing may be promised in excess, nobody is let off reserving.
+fn is_unreserved(flags: MapFlags) -> bool {
+    flags.contains(MapFlags::NORESERVE) && commit::mode() != Overcommit::Never
 }
 
 fn anonymous(pages: u64, shared: bool, reserve: bool) -> Result<(VmFlags, MapBacking), Errno> {
@@ -251,8 +259,13 @@ fn of_file(
         Mapping::Zeros => return anonymous(pages, shared, true),
         Mapping::Source(source) => source,
     };
+    let is_sealed = |inode: InodeRef| inode.refuses_stores();
+    let is_sealed = shared && file.file().inode().is_some_and(is_sealed);
+    if is_sealed && prot.contains(Prot::WRITE) {
+        return Err(Errno::EPERM);
+    }
     let mut may = VmFlags::MAYREAD | VmFlags::MAYEXEC;
-    may.set(VmFlags::MAYWRITE, !shared || flags.writes());
+    may.set(VmFlags::MAYWRITE, !shared || flags.writes() && !is_sealed);
     may.set(VmFlags::SHARED, shared);
     Ok((
         may,

@@ -78,7 +78,7 @@ table! {
     wait4 => process::wait4, "CPU time is not split: all of it is user time";
     kill => kill::kill, "";
     uname => system::uname, "";
-    fcntl => fd::fcntl, "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL; else EINVAL";
+    fcntl => fd::fcntl, "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_ADD_SEALS, F_GET_SEALS; else EINVAL";
     fsync => facts::fsync, "";
     fdatasync => facts::fsync, "";
     truncate => facts::truncate, "";
@@ -178,5 +178,5 @@ table! {
     preadv => file::preadv, "";
     pwritev => file::pwritev, "";
     fchmodat2 => facts::fchmodat2, "";
-    memfd_create => file::memfd_create, "MFD_HUGETLB: EINVAL; seals are not kept";
+    memfd_create => file::memfd_create, "MFD_HUGETLB: EINVAL";
 }

@@ -3,9 +3,12 @@
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::probe::{Verdict, same};
+use crate::map::Map;
+use crate::mem::PAGE;
+use crate::probe::{Verdict, must, same};
 use crate::sys::{self, Result};
 
 /// Is a directory in memory that goes with its owner.
@@ -74,6 +77,28 @@ pub fn both(path: &Path) -> std::result::Result<File, String> {
             .truncate(false)
             .open(path),
     )
+}
+
+/// Opens a new file of some pages; the first byte of each is `value` and its number.
+pub fn filled(dir: &Scratch, pages: u64, value: u8) -> std::result::Result<File, String> {
+    let file = both(&dir.path("file"))?;
+    for page in 0..pages {
+        let bytes = [value.wrapping_add(page as u8); PAGE as usize];
+        io("fill", file.write_all_at(&bytes, page * PAGE))?;
+    }
+    Ok(file)
+}
+
+/// Maps a file from its start on.
+pub fn mapped(file: &File, pages: u64, prot: i32, flags: i32) -> std::result::Result<Map, String> {
+    must("mmap", Map::with(pages, prot, flags, file.as_raw_fd()))
+}
+
+/// The byte of the file at an offset.
+pub fn byte(file: &File, at: u64) -> std::result::Result<u8, String> {
+    let mut byte = [0];
+    io("pread", file.read_exact_at(&mut byte, at))?;
+    Ok(byte[0])
 }
 
 const HERE: u64 = libc::AT_FDCWD as u64;

@@ -61,8 +61,35 @@ impl PageCache {
             physmap::zero(frame);
             frame::put(frame);
         }
-        self.forget(whole.start.max(archived)..whole.end.max(archived));
+        self.clear(whole.start.max(archived)..whole.end.max(archived));
         Ok(())
+    }
+
+    /// Makes holes of pages; one that is in use, since somebody was fast and mapped it anew, is zeroed.
+    fn clear(&self, pages: Range<u64>) {
+        let mut next = pages.start;
+        loop {
+            let mut state = self.state.lock();
+            let Some(index) = state.pages.next_present(next) else {
+                return;
+            };
+            let Some(slot) = state.pages.get(index).filter(|_| index < pages.end) else {
+                return;
+            };
+            next = index + 1;
+            // A reference is taken under this lock only: with none but the cache's own it is idle.
+            if frame::refs(slot.frame) == 1 {
+                state.pages.remove(index);
+                state.dirty -= u64::from(slot.dirty);
+                drop(state);
+                self.fs.uncharge(slot.dirty.into());
+            } else {
+                frame::get(slot.frame);
+                drop(state);
+                physmap::zero(slot.frame);
+            }
+            frame::put(slot.frame);
+        }
     }
 
     /// Returns whether page `index` reads as zeros because nothing stands behind it.

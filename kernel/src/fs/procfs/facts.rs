@@ -6,9 +6,10 @@ use core::fmt::{self, Write};
 use addr::PAGE_SIZE;
 
 use super::registry::{ProcessFacts, Refused, What, register};
+use super::settings;
 use crate::fs::reclaim;
 use crate::mm::frame::{self, Owner};
-use crate::mm::{audit, fsck, reclaim as mm_reclaim};
+use crate::mm::{audit, commit, fsck, reclaim as mm_reclaim};
 
 /// Adds the files that need no layer above.
 pub fn init() {
@@ -21,15 +22,7 @@ pub fn init() {
     register("mm", What::ProcessText(mm));
     register("cmdline", What::ProcessText(command_line));
     register("comm", What::ProcessSetting(comm, set_comm));
-    register(
-        "vm/drop_caches",
-        What::Setting(drop_caches_text, drop_caches),
-    );
-}
-
-/// Reads a number in decimal.
-pub fn parse_number(text: &str) -> Result<u64, Refused> {
-    text.parse().map_err(|_| Refused::Invalid)
+    settings::init();
 }
 
 fn mem_info(out: &mut dyn Write) -> fmt::Result {
@@ -41,6 +34,8 @@ fn mem_info(out: &mut dyn Write) -> fmt::Result {
         ("Cached:", frame::count(Owner::PageCache)),
         ("AnonPages:", frame::count(Owner::Anon)),
         ("PageTables:", frame::count(Owner::PageTable)),
+        ("CommitLimit:", commit::limit()),
+        ("Committed_AS:", commit::committed()),
     ];
     lines
         .iter()
@@ -100,20 +95,4 @@ fn command_line(process: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result 
         at += piece.len() as u64;
     }
     Ok(())
-}
-
-fn drop_caches_text(out: &mut dyn Write) -> fmt::Result {
-    writeln!(out, "0")
-}
-
-/// Drops the clean pages that nobody has mapped (1), or other caches, of which there are none (2).
-fn drop_caches(text: &str) -> Result<(), Refused> {
-    match parse_number(text)? {
-        1 | 3 => {
-            reclaim::drop_clean(u64::MAX);
-            Ok(())
-        }
-        2 | 4 => Ok(()),
-        _ => Err(Refused::Invalid),
-    }
 }

@@ -8,6 +8,7 @@
 pub mod facts;
 pub mod open;
 pub mod registry;
+mod settings;
 pub mod text;
 
 use alloc::format;
@@ -21,6 +22,7 @@ use vfs::walk::Link;
 
 pub use facts::init;
 use registry::ProcessFacts;
+pub use settings::parse_number;
 
 use super::filesystem;
 use super::inode::{Attributes, Inode, InodeRef, Kind};

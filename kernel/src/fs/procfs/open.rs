@@ -107,6 +107,9 @@ impl File for OpenProc {
         }
         let start = from.clone();
         let len = from.left();
+        if len == 0 {
+            return Ok(());
+        }
         from.take(&mut bytes[..len])?;
         let outcome = self.set(&bytes[..len]);
         outcome.inspect_err(|_| *from = start)

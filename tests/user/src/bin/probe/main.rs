@@ -12,6 +12,7 @@ mod calls;
 mod changes;
 mod contents;
 mod cow;
+mod cut_files;
 mod exec;
 mod family;
 mod faults;
@@ -31,7 +32,10 @@ mod registers;
 mod remap;
 mod repair;
 mod sched;
+mod seals;
+mod settings;
 mod shapes;
+mod shared_files;
 mod signals;
 mod stack;
 mod storm;
@@ -60,6 +64,10 @@ const TOPICS: &[&Topic] = &[
     &files::TOPIC,
     &tmpfs::TOPIC,
     &contents::TOPIC,
+    &shared_files::TOPIC,
+    &cut_files::TOPIC,
+    &seals::TOPIC,
+    &settings::TOPIC,
     &brk::TOPIC,
     &calls::TOPIC,
     &places::TOPIC,
