@@ -6,7 +6,7 @@ use stories::{ends, passes, topic, word_after};
 
 #[test]
 fn vm_4_mappings_land_where_linux_puts_them() {
-    topic("maps", 23);
+    topic("maps", 22);
 }
 
 #[test]
@@ -34,6 +34,11 @@ fn vm_13_locked_memory_is_present() {
 }
 
 #[test]
+fn hf_6_presence_is_the_objects() {
+    topic("residency", 8);
+}
+
+#[test]
 fn vm_13_limits_hold_for_every_way_to_get_memory() {
     topic("limits", 11);
 }
@@ -50,7 +55,7 @@ fn vm_9_the_break_grows_shrinks_and_stands_still() {
 
 #[test]
 fn vm_4_programs_find_their_parts_elsewhere_at_every_start() {
-    topic("places", 6);
+    topic("places", 7);
     passes("init=/bin/probe -- compare").line_containing(
         "places: stack changes true, mappings change true, heap changes true, code changes true",
     );

@@ -31,6 +31,7 @@ mod places;
 mod registers;
 mod remap;
 mod repair;
+mod residency;
 mod sched;
 mod seals;
 mod settings;
@@ -60,6 +61,7 @@ const TOPICS: &[&Topic] = &[
     &remap::TOPIC,
     &advice::TOPIC,
     &locks::TOPIC,
+    &residency::TOPIC,
     &large::TOPIC,
     &files::TOPIC,
     &tmpfs::TOPIC,

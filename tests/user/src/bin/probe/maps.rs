@@ -20,7 +20,6 @@ pub(crate) const TOPIC: Topic = Topic {
         ("hint_is_taken_if_free", hint_is_taken_if_free),
         ("hint_busy_goes_elsewhere", hint_busy_goes_elsewhere),
         ("hint_too_low_is_raised", hint_too_low_is_raised),
-        ("full_space_is_used_up", full_space_is_used_up),
         ("page_zero_is_roots", page_zero_is_roots),
         ("droppable_is_lost", droppable_is_lost),
         ("fixed_replaces", fixed_replaces),
@@ -168,35 +167,6 @@ fn hint_too_low_is_raised() -> Verdict {
     same("the second page", at(PAGE), Ok(0x1_0000))?;
     let again = must("the same again", at(PAGE))?;
     holds("is served from above", again > 1 << 32)
-}
-
-/// VM-4: where nothing is left below the stack's room, that room is used from below, up to the last page.
-fn full_space_is_used_up() -> Verdict {
-    let flags = ANON | libc::MAP_NORESERVE;
-    let mut taken = Vec::with_capacity(4096);
-    let (mut size, mut above) = (1 << 46, 0);
-    while size >= PAGE {
-        match sys::mmap(0, size, map::NONE, flags, -1, 0) {
-            Ok(at) if taken.len() < 4096 => taken.push((at, size)),
-            Ok(_) => return Err("too many pieces".to_owned()),
-            Err(_) => size /= 2,
-        }
-    }
-    // Room to read the map.
-    if let Some((at, size)) = taken.iter().find(|(_, size)| *size >= 1 << 30) {
-        must("munmap", sys::munmap(*at, *size))?;
-        above = *at;
-    }
-    let all = vmas::own();
-    let gaps = all
-        .windows(2)
-        .map(|pair| (pair[0].end, pair[1].start.min(END)))
-        .filter(|(start, end)| end > start && !(*start..*end).contains(&above));
-    let large = gaps.filter(|(start, end)| end - start > 256 * PAGE).count();
-    same("gaps that are left", large, 0)?;
-    let stack = vmas::stack().ok_or("no [stack]")?;
-    let higher = taken.iter().filter(|(at, _)| *at > stack.end).count();
-    holds("the space above the stack is used", higher > 0)
 }
 
 /// VM-15: who may do raw I/O may map the lowest page.

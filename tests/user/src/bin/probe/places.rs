@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use user::map::{self, Map};
-use user::mem;
+use user::map::{self, ANON, Map};
+use user::mem::{self, PAGE};
 use user::probe::{Topic, Verdict, holds, must, same};
-use user::sys;
+use user::{sys, vmas};
 
 pub(crate) const TOPIC: Topic = Topic {
     name: "places",
@@ -17,6 +17,10 @@ pub(crate) const TOPIC: Topic = Topic {
         ("the_same_places_on_demand", same_places_on_demand),
         ("grandchildren_inherit_a_persona", persona_is_inherited),
         ("places_begin_pages", places_begin_pages),
+        (
+            "all_of_user_space_can_be_used",
+            all_of_user_space_can_be_used,
+        ),
     ],
 };
 
@@ -126,4 +130,51 @@ fn places_begin_pages() -> Verdict {
         holds("the mapping is below it", places[1] < places[0])?;
     }
     Ok(())
+}
+
+const END: u64 = 0x7fff_ffff_f000;
+
+/// Where nothing is left below the stack's room, that room is used, from below and up to the last page (VM-4).
+fn all_of_user_space_can_be_used() -> Verdict {
+    let stack = vmas::stack().ok_or("no [stack]")?;
+    let taken = take_all()?;
+    let (high, size) = taken
+        .iter()
+        .copied()
+        .find(|(at, size)| *at >= stack.end && *size >= 3 * PAGE)
+        .ok_or("nothing was put above the stack")?;
+    must("a hole", sys::munmap(high + size - PAGE, PAGE))?;
+    must("a lower hole", sys::munmap(high, PAGE))?;
+    same("the lower one first", none(PAGE), Ok(high))?;
+    same("then the other", none(PAGE), Ok(high + size - PAGE))?;
+    // Room to read the map.
+    let room = taken.iter().find(|(_, size)| *size == 1 << 30);
+    let (room, size) = *room.ok_or("no piece of 1 GiB")?;
+    must("munmap", sys::munmap(room, size))?;
+    let all = vmas::own();
+    let gaps = all
+        .windows(2)
+        .map(|pair| (pair[0].end, pair[1].start.min(END)))
+        .filter(|(start, end)| end > start && !(*start..*end).contains(&room));
+    let large = gaps.filter(|(start, end)| end - start > 256 * PAGE).count();
+    same("gaps that are left", large, 0)
+}
+
+fn none(size: u64) -> sys::Result {
+    let flags = ANON | libc::MAP_NORESERVE;
+    sys::mmap(0, size, map::NONE, flags, -1, 0)
+}
+
+/// Maps what there is in pieces as large as possible.
+fn take_all() -> Result<Vec<(u64, u64)>, String> {
+    let mut taken = Vec::with_capacity(4096);
+    let mut size = 1 << 46;
+    while size >= PAGE {
+        match none(size) {
+            Ok(at) if taken.len() < 4096 => taken.push((at, size)),
+            Ok(_) => return Err("too many pieces".to_owned()),
+            Err(_) => size /= 2,
+        }
+    }
+    Ok(taken)
 }
