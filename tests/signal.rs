@@ -36,7 +36,7 @@ fn sy_7_blocked_calls_end_or_are_made_again() {
 
 #[test]
 fn alarms_ring_when_they_should() {
-    topic("alarm", 11);
+    topic("alarm", 12);
 }
 
 /// A CPU without XSAVE: the frame holds 512 bytes, and no flag says more.

@@ -22,6 +22,10 @@ pub(crate) const TOPIC: Topic = Topic {
             an_ignored_one_is_not_set_again,
         ),
         ("a_sleep_is_interrupted", a_sleep_is_interrupted),
+        (
+            "none_is_lost_on_the_way_to_sleep",
+            none_is_lost_on_the_way_to_sleep,
+        ),
         ("nonsense_is_refused", nonsense_is_refused),
     ],
 };
@@ -206,6 +210,23 @@ fn a_sleep_is_interrupted() -> Verdict {
         refused("sleep", sys::sleep_ms(1_000_000), libc::EINTR)?;
     }
     must("setitimer", set(0, 0))?;
+    Ok(())
+}
+
+/// It rings before, while and after the process goes to sleep, which lets the signal through from the first step on.
+fn none_is_lost_on_the_way_to_sleep() -> Verdict {
+    must("install", signals::install(libc::SIGALRM, |_| (), 0, 0))?;
+    block()?;
+    for turn in 0..4000_u64 {
+        let (mut none, mut long) = ([0_u64], [5_u64, 0]);
+        must("setitimer", set(1 + turn % 13, 0))?;
+        for _ in 0..turn % 257 {
+            std::hint::spin_loop();
+        }
+        let args = [0, 0, sys::at(&mut long), sys::at(&mut none), 8];
+        let call = sys::call(libc::SYS_ppoll, args);
+        refused(&format!("sleep {turn}"), call, libc::EINTR)?;
+    }
     Ok(())
 }
 
