@@ -251,7 +251,11 @@ fn mappings_are_counted() -> Verdict {
         .count() as u64;
     let mut made = 0;
     let split = |page: u64| {
-        let prot = if page % 2 == 0 { map::NONE } else { map::R };
+        let prot = if page.is_multiple_of(2) {
+            map::NONE
+        } else {
+            map::R
+        };
         sys::mprotect(map.page(page), map.end() - map.page(page), prot)
     };
     while split(made + 1).is_ok() {

@@ -71,7 +71,7 @@ fn numbers() -> Verdict {
     }
     let entries = io("list", fs::read_dir("/proc/sys/vm"))?;
     let names: Vec<_> = entries
-        .filter_map(|entry| Some(entry.ok()?.file_name().into_string().ok()?))
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .collect();
     for name in NAMES.iter().filter_map(|name| name.strip_prefix("vm/")) {
         let times = names.iter().filter(|listed| *listed == name).count();
