@@ -37,7 +37,10 @@ pub fn take_over() {
         frame::release(range);
     }
     drop(handover);
-    if mm::init_zero_frame().is_err() {
+    if mm::init_zero_frame()
+        .and_then(|()| mm::heap::init())
+        .is_err()
+    {
         super::refuse(format_args!(
             "no free memory is left; start with more memory"
         ));

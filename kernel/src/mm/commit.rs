@@ -10,8 +10,11 @@ use core::sync::atomic::{
 use vma::{Overcommit, VmFlags};
 
 use super::{OutOfMemory, frame};
+use crate::arch::local;
 
 static COMMITTED: AtomicI64 = AtomicI64::new(0);
+/// What of that is promised by objects and not by mappings.
+static SHARED: AtomicI64 = AtomicI64::new(0);
 static MODE: AtomicU64 = AtomicU64::new(Overcommit::Heuristic as u64);
 /// Per cent of the memory that may be promised in the strictest mode.
 static RATIO: AtomicU64 = AtomicU64::new(50);
@@ -67,4 +70,34 @@ pub fn uncharge(pages: u64) {
 /// Returns whether the pages of a mapping with these flags are charged.
 pub fn is_charged(flags: VmFlags) -> bool {
     flags.contains(VmFlags::WRITE) && !flags.intersects(VmFlags::SHARED | VmFlags::NORESERVE)
+}
+
+/// As [`charge`] for shared memory, whose pages belong to no mapping.
+pub fn charge_shared(pages: u64) -> Result<(), OutOfMemory> {
+    at_once(|| {
+        charge(pages)?;
+        SHARED.fetch_add(pages as i64, AcqRel);
+        Ok(())
+    })
+}
+
+/// Takes back what [`charge_shared`] promised.
+pub fn uncharge_shared(pages: u64) {
+    at_once(|| {
+        uncharge(pages);
+        SHARED.fetch_sub(pages as i64, AcqRel);
+    });
+}
+
+/// Returns what the mappings must be charged for, all together: for `fsck`.
+pub(super) fn by_mappings() -> i64 {
+    COMMITTED.load(Relaxed) - SHARED.load(Relaxed)
+}
+
+/// Lets nobody see one count without the other; there is one processor.
+fn at_once<T>(change: impl FnOnce() -> T) -> T {
+    local::preempt_disable();
+    let result = change();
+    local::preempt_enable_no_resched();
+    result
 }

@@ -8,6 +8,7 @@
 //! | each anonymous or cached frame's references | the entries of all mms that map it, and its source |
 //! | the frames that are page tables | the tables of all mms and of the kernel |
 //! | the set of mappings | its own invariants and sums |
+//! | what is promised to programs | the charged pages of all mappings and of shared memory |
 //!
 //! Nobody else runs meanwhile, nothing is waited for and nothing allocated: it works in a panic too. An
 //! mm whose locks somebody holds is skipped, and the report says so; what depends on having seen every
@@ -29,7 +30,7 @@ use super::mm_struct::{self, AddressSpace, init_mm_root};
 use super::physmap::{self, TABLE_ENTRIES};
 use super::rss::Kind;
 use super::table::UserTable;
-use super::{MapBacking, Mm};
+use super::{MapBacking, Mm, commit};
 use crate::arch::local;
 
 /// What a check looked at.
@@ -58,6 +59,7 @@ pub fn run(sink: Sink<'_>) -> Report {
     local::preempt_disable();
     let mut check = Check {
         report: Report::default(),
+        charged: 0,
         sink,
     };
     check.all();
@@ -72,6 +74,8 @@ const SHARED: u32 = 2;
 
 struct Check<'a> {
     report: Report,
+    /// Charged pages of the mappings seen.
+    charged: u64,
     sink: Sink<'a>,
 }
 
@@ -123,6 +127,7 @@ impl Check<'_> {
         };
         walk.table(mm.root(), 4, 0);
         let (rss, found) = (walk.rss, walk.tables);
+        self.charged += map.vmas.totals().account;
         // Those set aside for large pages are linked nowhere, but accounted for.
         self.report.tables += found + tables.spare.count + 1;
         let id = mm.id().as_u64();
@@ -182,6 +187,12 @@ impl Check<'_> {
         if i64::from(borrowed) > TASKS_ALIVE.get() {
             self.finding(format_args!(
                 "{borrowed} references too many on pages of files"
+            ));
+        }
+        let (told, charged) = (commit::by_mappings(), self.charged);
+        if told != charged as i64 {
+            self.finding(format_args!(
+                "{told} pages are promised to mappings, which are charged for {charged}"
             ));
         }
         let told = SHARED_ANON_PAGES.get();

@@ -19,6 +19,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use addr::{Frame, PAGE_SIZE, Page, PhysAddr, VirtAddr};
 
+use super::OutOfMemory;
 use super::frame::{self, FrameInfo, Owner};
 use super::inject;
 use super::kernel_map::{kernel_data, map_kernel};
@@ -55,6 +56,14 @@ static ARENA: SpinLock<Arena, { rank::HEAP }> = SpinLock::new(Arena {
 struct Arena {
     heap: linked_list_allocator::Heap,
     pages: u64,
+}
+
+/// Maps the arena's first page: its page tables are there from the start, and not the first user's.
+pub fn init() -> Result<(), OutOfMemory> {
+    match ARENA.lock().extend(1) {
+        true => Ok(()),
+        false => Err(OutOfMemory),
+    }
 }
 
 /// Where a request goes.
@@ -109,7 +118,8 @@ impl Arena {
             if let Ok(pointer) = self.heap.allocate_first_fit(layout) {
                 return pointer.as_ptr();
             }
-            if !self.grow(layout.size() as u64 / PAGE_SIZE + 2) {
+            let pages = layout.size() as u64 / PAGE_SIZE + 2;
+            if !self.extend(pages.max(ARENA_STEP)) {
                 return ptr::null_mut();
             }
         }
@@ -121,9 +131,8 @@ impl Arena {
         unsafe { self.heap.deallocate(pointer, layout) };
     }
 
-    /// Maps at least `pages` more pages at the end of the window.
-    fn grow(&mut self, pages: u64) -> bool {
-        let wanted = pages.max(ARENA_STEP);
+    /// Maps `wanted` more pages at the end of the window, or as many as there are.
+    fn extend(&mut self, wanted: u64) -> bool {
         if (self.pages + wanted) * PAGE_SIZE > HEAP_MAX {
             return false;
         }

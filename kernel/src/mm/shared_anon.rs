@@ -40,7 +40,7 @@ impl SharedAnon {
             true => len.div_ceil(PAGE_SIZE),
             false => 0,
         };
-        commit::charge(charged)?;
+        commit::charge_shared(charged)?;
         Ok(Arc::new(Self {
             len,
             charged,
@@ -111,7 +111,7 @@ impl PageSource for SharedAnon {
 
 impl Drop for SharedAnon {
     fn drop(&mut self) {
-        commit::uncharge(self.charged);
+        commit::uncharge_shared(self.charged);
         for slot in self.pages.get_mut().take_all() {
             SHARED_ANON_PAGES.dec();
             frame::put(slot.frame);

@@ -89,7 +89,7 @@ pub fn make_room(what: &str) -> Verdict {
     if task::current().fatal_signal().is_some() {
         return Verdict::End;
     }
-    if frame::has_room(1) || reclaim::reclaim(reclaim::BATCH) > 0 {
+    if frame::has_room(1) || reclaim::reclaim(reclaim::BATCH) >= reclaim::BATCH {
         return Verdict::TryAgain;
     }
     let suspects = suspects();

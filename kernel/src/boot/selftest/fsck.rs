@@ -11,7 +11,7 @@ use pte::{Prot, Pte, PteFlags};
 use super::address_spaces::mm_with_word;
 use crate::mm::frame::{self, Owner};
 use crate::mm::shared_anon::SharedAnon;
-use crate::mm::{Mm, PageSource, fsck, tamper, zero_frame};
+use crate::mm::{Mm, PageSource, commit, fsck, tamper, zero_frame};
 
 const USER: u64 = 0x40_0000;
 
@@ -115,6 +115,9 @@ fn counts(mm: &Mm) -> u32 {
     let before = groups.swap(0, Relaxed);
     named += names("its group said to be empty");
     groups.store(before, Relaxed);
+    commit::charge(1).expect("one page can be promised");
+    named += names("pages are promised to mappings, which are charged for");
+    commit::uncharge(1);
     clean("counts made good");
     named
 }
