@@ -90,6 +90,11 @@ impl FileSystem {
         self.files.fetch_sub(1, Relaxed);
     }
 
+    /// Returns how many pages it holds.
+    pub(super) fn used(&self) -> u64 {
+        self.used.load(Relaxed)
+    }
+
     /// Returns how many pages it may hold and how many are free; 0 where nothing is counted.
     pub fn pages(&self) -> (u64, u64) {
         room(self.limit.load(Relaxed), self.used.load(Relaxed))

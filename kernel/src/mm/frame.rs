@@ -264,6 +264,24 @@ pub fn total() -> u64 {
     table_len() - count(Owner::Firmware)
 }
 
+/// Counts the pages of files that some address space shows.
+pub fn count_mapped() -> u64 {
+    let frames = (0..table_len()).map(|number| info(Frame::new(number)));
+    let mapped = frames.filter(|info| info.owner() == Owner::PageCache && info.is_shared());
+    mapped.count() as u64
+}
+
+/// Returns how many frames programs must leave free.
+pub fn kept_back() -> u64 {
+    reserve(Owner::Anon)
+}
+
+/// Counts the free blocks of each order.
+pub fn free_blocks() -> [u64; buddy::MAX_ORDER + 1] {
+    let buddy = BUDDY.lock();
+    core::array::from_fn(|order| buddy.free_blocks(order))
+}
+
 /// Checks that the allocator's lists agree with the table, and that the owners add up to it (for audits).
 ///
 /// Checks nothing where the allocator's lock is held by whoever was interrupted (panic).
@@ -295,6 +313,11 @@ impl FrameInfo {
         COUNTS[usize::from(before)].fetch_sub(1, Relaxed);
         COUNTS[owner as usize].fetch_add(1, Relaxed);
         self.refs.store(0, Relaxed);
+    }
+
+    /// Whether there is more than one reference.
+    fn is_shared(&self) -> bool {
+        self.refs.load(Relaxed) > 1
     }
 
     /// The reference word, for page tables (entries in use) and slabs (free list).

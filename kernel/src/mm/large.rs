@@ -19,7 +19,7 @@ use super::backing::MapBacking;
 use super::counters::{COW_REUSED, LARGE_MAPPED, LARGE_SPLIT};
 use super::fault::leaf;
 use super::frame::{self, Owner};
-use super::pgtable::{Block, Tables, index};
+use super::pgtable::{Block, Part, Tables, index};
 use super::physmap;
 use super::rss::Kind;
 use super::table::UserTable;
@@ -98,6 +98,12 @@ pub(super) fn is_wanted(vma: &Vma<MapBacking>, page: Page) -> bool {
         && vma.range.contains_range(&block(page))
 }
 
+/// Whether any page of `vma` may be a large one.
+pub(super) fn fits(vma: &Vma<MapBacking>) -> bool {
+    let first = vma.range.start.number().next_multiple_of(PAGES);
+    is_wanted(vma, Page::new(first))
+}
+
 /// Maps a large page of zeros around `page`, if nothing is mapped there and there is memory for it;
 /// returns whether it did.
 pub(super) fn map(mm: &Mm, vma: &Vma<MapBacking>, page: Page) -> bool {
@@ -164,6 +170,26 @@ pub(super) fn each(first: Frame, each: impl FnMut(Frame)) {
 }
 
 impl Tables {
+    /// Calls `each` for every entry in use in `range`, and for each page of large ones as if it had an
+    /// entry of its own; tells which. Nothing is split.
+    pub(super) fn read(&self, range: PageRange, mut each: impl FnMut(Page, Pte, bool)) {
+        let mut page = range.start;
+        while let Some(block) = self.next_block(&mut page, range.end) {
+            let part = Part::new(page, range.end);
+            match block {
+                Block::Table(table) => table.each_used(part.entries.clone(), |index| {
+                    each(part.page(index), table.load(index), false);
+                    true
+                }),
+                Block::Large(_) => {
+                    let pages = part.pages().iter();
+                    pages.for_each(|page| each(page, self.pte(page), true));
+                }
+            }
+            page = part.end();
+        }
+    }
+
     /// Puts a table in place of the large page around `page`, an entry of `parent`.
     pub(super) fn split(&mut self, parent: UserTable, page: Page) -> UserTable {
         let slot = index(page, 2);

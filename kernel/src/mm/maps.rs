@@ -57,7 +57,8 @@ impl Mm {
     }
 }
 
-fn line(vma: &Vma<MapBacking>, out: &mut dyn Write) -> fmt::Result {
+/// Writes the line of one mapping.
+pub(super) fn line(vma: &Vma<MapBacking>, out: &mut dyn Write) -> fmt::Result {
     let (start, end) = (vma.range.start.start(), vma.range.end.start());
     let letter = |flag, letter| {
         if vma.flags.contains(flag) {

@@ -89,6 +89,8 @@ pub struct AddressSpace {
     pub brk_start: u64,
     /// The present break; byte-granular.
     pub brk: u64,
+    /// Pages of the program's own code.
+    pub(super) code_pages: u64,
     /// How mappings made from now on are locked (mlockall with MCL_FUTURE).
     pub lock_flags: VmFlags,
     /// What the process may map; read at fault time too (SG-5).
@@ -281,6 +283,7 @@ impl AddressSpace {
             vmas: VmaSet::new(),
             brk_start: 0,
             brk: 0,
+            code_pages: 0,
             lock_flags: VmFlags::empty(),
             limits: MmLimits::DEFAULT,
             mmap_shift: 0,

@@ -12,7 +12,7 @@
 //!    [`place`] and [`commit`]: where something may go, and how much may be promised. [`mmap`], [`brk`],
 //!    [`mprotect`], [`mremap`], [`madvise`], [`mlock`], [`fork`]: the calls. [`fault`], [`fault_around`] and
 //!    [`populate`]: how pages come in; [`zap`] and [`rmap`]: how they go. [`uaccess`], [`remote`]: how the
-//!    kernel reads and writes it. [`maps`], [`mincore`]: how it is shown.
+//!    kernel reads and writes it. [`maps`], `smaps`, `pagemap`, [`figures`], [`mincore`]: how it is shown.
 //! 5. [`reclaim`]: how frames come back when there are none.
 //! 6. [`audit`](mod@audit) and [`fsck`](mod@fsck): what must never be false, checked. [`inject`]: allocations
 //!    that fail on purpose; [`tamper`]: damage on purpose.
@@ -26,6 +26,7 @@ pub mod brk;
 pub mod commit;
 pub mod fault;
 pub mod fault_around;
+pub mod figures;
 pub mod fork;
 pub mod frame;
 pub mod fsck;
@@ -47,6 +48,7 @@ pub mod mmap;
 mod move_pages;
 pub mod mprotect;
 pub mod mremap;
+mod pagemap;
 pub mod pgtable;
 pub mod physmap;
 pub mod place;
@@ -56,6 +58,7 @@ pub mod remote;
 pub mod rmap;
 pub mod rss;
 pub mod shared_anon;
+mod smaps;
 pub mod switch;
 mod table;
 pub mod tamper;

@@ -18,8 +18,9 @@ use vma::VmFlags;
 
 use super::counters::{RECLAIM_RUNS, RECLAIMED};
 use super::gather::Gather;
+use super::pgtable::Block;
 use super::rss::{self, Kind};
-use super::{Mm, frame, mm_struct, zap};
+use super::{Mm, frame, large, mm_struct, zap};
 use crate::locks::{SpinLock, rank};
 
 /// Gives at most so many clean pages that nobody has mapped back to the allocator; returns how many.
@@ -141,6 +142,14 @@ impl Mm {
         gather: &mut Gather,
     ) -> Page {
         let mut tables = self.tables.lock();
+        let mut page = range.start;
+        let block = match tables.next_block(&mut page, range.end) {
+            None => return range.end,
+            // Private, and never given up: that splits.
+            Some(Block::Large(_)) if !policy.droppable => return large::block(page).end,
+            Some(_) => large::block(page),
+        };
+        let range = PageRange::new(page, block.end.min(range.end));
         let next = tables.visit(range, |page, slot| {
             match policy.fate(slot.load()) {
                 Fate::Kept => {}
@@ -159,8 +168,7 @@ impl Mm {
                     }
                 }
             }
-            let is_last_of_table = page.number() % 512 == 511;
-            !gather.is_full() && !is_last_of_table
+            !gather.is_full()
         });
         tables.prune_range(PageRange::new(range.start, next), gather);
         next

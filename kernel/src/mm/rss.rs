@@ -43,6 +43,15 @@ pub fn kind(pte: Pte) -> Option<Kind> {
     })
 }
 
+/// Returns how many entries map the frame of `pte`, which counts as `kind`: its references but the source's.
+pub fn mappings(pte: Pte, kind: Kind) -> u32 {
+    let refs = frame::refs(pte.frame());
+    match kind {
+        Kind::Anon => refs,
+        Kind::File | Kind::Shmem => refs.saturating_sub(1),
+    }
+}
+
 /// Pages that are being taken away, counted by kind.
 #[derive(Clone, Copy, Default)]
 pub struct Gone([i64; 3]);

@@ -105,6 +105,7 @@ pub fn load(mut request: ExecRequest) -> Result<Image, ExecveError> {
     mm.lower_mappings(layout.mmap_shift);
     let (plan, start) = map_all(&mm, layout, plan, &program, interpreter.as_ref())?;
     mm.set_brk_start(layout.heap_start(&plan));
+    mm.set_code_pages(plan.code_pages());
     let stack = write_stack(&mm, &plan, &start, &request)?;
     Ok(Image {
         mm,

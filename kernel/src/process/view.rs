@@ -6,7 +6,7 @@ use core::any::Any;
 use core::fmt::{self, Write};
 use core::ops::Range;
 
-use super::{Process, current, layout, tree, usage::Usage};
+use super::{Process, current, layout, status, tree, usage::Usage};
 use crate::fs::procfs::registry::{
     ProcessFacts, Processes, Refused, What, register, set_processes,
 };
@@ -18,6 +18,7 @@ use crate::task::{Name, TaskMm};
 pub(super) fn init() {
     set_processes(&AllProcesses);
     layout::init();
+    status::init();
     register("stat", What::ProcessText(stat));
     register("oom_score", What::ProcessText(oom_score));
     register(

@@ -8,6 +8,7 @@
 
 pub mod child;
 pub mod crash;
+pub mod figures;
 pub mod frames;
 pub mod fsys;
 pub mod lodger;

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use addr::{PAGE_SIZE, PageRange, USER_END, VirtAddr};
 use elf::abi::{PF_X, PT_GNU_STACK, PT_LOAD};
 use elf::segment::ProgramHeader;
+use pte::Prot;
 
 use crate::ExecError;
 use crate::header::{Headers, PHDR_SIZE};
@@ -94,6 +95,18 @@ impl LoadPlan<'_> {
             .filter(|()| self.brk_start <= USER_END && self.entry < USER_END)
             .ok_or(ExecError::OutsideUserSpace)?;
         Ok(self)
+    }
+
+    /// Returns how many pages lie between the beginning of the first executable segment and the end of
+    /// the last.
+    pub fn code_pages(&self) -> u64 {
+        let code = || {
+            let segments = self.segments.iter();
+            segments.filter(|segment| segment.prot.contains(Prot::EXEC))
+        };
+        let start = code().map(|segment| segment.pages.start.number()).min();
+        let end = code().map(|segment| segment.pages.end.number()).max();
+        start.zip(end).map_or(0, |(start, end)| end - start)
     }
 
     fn shift(&mut self, bias: u64) -> Option<()> {

@@ -37,6 +37,11 @@ impl Queue {
         self.set
     }
 
+    /// Returns how many wait with their information.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Adds a signal; a standard one that waits already stays as it is.
     ///
     /// # Errors

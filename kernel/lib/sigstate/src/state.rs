@@ -182,6 +182,16 @@ impl SignalState {
         self.private.set().union(self.shared.set())
     }
 
+    /// Returns what waits for the thread, and what waits for the process.
+    pub fn pending_by_target(&self) -> [SigSet; 2] {
+        [self.private.set(), self.shared.set()]
+    }
+
+    /// Returns how many signals wait with what is known about them.
+    pub fn queued(&self) -> usize {
+        self.private.len() + self.shared.len()
+    }
+
     /// Returns whether [`take_next`](Self::take_next) has something to look at.
     #[inline]
     pub fn has_work(&self) -> bool {

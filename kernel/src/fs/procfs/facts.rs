@@ -3,43 +3,27 @@
 use alloc::string::String;
 use core::fmt::{self, Write};
 
-use addr::PAGE_SIZE;
-
+use super::memory;
 use super::registry::{ProcessFacts, Refused, What, register};
 use super::settings;
 use crate::fs::reclaim;
-use crate::mm::frame::{self, Owner};
-use crate::mm::{audit, commit, fsck, reclaim as mm_reclaim};
+use crate::mm::{audit, fsck, reclaim as mm_reclaim};
 
 /// Adds the files that need no layer above.
 pub fn init() {
     mm_reclaim::register(reclaim::drop_clean);
     register("lodger", What::Text(|out| audit::write_counters(out)));
     register("lodger_fsck", What::Text(check_memory));
-    register("meminfo", What::Text(mem_info));
+    memory::init();
     register("uptime", What::Text(uptime));
     register("maps", What::ProcessText(maps));
+    register("smaps", What::ProcessText(smaps));
+    register("smaps_rollup", What::ProcessText(smaps_rollup));
+    register("pagemap", What::ProcessBytes(pagemap));
     register("mm", What::ProcessText(mm));
     register("cmdline", What::ProcessText(command_line));
     register("comm", What::ProcessSetting(comm, set_comm));
     settings::init();
-}
-
-fn mem_info(out: &mut dyn Write) -> fmt::Result {
-    let kib = |frames: u64| frames * PAGE_SIZE / 1024;
-    let lines = [
-        ("MemTotal:", frame::total()),
-        ("MemFree:", frame::count(Owner::Free)),
-        ("MemAvailable:", frame::count(Owner::Free)),
-        ("Cached:", frame::count(Owner::PageCache)),
-        ("AnonPages:", frame::count(Owner::Anon)),
-        ("PageTables:", frame::count(Owner::PageTable)),
-        ("CommitLimit:", commit::limit()),
-        ("Committed_AS:", commit::committed()),
-    ];
-    lines
-        .iter()
-        .try_for_each(|(name, frames)| writeln!(out, "{name:<15} {:8} kB", kib(*frames)))
 }
 
 /// One line for each finding, and a last one with what was compared.
@@ -57,6 +41,28 @@ fn uptime(out: &mut dyn Write) -> fmt::Result {
 
 fn maps(process: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
     process.mm().map_or(Ok(()), |mm| mm.describe_maps(out))
+}
+
+fn smaps(process: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
+    process.mm().map_or(Ok(()), |mm| mm.describe_pages(out))
+}
+
+fn smaps_rollup(process: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
+    process.mm().map_or(Ok(()), |mm| mm.describe_all_pages(out))
+}
+
+/// A word for each page, the word's place in the file being the page's number.
+fn pagemap(process: &dyn ProcessFacts, at: u64, out: &mut [u8]) -> Result<usize, Refused> {
+    let Some(mm) = process.mm() else {
+        return Ok(0);
+    };
+    let mut words = [0; 64];
+    let wanted = (out.len() / 8).min(words.len());
+    let len = mm.page_words(at / 8, &mut words[..wanted]);
+    for (bytes, word) in out.chunks_exact_mut(8).zip(&words[..len]) {
+        bytes.copy_from_slice(&word.to_le_bytes());
+    }
+    Ok(len * 8)
 }
 
 fn mm(process: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {

@@ -6,6 +6,7 @@
 //! layer above through [`registry::Processes`].
 
 pub mod facts;
+mod memory;
 pub mod open;
 pub mod registry;
 mod settings;

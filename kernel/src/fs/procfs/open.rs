@@ -15,6 +15,8 @@ use crate::locks::Mutex;
 const MAX_WRITTEN: usize = 4096;
 /// Bytes of a binary file that pass through the kernel at a time.
 const PIECE: usize = 512;
+/// Bytes of one entry of a binary file; nobody reads a part of one.
+const WORD: u64 = 8;
 
 /// An open file of `/proc`.
 pub struct OpenProc {
@@ -61,6 +63,9 @@ impl OpenProc {
         read: super::registry::ReadProcess,
     ) -> Result<(), IoError> {
         let process = process(self.pid).ok_or(IoError::NoProcess)?;
+        if !at.is_multiple_of(WORD) || !(to.left() as u64).is_multiple_of(WORD) {
+            return Err(IoError::Invalid);
+        }
         let mut piece = [0; PIECE];
         let mut at = at;
         while to.left() > 0 {

@@ -18,7 +18,7 @@ use crate::mm::MmUserRef;
 pub type MakeText = fn(&mut dyn Write) -> fmt::Result;
 /// Writes a text about a process.
 pub type MakeProcessText = fn(&dyn ProcessFacts, &mut dyn Write) -> fmt::Result;
-/// Fills bytes of a binary file about a process from an offset on; returns how many there are.
+/// Fills bytes of a file of 8-byte words about a process from an offset on; returns how many there are.
 pub type ReadProcess = fn(&dyn ProcessFacts, u64, &mut [u8]) -> Result<usize, Refused>;
 /// Takes what a program wrote to a setting, without the line's end.
 pub type Set = fn(&str) -> Result<(), Refused>;
@@ -100,7 +100,7 @@ pub enum What {
     ProcessText(MakeProcessText),
     /// A text about a process that can be written.
     ProcessSetting(MakeProcessText, SetProcess),
-    /// Bytes about a process, read at any offset.
+    /// Words of 8 bytes about a process, read at any of them.
     ProcessBytes(ReadProcess),
     /// A setting.
     Setting(MakeText, Set),

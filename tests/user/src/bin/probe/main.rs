@@ -4,6 +4,7 @@
 //! (`user::probe`), and each must hold on Linux as well. The topics of memory come first, then those of processes.
 #![deny(unsafe_code)]
 
+mod accounts;
 mod advice;
 mod alarm;
 mod blocked;
@@ -20,12 +21,14 @@ mod faultsig;
 mod files;
 mod forged;
 mod fuzz;
+mod hogs;
 mod interrupt;
 mod large;
 mod limits;
 mod locks;
 mod lodgers;
 mod maps;
+mod pagemap;
 mod pipes;
 mod places;
 mod registers;
@@ -38,7 +41,9 @@ mod settings;
 mod shapes;
 mod shared_files;
 mod signals;
+mod sizes;
 mod stack;
+mod starve;
 mod storm;
 mod tmpfs;
 mod uaccess;
@@ -71,6 +76,9 @@ const TOPICS: &[&Topic] = &[
     &seals::TOPIC,
     &settings::TOPIC,
     &brk::TOPIC,
+    &accounts::TOPIC,
+    &sizes::TOPIC,
+    &pagemap::TOPIC,
     &calls::TOPIC,
     &places::TOPIC,
     &pipes::TOPIC,
@@ -100,6 +108,11 @@ fn main() {
         ["execs", paths @ ..] => exec::execute_each(paths),
         ["storm", count @ ..] => storm::run(count.first().and_then(|count| count.parse().ok())),
         ["fuzz", rounds] => fuzz::run(rounds.parse().unwrap_or(100)),
+        ["starve"] => starve::run(),
+        ["unharmed"] => starve::unharmed(),
+        ["hogs"] => hogs::run(),
+        ["promises"] => hogs::promises(),
+        ["drops"] => hogs::drops(),
         ["exhaust"] => storm::exhaust_memory(),
         ["crowd", count] => storm::crowd(count.parse().unwrap_or(100)),
         ["lodgers"] => lodgers::run(),
@@ -127,7 +140,7 @@ fn run(topics: &[&Topic], only: Option<&str>) -> i32 {
 
 fn list() -> i32 {
     println!(
-        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | exhaust | crowd N | fuzz N | mappings | where | compare | naps N | lodgers | args … | null"
+        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | starve | hogs | promises | drops | exhaust | crowd N | fuzz N | mappings | where | compare | naps N | lodgers | args … | null"
     );
     for topic in TOPICS {
         println!("  {:10} {}", topic.name, topic.about);

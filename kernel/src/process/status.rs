@@ -1,0 +1,130 @@
+//! `/proc/PID/status` and `/proc/PID/statm`, in Linux's words and order.
+
+use core::fmt::{self, Write};
+
+use abi::signal::{SIG_DFL, SIG_IGN};
+use abi::{SigSet, Signal};
+use addr::PAGE_SIZE;
+use sigstate::SignalState;
+use sigstate::queue::LIMIT;
+
+use super::view::process_of;
+use super::{Process, tree};
+use crate::fs::procfs::registry::{ProcessFacts, What, register};
+use crate::mm::figures::Figures;
+use crate::task;
+
+/// Everything that root may do: the capabilities 0 to 40.
+const CAPABILITIES: u64 = (1 << 41) - 1;
+
+/// Adds the files.
+pub(super) fn init() {
+    register("status", What::ProcessText(status));
+    register("statm", What::ProcessText(statm));
+}
+
+fn status(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
+    let Some(process) = process_of(facts) else {
+        return Ok(());
+    };
+    let Some(family) = tree::family(process.pid()) else {
+        return Ok(());
+    };
+    let (pid, parent) = (process.pid(), family.parent);
+    let (umask, state) = (process.umask(), state(process));
+    // The table of descriptors has room for a power of two, 64 at least.
+    let slots = process.with_files(|files| files.len()).max(64);
+    writeln!(out, "Name:\t{}\nUmask:\t{umask:04o}", facts.name())?;
+    writeln!(out, "State:\t{state}\nTgid:\t{pid}\nNgid:\t0\nPid:\t{pid}")?;
+    writeln!(out, "PPid:\t{parent}\nTracerPid:\t0")?;
+    writeln!(out, "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0")?;
+    writeln!(out, "FDSize:\t{}\nGroups:\t ", slots.next_power_of_two())?;
+    writeln!(out, "NStgid:\t{pid}\nNSpid:\t{pid}")?;
+    writeln!(out, "NSpgid:\t{}\nNSsid:\t{}", family.group, family.session)?;
+    writeln!(out, "Kthread:\t0")?;
+    if let Some(mm) = facts.mm() {
+        memory(&mm.figures(), out)?;
+    }
+    writeln!(out, "Threads:\t1")?;
+    process.with_signals(|state| signals(state, out))?;
+    let nothing = 0;
+    for (name, set) in [
+        ("CapInh", nothing),
+        ("CapPrm", CAPABILITIES),
+        ("CapEff", CAPABILITIES),
+        ("CapBnd", CAPABILITIES),
+        ("CapAmb", nothing),
+    ] {
+        writeln!(out, "{name}:\t{set:016x}")?;
+    }
+    writeln!(out, "NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0")?;
+    writeln!(out, "Cpus_allowed:\t1\nCpus_allowed_list:\t0")
+}
+
+fn state(process: &Process) -> &'static str {
+    let Some(task) = process.task().filter(|_| !tree::has_ended(process.pid())) else {
+        return "Z (zombie)";
+    };
+    match task.state() {
+        task::BLOCKED if process.with_signals(|signals| signals.is_stopped()) => "T (stopped)",
+        task::BLOCKED => "S (sleeping)",
+        task::DEAD => "X (dead)",
+        _ => "R (running)",
+    }
+}
+
+fn memory(figures: &Figures, out: &mut dyn Write) -> fmt::Result {
+    for (name, pages) in [
+        ("VmPeak", figures.peak),
+        ("VmSize", figures.size),
+        ("VmLck", figures.locked),
+        ("VmPin", 0),
+        ("VmHWM", figures.peak_rss),
+        ("VmRSS", figures.rss()),
+        ("RssAnon", figures.anon),
+        ("RssFile", figures.file),
+        ("RssShmem", figures.shmem),
+        ("VmData", figures.data),
+        ("VmStk", figures.stack),
+        ("VmExe", figures.exe),
+        ("VmLib", figures.lib),
+        ("VmPTE", figures.tables),
+        ("VmSwap", 0),
+        ("HugetlbPages", 0),
+    ] {
+        writeln!(out, "{name}:\t{:8} kB", pages * PAGE_SIZE / 1024)?;
+    }
+    writeln!(out, "CoreDumping:\t0\nTHP_enabled:\t1")?;
+    writeln!(out, "untag_mask:\t{:#x}", u64::MAX)
+}
+
+fn signals(state: &SignalState, out: &mut dyn Write) -> fmt::Result {
+    let of = |wanted: &dyn Fn(u64) -> bool| {
+        let all = SigSet::ALL.iter();
+        let wanted = all.filter(|signal: &Signal| wanted(state.action(*signal).handler));
+        wanted.fold(SigSet::EMPTY, SigSet::with)
+    };
+    writeln!(out, "SigQ:\t{}/{}", state.queued(), 2 * LIMIT)?;
+    let [private, shared] = state.pending_by_target();
+    for (name, set) in [
+        ("SigPnd", private),
+        ("ShdPnd", shared),
+        ("SigBlk", state.blocked()),
+        ("SigIgn", of(&|handler| handler == SIG_IGN)),
+        (
+            "SigCgt",
+            of(&|handler| handler != SIG_IGN && handler != SIG_DFL),
+        ),
+    ] {
+        writeln!(out, "{name}:\t{:016x}", set.bits())?;
+    }
+    Ok(())
+}
+
+/// Size, what is in memory, what of that others may have as well, code, 0, data, 0.
+fn statm(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
+    let figures = facts.mm().map_or_else(Figures::default, |mm| mm.figures());
+    let (shared, data) = (figures.file + figures.shmem, figures.data + figures.stack);
+    let (size, rss, exe) = (figures.size, figures.rss(), figures.exe);
+    writeln!(out, "{size} {rss} {shared} {exe} 0 {data} 0")
+}

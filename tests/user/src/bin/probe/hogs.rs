@@ -1,0 +1,241 @@
+//! Several programs that want all memory at once, on Lodger: each ends in its turn, whoever must not end does not, and
+//! the machine is as good as before.
+
+use user::child::{self, Ended};
+use user::figures::{figures, text};
+use user::lodger::{self, Counters};
+use user::map::{self, Map};
+use user::mem::{self, PAGE};
+use user::sys;
+
+/// More than any machine this is run on has.
+const PAGES: u64 = 1 << 20;
+
+/// What must be as it was when the hogs have gone.
+const BALANCED: [&str; 4] = [
+    "frames_anon",
+    "frames_page_table",
+    "shared_anon_pages",
+    "mm_alive",
+];
+
+fn want(flags: i32) -> Option<Map> {
+    Map::with(PAGES, map::RW, flags | libc::MAP_NORESERVE, -1).ok()
+}
+
+/// Writes to page after page.
+fn private() -> i32 {
+    want(map::ANON).map_or(1, |map| {
+        map.fill(1);
+        0
+    })
+}
+
+/// The same with memory that nobody can take away from it before it has ended.
+fn shared() -> i32 {
+    want(libc::MAP_SHARED | libc::MAP_ANONYMOUS).map_or(1, |map| {
+        map.fill(1);
+        0
+    })
+}
+
+/// Lets the kernel do the writing: the system call's own copy finds no memory.
+fn inside_a_call() -> i32 {
+    let (Some(map), Ok(fd)) = (want(map::ANON), sys::open(c"/dev/zero")) else {
+        return 1;
+    };
+    for page in 0..PAGES {
+        if sys::read(fd, map.page(page), PAGE) != Ok(PAGE) {
+            return 2;
+        }
+    }
+    0
+}
+
+/// Has some memory, and wants to keep it, while the others fight.
+fn bystander(reader: i32) -> i32 {
+    let adjusted = std::fs::write("/proc/self/oom_score_adj", "-1000").is_ok();
+    let Ok(map) = Map::anon(256, map::RW) else {
+        return 1;
+    };
+    map.fill(3);
+    let mut byte = [0_u8];
+    let ended = sys::read(reader, sys::at(&mut byte), 1);
+    i32::from(!adjusted || ended != Ok(0) || !map.holds(3))
+}
+
+/// Starts all of them, waits for their ends, and asks whether the machine is as it was.
+pub(crate) fn run() -> i32 {
+    if !lodger::here() {
+        println!("hogs: not on this kernel");
+        return 0;
+    }
+    let mut counters = [Counters::new(), Counters::new()];
+    let _ = child::run(|| 0);
+    counters[0].take();
+    let Ok([reader, writer]) = sys::pipe() else {
+        return 1;
+    };
+    let kept = child::start(|| {
+        let _ = sys::close(writer);
+        bystander(reader)
+    });
+    let kinds = [
+        private,
+        shared,
+        inside_a_call,
+        private,
+        inside_a_call,
+        shared,
+    ];
+    let hogs = kinds.map(|hog| child::start(hog));
+    let ends = hogs.map(|hog| hog.and_then(child::wait));
+    println!("hogs: {ends:?}");
+    let killed = ends
+        .iter()
+        .all(|end| *end == Ok(Ended::Killed(libc::SIGKILL)));
+    let works = child::run(|| {
+        i32::from(Map::anon(512, map::RW).is_ok_and(|map| {
+            map.fill(1);
+            !map.holds(1)
+        }))
+    });
+    let _ = sys::close(writer);
+    let kept = kept.and_then(child::wait);
+    let _ = sys::close(reader);
+    let _ = sys::sleep_ms(100);
+    counters[1].take();
+    let balanced = balanced(&counters);
+    println!(
+        "hogs: all were killed: {killed}, who must stay stayed: {}, the machine works: {}, memory is back: {balanced}",
+        kept == Ok(Ended::Exited(0)),
+        works == Ok(Ended::Exited(0)),
+    );
+    let fine = killed && kept == Ok(Ended::Exited(0)) && works == Ok(Ended::Exited(0));
+    i32::from(!fine || !balanced)
+}
+
+/// Pages of each mapping that may lose some.
+const GIVEN_UP: u64 = 512;
+const MAP_DROPPABLE: i32 = 8;
+
+/// Gives memory up in both ways, lets a hog look for some, and counts what is gone: of what was given up some, of what
+/// was written to again or never given up nothing.
+pub(crate) fn drops() -> i32 {
+    if !lodger::here() {
+        println!("drops: not on this kernel");
+        return 0;
+    }
+    let droppable = MAP_DROPPABLE | libc::MAP_ANONYMOUS;
+    let maps = [
+        Map::anon(GIVEN_UP, map::RW),
+        Map::with(GIVEN_UP, map::RW, droppable, -1),
+        Map::anon(GIVEN_UP, map::RW),
+    ];
+    let [Ok(lazy), Ok(droppable), Ok(kept)] = maps else {
+        return 1;
+    };
+    for map in [lazy, droppable, kept] {
+        (0..GIVEN_UP).for_each(|page| mem::poke(map.page(page), 7));
+    }
+    let advised = lazy.advise(libc::MADV_FREE).is_ok();
+    // The first half is needed after all.
+    (0..GIVEN_UP / 2).for_each(|page| mem::poke(lazy.page(page), 9));
+    let hog = child::run(private);
+    let holding = |map: &Map, from: u64, to: u64, value: u8| {
+        (from..to)
+            .filter(|page| mem::peek(map.page(*page)) == value)
+            .count() as u64
+    };
+    let half = GIVEN_UP / 2;
+    let needed = holding(&lazy, 0, half, 9);
+    let given_up = holding(&lazy, half, GIVEN_UP, 7);
+    let zeroed = holding(&lazy, half, GIVEN_UP, 0);
+    let dropped = holding(&droppable, 0, GIVEN_UP, 0);
+    let left = holding(&droppable, 0, GIVEN_UP, 7);
+    let all = holding(&kept, 0, GIVEN_UP, 7);
+    println!("# given up: {given_up} left, {zeroed} gone; droppable: {left} left, {dropped} gone");
+    let right = [
+        advised && hog == Ok(Ended::Killed(libc::SIGKILL)),
+        needed == half && all == GIVEN_UP,
+        given_up + zeroed == half && zeroed > 0,
+        left + dropped == GIVEN_UP && dropped > 0,
+    ];
+    println!(
+        "drops: the hog ended, needed pages stay, given up ones go, droppable ones go: {right:?}"
+    );
+    i32::from(right.contains(&false))
+}
+
+/// Sets how promises are limited, and finds what may be promised in each way.
+pub(crate) fn promises() -> i32 {
+    if !lodger::here() {
+        println!("promises: not on this kernel");
+        return 0;
+    }
+    let set = |name: &str, value: &str| {
+        std::fs::write(format!("/proc/sys/vm/overcommit_{name}"), value).is_ok()
+    };
+    let sizes = figures(text("/proc/meminfo").unwrap_or_default().lines());
+    let pages = |key: &str| sizes.get(key).copied().unwrap_or(0) / 4;
+    let ask = |pages: u64| Map::anon(pages, map::RW).map(|map| sys::munmap(map.start, map.bytes()));
+    let (total, limit) = (pages("MemTotal"), pages("CommitLimit"));
+    let left = limit - pages("Committed_AS");
+    let outcomes = [
+        (
+            "heuristic_all",
+            set("memory", "0") && ask(total - 100).is_ok(),
+        ),
+        ("heuristic_more", ask(total + 1).is_err()),
+        ("always_more", set("memory", "1") && ask(4 * total).is_ok()),
+        ("never_half", set("memory", "2") && ask(left - 200).is_ok()),
+        ("never_more", ask(left + 1).is_err()),
+        (
+            "never_unreserved",
+            Map::with(left + 1, map::RW, map::ANON | libc::MAP_NORESERVE, -1).is_err(),
+        ),
+        (
+            "never_shared",
+            Map::with(
+                left + 1,
+                map::RW,
+                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+                -1,
+            )
+            .is_err(),
+        ),
+        ("never_read_only", ask_read_only(left + 1)),
+        ("ratio", set("ratio", "100") && ask(left + 1).is_ok()),
+        (
+            "refuses_others",
+            !set("memory", "3") && !set("memory", "x") && !set("ratio", "-1"),
+        ),
+    ];
+    let restored = set("ratio", "50") && set("memory", "0");
+    let wrong: Vec<&str> = outcomes
+        .iter()
+        .filter(|(_, held)| !held)
+        .map(|(name, _)| *name)
+        .collect();
+    println!(
+        "promises: {} kept, wrong: {wrong:?}",
+        outcomes.len() - wrong.len()
+    );
+    i32::from(!wrong.is_empty() || !restored)
+}
+
+/// What cannot be written to is no promise.
+fn ask_read_only(pages: u64) -> bool {
+    Map::anon(pages, map::R).is_ok_and(|map| sys::munmap(map.start, map.bytes()).is_ok())
+}
+
+fn balanced([before, after]: &[Counters; 2]) -> bool {
+    let differing = BALANCED.iter().filter(|name| {
+        let (was, is) = (before.get(name), after.get(name));
+        if was != is {
+            println!("hogs: {name} was {was:?} and is {is:?}");
+        }
+        was != is
+    });
+    differing.count() == 0
+}
