@@ -4,8 +4,9 @@
 //!   handle ── mmap_lock (read) ── find the VMA ──┬─ none, or guard gap ─────────→ SIGSEGV MAPERR
 //!                                                ├─ above: a stack that may grow → grow, find again
 //!                                                └─ contains it ── check_access ─→ SIGSEGV ACCERR
-//!   populate: look (PTE, under its lock) → decide (pure crate `fault`) → prepare (frame, contents;
-//!             no lock, may sleep) → apply (under the lock, if the PTE is still what was seen)
+//!   populate: look (PTE, under its lock) → decide (pure crate `fault`) → done where it takes no more
+//!             than the entry, else prepare (frame, contents; no lock, may sleep) → apply (under the
+//!             lock, if the PTE is still what was seen)
 //! ```
 //!
 //! Contents are complete before a PTE shows them (HF-3). A PTE that changed between look and apply
@@ -125,13 +126,34 @@ pub(super) fn populate(
     {
         return Ok(());
     }
+    let (seen, action, done) = look(mm, vma, page, access);
+    if done {
+        kind(action).inc();
+        return Ok(());
+    }
+    populate_with(mm, vma, page, access, (seen, action))
+}
+
+/// Goes on where something has to be prepared. Apart, so that the ways that take no more than an
+/// entry need not save what this one needs.
+#[inline(never)]
+fn populate_with(
+    mm: &Mm,
+    vma: &UserVma,
+    page: Page,
+    access: Access,
+    (mut seen, mut action): (Pte, FaultAction),
+) -> Result<(), FaultError> {
+    let mut done = false;
     loop {
-        let (seen, action) = look(mm, vma, page, access);
         if action == FaultAction::Refuse {
             return Err(FaultError::Segv(SegvCode::MapErr));
         }
-        let prepared = Prepared::new(action, vma, page, seen)?;
-        if apply(mm, vma, page, seen, action, prepared)? {
+        if !done {
+            let prepared = Prepared::new(action, vma, page, seen)?;
+            done = apply(mm, vma, page, seen, action, prepared)?;
+        }
+        if done {
             kind(action).inc();
             // A write asks for this page only, as on Linux.
             if matches!(action, FaultAction::MapFile { .. }) && access != Access::Write {
@@ -140,6 +162,7 @@ pub(super) fn populate(
             return Ok(());
         }
         FAULT_REDECIDED.inc();
+        (seen, action, done) = look(mm, vma, page, access);
     }
 }
 
@@ -158,14 +181,26 @@ fn kind(action: FaultAction) -> &'static Counter {
 }
 
 /// Reads the PTE under its lock and decides; a frame that is to be copied is kept by a reference.
-fn look(mm: &Mm, vma: &UserVma, page: Page, access: Access) -> (Pte, FaultAction) {
+///
+/// What takes nothing but an entry that is there is done at once; the last word says whether it is.
+#[inline(always)]
+fn look(mm: &Mm, vma: &UserVma, page: Page, access: Access) -> (Pte, FaultAction, bool) {
     let tables = mm.tables.lock();
-    let seen = tables.pte(page);
+    let slot = tables.small_slot(page);
+    let seen = slot.map_or_else(|| tables.pte(page), Slot::load);
     let action = fault::decide(vma.flags, backed(&vma.backing), mapped(seen), access);
-    if action == FaultAction::Copy {
-        frame::get(seen.frame());
+    match (action, slot) {
+        (FaultAction::Copy, _) => frame::get(seen.frame()),
+        (
+            FaultAction::MapZero | FaultAction::Reuse | FaultAction::Touch | FaultAction::Spurious,
+            Some(slot),
+        ) => {
+            rewrite(mm, vma, page, slot, action);
+            return (seen, action, true);
+        }
+        _ => {}
     }
-    (seen, action)
+    (seen, action, false)
 }
 
 fn backed(backing: &MapBacking) -> Backed {
@@ -298,9 +333,6 @@ fn apply(
         }
     };
     match (action, prepared) {
-        (FaultAction::MapZero, _) => {
-            slot.swap(leaf(zero_frame(), vma, PteFlags::ZERO, false));
-        }
         (_, Prepared::New(frame)) => {
             install(mm, page, slot, seen, leaf(frame, vma, PteFlags::ANON, true))
         }
@@ -309,7 +341,19 @@ fn apply(
             slot.swap(new);
             mm.rss.charge(new);
         }
-        (FaultAction::Reuse | FaultAction::MkWriteShared, _) => {
+        _ => rewrite(mm, vma, page, slot, action),
+    }
+    Ok(true)
+}
+
+/// Carries out what takes nothing but the entry; the page-table lock is held.
+#[inline(always)]
+fn rewrite(mm: &Mm, vma: &UserVma, page: Page, slot: Slot, action: FaultAction) {
+    match action {
+        FaultAction::MapZero => {
+            slot.swap(leaf(zero_frame(), vma, PteFlags::ZERO, false));
+        }
+        FaultAction::Reuse | FaultAction::MkWriteShared => {
             slot.swap(slot.load().mkwrite().mkdirty().mkyoung());
         }
         _ => {
@@ -318,7 +362,6 @@ fn apply(
             tlb::flush_local(mm, page);
         }
     }
-    Ok(true)
 }
 
 /// Puts a private copy where nothing, the zero page or a shared page was: clear, flush, install.

@@ -51,7 +51,6 @@ impl Slot {
     }
 
     /// Returns the slot of `page`, whose entry lies in the same table.
-    #[inline]
     pub(super) fn sibling(self, page: Page) -> Self {
         slot_in(self.table, page)
     }
@@ -140,6 +139,19 @@ impl Tables {
                 true => self.split(table, page),
                 false => UserTable::new(entry.frame()),
             };
+        }
+        Some(slot_in(table, page))
+    }
+
+    /// Finds the slot of `page`, if its last-level table exists; that of a large page does not.
+    pub fn small_slot(&self, page: Page) -> Option<Slot> {
+        let mut table = self.root();
+        for level in [4, 3, 2] {
+            let entry = table.load(index(page, level));
+            if !entry.is_present() || entry.is_huge() {
+                return None;
+            }
+            table = UserTable::new(entry.frame());
         }
         Some(slot_in(table, page))
     }

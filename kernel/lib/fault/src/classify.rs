@@ -58,6 +58,7 @@ pub enum Class {
 }
 
 /// Tells the kinds of page fault apart.
+#[inline]
 pub const fn classify(context: &Context) -> Class {
     if context.addr.is_user() {
         classify_user_address(context)

@@ -50,6 +50,7 @@ impl<T, const R: u8, H: Hooks> RwSem<T, R, H> {
     }
 
     /// Takes the semaphore for reading, sleeping until no writer is inside or before us.
+    #[inline]
     pub fn read(&self) -> ReadGuard<'_, T, R, H> {
         H::assert_may_sleep();
         H::acquired(R, type_name::<T>(), Order::Deeper);

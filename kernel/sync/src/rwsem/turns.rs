@@ -56,6 +56,7 @@ impl Turns {
     }
 
     /// Says whether the writer that a reader found on arrival has left.
+    #[inline]
     pub(super) fn may_read(&self, found: Phase) -> bool {
         let now = self.readers_in.load(Ordering::Acquire) & WRITER_BITS;
         found.0 == 0 || now != found.0
@@ -87,6 +88,7 @@ impl Turns {
     }
 
     /// Says whether every writer with an earlier ticket has left.
+    #[inline]
     pub(super) fn is_turn_of(&self, ticket: Ticket) -> bool {
         self.writers_out.load(Ordering::Acquire) == ticket.0
     }
@@ -98,6 +100,7 @@ impl Turns {
     }
 
     /// Says whether all readers counted before the writer have left.
+    #[inline]
     pub(super) fn have_left(&self, before: ReadersBefore) -> bool {
         self.readers_out.load(Ordering::Acquire) == before.0
     }
