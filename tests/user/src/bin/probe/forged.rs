@@ -81,18 +81,26 @@ fn a_bad_fp_state_can_be_caught() -> Verdict {
     fn spoil(event: &mut Event) {
         event.context[word::FPSTATE] = 0x1000;
     }
+    /// What can be loaded before the fault does not stay.
+    fn cut(event: &mut Event) {
+        event.fp_state()[25] |= 0x60;
+        cut_off(event);
+    }
     fn look(event: &mut Event) {
         note(event.code() as u64);
         note(event.addr());
         let state = event.fp_state();
         note(u32_at(state, 24).into());
     }
-    must("install", signals::install(libc::SIGUSR1, spoil, 0, 0))?;
     must("install", signals::install(libc::SIGSEGV, look, 0, 0))?;
-    frames::set_mxcsr(0x3f80);
-    must("raise", signals::raise(libc::SIGUSR1))?;
-    same("si_code, si_addr, MXCSR", notes(), vec![128, 0, 0x1f80])?;
-    same("MXCSR", frames::mxcsr(), 0x1f80)
+    for handler in [spoil as signals::Handler, cut] {
+        must("install", signals::install(libc::SIGUSR1, handler, 0, 0))?;
+        frames::set_mxcsr(0x3f80);
+        must("raise", signals::raise(libc::SIGUSR1))?;
+        same("si_code, si_addr, MXCSR", notes(), vec![128, 0, 0x1f80])?;
+        same("MXCSR", frames::mxcsr(), 0x1f80)?;
+    }
+    Ok(())
 }
 
 fn fp_state_is_optional() -> Verdict {
@@ -126,6 +134,21 @@ fn has_header(event: &Event) -> bool {
     event.context[word::FLAGS] & 1 != 0
 }
 
+/// Moves the FP state to where the memory ends before it does.
+fn cut_off(event: &mut Event) {
+    // The last of the registers is what is not there.
+    let mapped = if has_header(event) { 576 } else { 400 };
+    let Ok(room) = Map::anon(2, map::RW) else {
+        return;
+    };
+    let at = room.page(1) - mapped;
+    for (offset, byte) in (0..mapped).zip(event.fp_state()) {
+        mem::poke(at + offset, *byte);
+    }
+    let _ = sys::munmap(room.page(1), PAGE);
+    event.context[word::FPSTATE] = at;
+}
+
 fn forged_fp_states() -> Verdict {
     forged_is_deadly("an address that is not mapped", |event| {
         event.context[word::FPSTATE] = 0x1000;
@@ -136,19 +159,7 @@ fn forged_fp_states() -> Verdict {
     forged_is_deadly("an odd address", |event| {
         event.context[word::FPSTATE] += 8;
     })?;
-    forged_is_deadly("memory that ends within it", |event| {
-        // The last of the registers is what is not there.
-        let mapped = if has_header(event) { 576 } else { 400 };
-        let Ok(room) = Map::anon(2, map::RW) else {
-            return;
-        };
-        let at = room.page(1) - mapped;
-        for (offset, byte) in (0..mapped).zip(event.fp_state()) {
-            mem::poke(at + offset, *byte);
-        }
-        let _ = sys::munmap(room.page(1), PAGE);
-        event.context[word::FPSTATE] = at;
-    })?;
+    forged_is_deadly("memory that ends within it", cut_off)?;
     forged_is_harmless("memory that nobody has touched", |event| {
         if let Ok(room) = Map::anon(1, map::RW) {
             event.context[word::FPSTATE] = room.start;
