@@ -80,7 +80,8 @@ fn describe(frame: &TrapFrame, cr2: u64) -> Context {
         smap: cpu::features().smap,
         interrupts_on: frame.interrupts_on(),
         may_sleep: local::preempt_count() == 0,
-        has_mm: exists && task::current().has_mm(),
+        // Whoever runs a program has one.
+        has_mm: frame.from_user() || exists && task::current().has_mm(),
     }
 }
 
