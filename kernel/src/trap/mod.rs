@@ -39,6 +39,7 @@ fn preempt_kernel(frame: &TrapFrame) {
 }
 
 /// The last work before user mode, repeated until there is none; interrupts are off (SY-6).
+#[inline]
 pub fn exit_to_user(frame: &mut TrapFrame) {
     loop {
         if local::need_resched() {

@@ -40,7 +40,9 @@ pub fn without_handler(rax: u64) -> After {
 /// Says whether `rax` is a number that no program may see.
 #[inline]
 pub fn is_restart(rax: u64) -> bool {
-    restart_number(rax).is_some()
+    // Asked on every way back: most answers are no errors near these.
+    let near = Errno::RESTART_BLOCK.to_result()..=Errno::RESTART_SYS.to_result();
+    near.contains(&rax.cast_signed()) && restart_number(rax).is_some()
 }
 
 fn restart_number(rax: u64) -> Option<Errno> {

@@ -12,7 +12,7 @@ use super::{cpu, local};
 pub(super) extern "C" fn trap(frame: &mut TrapFrame, cr2: u64) {
     crate::trap::dispatch(frame, cr2);
     if frame.from_user() {
-        leave(frame);
+        depart(frame);
     }
 }
 
@@ -28,7 +28,7 @@ pub(super) extern "C" fn paranoid(frame: &mut TrapFrame, cr2: u64) {
 pub(super) extern "C" fn syscall(frame: &mut TrapFrame) -> bool {
     cpu::irq_enable();
     crate::syscall::dispatch(frame);
-    leave(frame);
+    depart(frame);
     frame.allows_sysret()
 }
 
@@ -39,6 +39,12 @@ pub(super) extern "C" fn first_switch() {
 
 /// The last step before user mode.
 pub(super) extern "C" fn leave(frame: &mut TrapFrame) {
+    depart(frame);
+}
+
+/// The same as a part of each way in: no call of its own.
+#[inline(always)]
+fn depart(frame: &mut TrapFrame) {
     cpu::irq_disable();
     crate::trap::exit_to_user(frame);
 }
