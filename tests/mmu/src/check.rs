@@ -110,6 +110,16 @@ fn compare(process: &Process) -> Result<(), Wrong> {
     Ok(())
 }
 
+/// Returns the pages that have an entry.
+#[must_use]
+pub fn pages(mm: &Mm) -> BTreeSet<u64> {
+    let mut pages = BTreeSet::new();
+    each_small(mm, |page, _| {
+        pages.insert(page.number());
+    });
+    pages
+}
+
 /// Calls `each` for every entry as if all pages were small.
 fn each_small(mm: &Mm, mut each: impl FnMut(Page, Pte)) {
     each_leaf(mm.root(), &mut |page, size, entry| match size {

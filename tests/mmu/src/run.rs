@@ -121,6 +121,10 @@ fn act(world: &mut World, who: usize, step: &Step) -> Result<(), Wrong> {
         }
         Act::Reclaim(wanted) => {
             during(During::Reclaim, || reclaim::reclaim(*wanted));
+            for process in &mut world.processes {
+                let there = check::pages(&process.mm);
+                process.space.lose(|page| there.contains(&page));
+            }
             Ok(())
         }
         Act::Reap => calls::reap(world, who),

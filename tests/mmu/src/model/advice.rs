@@ -40,7 +40,8 @@ impl Space {
                     page.guard = true;
                 }
                 Advice::GuardRemove => page.guard = false,
-                // What was freed lazily is there until somebody needs the memory: here, nobody does.
+                // It is there until somebody needs the memory.
+                Advice::Free => page.given_up = page.own.is_some(),
                 _ => {}
             }
         }
@@ -98,6 +99,15 @@ impl Space {
 }
 
 impl Space {
+    /// Lets go of what was given up and is no longer there.
+    pub fn lose(&mut self, is_there: impl Fn(u64) -> bool) {
+        let given_up = self.pages.iter_mut().filter(|(_, page)| page.given_up);
+        for (_, page) in given_up.filter(|(number, _)| !is_there(**number)) {
+            page.own = None;
+            page.given_up = false;
+        }
+    }
+
     /// Drops the private copies of pages of `object` beyond its end.
     pub fn forget_beyond_end(&mut self, object: &Rc<RefCell<Object>>) {
         for page in self.pages.values_mut() {

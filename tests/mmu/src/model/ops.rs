@@ -197,6 +197,7 @@ impl Space {
             .retain(|_, page| !page.flags.contains(VmFlags::DONTFORK));
         for page in child.pages.values_mut() {
             page.flags -= VmFlags::LOCKED | VmFlags::LOCKONFAULT;
+            page.given_up = false;
             if page.flags.contains(VmFlags::WIPEONFORK) {
                 page.own = None;
                 page.guard = false;

@@ -76,6 +76,8 @@ pub struct Page {
     pub own: Option<Cells>,
     /// Whether a marker makes every access fail.
     pub guard: bool,
+    /// Whether what was written may be lost when memory is short, until the next write.
+    pub given_up: bool,
 }
 
 impl Page {
@@ -86,6 +88,7 @@ impl Page {
             shown,
             own: None,
             guard: false,
+            given_up: false,
         }
     }
 
@@ -115,7 +118,10 @@ impl Page {
             Shown::Of(object, index) if self.flags.contains(VmFlags::SHARED) => {
                 object.borrow_mut().pages[*index as usize] = cells;
             }
-            _ => self.own = Some(cells),
+            _ => {
+                self.own = Some(cells);
+                self.given_up = false;
+            }
         }
     }
 }
