@@ -2,7 +2,8 @@
 //!
 //! The record belongs to the task because sleeping locks stay held across a switch. Only code that
 //! the task itself runs touches it; an interrupt handler that takes locks gives them back before it
-//! returns, so it leaves the record as it found it.
+//! returns, so it leaves the record as it found it. What a timer calls has one of its own: see
+//! [`in_interrupt`].
 //!
 //! Island: gives out the running task's record without a lock, which the checker cannot use.
 #![expect(
@@ -51,6 +52,21 @@ pub fn lock_released(rank: u8) {
     {
         panic!("{violation}");
     }
+}
+
+/// Runs what an interrupt does with a record of its own.
+///
+/// What was interrupted holds no spin lock, since those keep interrupts off. It may hold locks that
+/// sleep, in which nobody waits who holds a spin lock: no rank of theirs binds the interrupt.
+pub fn in_interrupt(work: impl FnOnce()) {
+    if !cfg!(debug_assertions) || !current::exists() {
+        return work();
+    }
+    let outer = current()
+        .held()
+        .with(|held| core::mem::replace(held, HeldRanks::new()));
+    work();
+    current().held().with(|held| *held = outer);
 }
 
 /// A new task starts with the run-queue lock that the switch to it hands over.

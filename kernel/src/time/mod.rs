@@ -10,7 +10,7 @@ use crate::arch::timer;
 use crate::locks::{Interrupted, SpinLock, WaitQueue, rank};
 use crate::mm::counters::TIMER_INTERRUPTS;
 use crate::sched;
-use crate::task::{self, TaskRef};
+use crate::task::{self, TaskRef, lockcheck};
 
 /// Time between two ticks: 4 ms.
 pub const TICK_NS: u64 = 4_000_000;
@@ -107,7 +107,7 @@ pub fn interrupt() {
     while let Some(due) = take_due(now) {
         match due {
             Due::Wake(task) => sched::wake(&task),
-            Due::Call(call, argument) => call(argument),
+            Due::Call(call, argument) => lockcheck::in_interrupt(|| call(argument)),
         }
     }
     sched::tick(now);
