@@ -89,7 +89,9 @@ fn grow_stack(mm: &Mm, page: Page) -> Result<(), FaultError> {
     }
     let (range, flags) = (vma.range, vma.flags);
     let added = fault::stack_growth(&growth(&map, page, range)).map_err(FaultError::Segv)?;
-    if flags.contains(VmFlags::ACCOUNT) && commit::charge(added.len()).is_err() {
+    let charge = added.len() * u64::from(flags.contains(VmFlags::ACCOUNT));
+    let may_lock = !flags.contains(VmFlags::LOCKED) || map.allows_locked(added.len());
+    if !may_lock || commit::charge(charge).is_err() {
         return Err(FaultError::Segv(SegvCode::MapErr));
     }
     map.vmas.grow_down(range.start, added.start);
@@ -392,8 +394,6 @@ pub(super) fn leaf(frame: Frame, vma: &UserVma, kind: PteFlags, writable: bool) 
     if writable && vma.flags.contains(VmFlags::WRITE) {
         flags |= PteFlags::WRITE | PteFlags::DIRTY;
     }
-    if !vma.flags.contains(VmFlags::EXEC) {
-        flags |= PteFlags::NX;
-    }
+    flags.set(PteFlags::NX, !vma.flags.contains(VmFlags::EXEC));
     Pte::new(frame, flags)
 }

@@ -193,7 +193,9 @@ impl Tables {
     /// Puts a table in place of the large page around `page`, an entry of `parent`.
     pub(super) fn split(&mut self, parent: UserTable, page: Page) -> UserTable {
         let slot = index(page, 2);
-        let entry = parent.load(slot);
+        // Gone first, with all that the CPU has noted in it: no CPU may hold both sizes of a translation.
+        let entry = Pte::from_raw(parent.entry(slot).swap(0, AcqRel));
+        mmu::flush_page(page.start());
         let table = UserTable::init(self.spare.pop());
         for number in 0..PAGES {
             table.put(number as usize, entry.small(number));
@@ -202,8 +204,6 @@ impl Tables {
             .entry(slot)
             .store(Pte::table(table.frame()).raw(), Release);
         self.tables += 1;
-        // The same frames with the same rights; but no CPU shall hold both sizes of a translation.
-        mmu::flush_page(page.start());
         LARGE_SPLIT.inc();
         table
     }

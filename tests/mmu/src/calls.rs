@@ -14,6 +14,7 @@ use crate::model::lock::lock_flags;
 use crate::model::{Refusal, remap as model};
 use crate::program::{At, Locking, Remap};
 use crate::run::{LARGEST, Wrong, agree, refusal, resolve};
+use crate::settle::settle;
 use crate::sim::mmu::{self, During, during};
 use crate::world::World;
 
@@ -44,12 +45,13 @@ pub fn advise(
     }
     let mut after = process.space.clone();
     let expected = after.advise(range, advice);
-    let refused = tight && got == Err(Refusal::NoMemory) && got != expected;
+    let takes_memory = matches!(advice, Advice::GuardInstall | Advice::Populate(_));
+    let refused = tight && takes_memory && got == Err(Refusal::NoMemory);
     match (refused, advice) {
         // Guards and pages went in as far as it went.
-        (true, _) => check::settle(process, range),
+        (true, _) => settle(process, range),
         (false, Advice::Populate(_)) => {
-            check::settle(process, range);
+            settle(process, range);
             if got == Ok(()) {
                 check::is_filled(process, &numbers(range).collect::<Vec<_>>())?;
             }
@@ -101,7 +103,7 @@ pub fn remap(world: &mut World, who: usize, remap: &Remap) -> Result<(), Wrong> 
     if let Ok(start) = got
         && let Some(added) = model::added(&request, start)
     {
-        check::settle(process, added);
+        settle(process, added);
         if !tight {
             check::is_filled(process, &process.space.filled_pages(added))?;
         }
@@ -131,7 +133,7 @@ pub fn lock(
         _ => lock_flags(how == Locking::OnFault),
     };
     let expected = process.space.lock(range, flags);
-    check::settle(process, range);
+    settle(process, range);
     if tight && got == Err(Refusal::TryAgain) {
         return Ok(());
     }
@@ -170,7 +172,7 @@ pub fn lock_all(
     };
     if now {
         process.space.lock_all(flags);
-        check::settle(process, ALL_USER);
+        settle(process, ALL_USER);
         if !on_fault && !tight {
             check::is_filled(process, &process.space.filled_pages(ALL_USER))?;
         }

@@ -7,15 +7,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use addr::{Frame, Page, PageRange};
+use addr::{Frame, Page};
 use pte::Pte;
 use vma::VmFlags;
 
 use crate::mm::frame::{self, OWNERS, Owner};
-use crate::mm::{self, Mm, fsck, physmap};
+use crate::mm::place::ALL_USER;
+use crate::mm::{self, Mm, commit, fsck, physmap};
+use crate::model::Shown;
 use crate::model::Space;
 use crate::model::space::{OFFSETS, Page as PromisedPage, Run};
 use crate::run::Wrong;
+use crate::settle;
 use crate::sim::cpu::CPUS;
 use crate::sim::memory::KERNEL_TABLES;
 use crate::sim::mmu;
@@ -43,11 +46,18 @@ impl Frames {
 ///
 /// # Errors
 /// What is wrong first.
-pub fn after_step(world: &World, who: usize, all: bool) -> Result<(), Wrong> {
+pub fn after_step(world: &mut World, who: usize, all: bool) -> Result<(), Wrong> {
     if !world.relies_on_use {
         mmu::audit();
     }
     no_crimes()?;
+    if world.has_large_pages {
+        // One write brings in 512 pages.
+        world
+            .processes
+            .iter_mut()
+            .for_each(|process| settle::settle(process, ALL_USER));
+    }
     if let Some(process) = world.processes.get(who) {
         compare(process)?;
     }
@@ -121,7 +131,7 @@ pub fn pages(mm: &Mm) -> BTreeSet<u64> {
 }
 
 /// Calls `each` for every entry as if all pages were small.
-fn each_small(mm: &Mm, mut each: impl FnMut(Page, Pte)) {
+pub fn each_small(mm: &Mm, mut each: impl FnMut(Page, Pte)) {
     each_leaf(mm.root(), &mut |page, size, entry| match size {
         Size::Small => each(page, entry),
         Size::Large => (0..512).for_each(|at| {
@@ -163,7 +173,7 @@ fn entry_is_right(space: &Space, page: Page, entry: Pte, own: &mut usize) -> Res
         return accuse("a private page that nobody wrote is writable");
     }
     let frame = entry.frame();
-    if entry.is_writable() && entry.is_anon() && !entry.is_huge() && frame::refs(frame) != 1 {
+    if entry.is_writable() && entry.is_anon() && frame::refs(frame) != 1 {
         return accuse("it is writable and has more than one owner");
     }
     let contents = OFFSETS.map(|offset| {
@@ -179,26 +189,6 @@ fn entry_is_right(space: &Space, page: Page, entry: Pte, own: &mut usize) -> Res
     }
     *own += usize::from(promised.own.is_some());
     Ok(())
-}
-
-/// Lets the model know which private pages of `range` were brought in, and where guards were put: for
-/// operations that may do so, or do so as far as there is memory.
-pub fn settle(process: &mut Process, range: PageRange) {
-    let Process { mm, space, .. } = process;
-    each_small(mm, |page, entry| {
-        let Some(promised) = space.pages.get_mut(&page.number()) else {
-            return;
-        };
-        if !range.contains(page) {
-            return;
-        }
-        if entry.is_guard() {
-            promised.guard = true;
-            promised.own = None;
-        } else if entry.is_anon() && promised.own.is_none() {
-            promised.own = promised.contents();
-        }
-    });
 }
 
 /// Demands an entry for each of these pages.
@@ -291,12 +281,16 @@ fn counts(world: &World) -> Result<(), Wrong> {
     let mut tables = 0;
     for process in &world.processes {
         let mut resident = 0;
-        each_leaf(process.mm.root(), &mut |_, size, entry| {
+        each_small(&process.mm, |_, entry| {
             if !entry.is_zero_page() && !entry.is_guard() {
                 let of = mapped.entry(entry.frame()).or_default();
                 *of = (of.0 + 1, entry.is_anon());
-                resident += if size == Size::Small { 1 } else { 512 };
+                resident += 1;
             }
+        });
+        // Each large page has a table set aside for the day it is split.
+        each_leaf(process.mm.root(), &mut |_, size, _| {
+            tables += u64::from(size == Size::Large);
         });
         if resident != process.mm.rss_pages() {
             return Err(format!(
@@ -306,6 +300,7 @@ fn counts(world: &World) -> Result<(), Wrong> {
         }
         tables += check_tables(&process.mm, world.was_tight)?;
     }
+    promises(world)?;
     for (frame, (entries, private)) in mapped {
         let owner = frame::info(frame).owner();
         let own = match owner {
@@ -330,6 +325,31 @@ fn counts(world: &World) -> Result<(), Wrong> {
         ));
     }
     Ok(())
+}
+
+/// What is charged to the commitment: what the pages of all processes and the objects say.
+fn promises(world: &World) -> Result<(), Wrong> {
+    let mut objects = BTreeMap::new();
+    let mut promised = 0;
+    for page in world
+        .processes
+        .iter()
+        .flat_map(|it| it.space.pages.values())
+    {
+        promised += u64::from(page.flags.contains(VmFlags::ACCOUNT));
+        if let Shown::Of(object, _) = &page.shown {
+            objects.insert(std::rc::Rc::as_ptr(object), object.borrow().charged);
+        }
+    }
+    promised += objects.values().sum::<u64>();
+    let counted = commit::committed();
+    if counted == promised {
+        Ok(())
+    } else {
+        Err(format!(
+            "{counted} pages are committed, should be {promised}"
+        ))
+    }
 }
 
 /// The kernel's own check, which must find nothing either.

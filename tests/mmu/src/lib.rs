@@ -36,6 +36,7 @@ pub mod maker;
 pub mod model;
 pub mod program;
 pub mod run;
+pub mod settle;
 pub mod shrink;
 pub mod sim;
 pub mod world;

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use mmu::maker::{Taste, program};
 use mmu::program::Step;
+use mmu::run::Conditions;
 use mmu::sim::cpu::{CPUS, Habits, set_habits};
 use mmu::sim::memory;
 use mmu::sim::mmu::{Defect, During, set_defect};
@@ -35,6 +36,9 @@ struct Options {
     /// Let somebody take nearly all frames now and then
     #[arg(long)]
     hogs: bool,
+    /// Give programs large pages wherever that is possible
+    #[arg(long)]
+    large: bool,
     /// Load init_mm's tables for kernel threads instead of borrowing
     #[arg(long)]
     eager: bool,
@@ -88,6 +92,7 @@ fn steps(seed: u64, options: &Options) -> Vec<(usize, Step)> {
     let taste = Taste {
         steps: options.steps,
         hogs: options.hogs,
+        large: options.large,
     };
     let all = program(seed, &taste).into_iter().enumerate();
     match &options.keep {
@@ -104,9 +109,13 @@ fn run(seed: u64, options: &Options) -> Result<(), (usize, String)> {
     };
     set_habits(habits, seed);
     let steps = steps(seed, options);
-    let ran = catch_unwind(AssertUnwindSafe(|| {
-        mmu::run::run(&steps, options.cpus, options.by_use, options.keep.is_some())
-    }));
+    let conditions = Conditions {
+        cpus: options.cpus,
+        relies_on_use: options.by_use,
+        thorough: options.keep.is_some(),
+        has_large_pages: options.large,
+    };
+    let ran = catch_unwind(AssertUnwindSafe(|| mmu::run::run(&steps, conditions)));
     ran.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
@@ -130,6 +139,7 @@ fn report(seed: u64, options: &Options, number: usize, wrong: &str) {
         arguments.extend([name.to_owned(), value]);
     }
     arguments.extend(options.hogs.then(|| "--hogs".to_owned()));
+    arguments.extend(options.large.then(|| "--large".to_owned()));
     arguments.extend(options.by_use.then(|| "--by-use".to_owned()));
     arguments.extend(options.eager.then(|| "--eager".to_owned()));
     match mmu::shrink::shrink(&arguments, (0..options.steps).collect()) {

@@ -17,6 +17,8 @@ const PAGE: u64 = addr::PAGE_SIZE;
 pub struct Taste {
     /// Steps of a program.
     pub steps: usize,
+    /// Whether all programs use ranges of 2 MiB and more.
+    pub large: bool,
     /// Whether memory runs out now and then.
     pub hogs: bool,
 }
@@ -26,7 +28,8 @@ pub fn program(seed: u64, taste: &Taste) -> Vec<Step> {
     let mut maker = Maker {
         random: Random::new(seed),
         // Large programs are slow: one in eight.
-        large: seed % 8 == 5,
+        large: taste.large || seed % 8 == 5,
+        mostly_large: taste.large,
         hogs: taste.hogs,
     };
     (0..taste.steps).map(|_| maker.step()).collect()
@@ -35,6 +38,7 @@ pub fn program(seed: u64, taste: &Taste) -> Vec<Step> {
 struct Maker {
     random: Random,
     large: bool,
+    mostly_large: bool,
     hogs: bool,
 }
 
@@ -76,7 +80,23 @@ impl Maker {
         }
     }
 
+    /// Room for large pages, aligned or not quite.
+    fn map_large(&mut self) -> Act {
+        Act::Map {
+            at: At::Exact(LARGE + (self.random.below(8) << 20)),
+            len: (2 + self.random.below(5)) << 20,
+            prot: Prot::READ | Prot::WRITE,
+            kind: MapKind::Fixed,
+            what: What::Anon,
+            flags: VmFlags::empty(),
+            populate: self.random.one_in(8),
+        }
+    }
+
     fn map(&mut self) -> Act {
+        if self.mostly_large && self.random.one_in(3) {
+            return self.map_large();
+        }
         let what = self.what();
         let at = self.range_start();
         let stack =
@@ -229,6 +249,13 @@ impl Maker {
     }
 
     fn place(&mut self) -> At {
+        if self.mostly_large && self.random.one_in(2) {
+            let apart = match self.random.below(3) {
+                0 => self.random.below(8) << 20,
+                _ => PAGE * self.random.below(5 * 512),
+            };
+            return At::Exact(LARGE + apart);
+        }
         let at = match self.random.below(8) {
             0 => HEAP + PAGE * self.random.below(12),
             1 | 2 => STACKS - PAGE * self.random.below(600),

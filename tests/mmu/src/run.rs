@@ -12,11 +12,12 @@ use crate::mm::madvise::Advice;
 use crate::mm::place::ALL_USER;
 use crate::mm::reclaim;
 use crate::mm::shared_anon::SharedAnon;
-use crate::mm::{MapBacking, MapRequest, PageSource, frame};
+use crate::mm::{MapBacking, MapRequest, PageSource, frame, large};
 use crate::model::lock::LOCK;
 use crate::model::ops::charged;
 use crate::model::{Object, Refusal, Shown, Space, Spot};
 use crate::program::{Act, At, Step, What};
+use crate::settle::settle;
 use crate::sim::cpu;
 use crate::sim::mmu::{During, during};
 use crate::world::{PROCESSES, World};
@@ -31,23 +32,36 @@ const MAY: VmFlags = VmFlags::MAYREAD
 /// What is wrong, in words.
 pub type Wrong = String;
 
-/// Runs `steps`; on failure returns the number of the step and what was wrong after it. Everything is
-/// compared now and then, or after every step if that is to be `thorough`.
+/// Under which conditions a program runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Conditions {
+    /// Processors; each process stays on one.
+    pub cpus: usize,
+    /// What a TLB remembers wrongly counts only when it is used, or when its frame is freed.
+    pub relies_on_use: bool,
+    /// Whether every process is compared after every step, and not just now and then.
+    pub thorough: bool,
+    /// Whether memory comes in large pages where it can.
+    pub has_large_pages: bool,
+}
+
+/// Runs `steps`; on failure returns the number of the step and what was wrong after it.
 ///
 /// # Errors
 /// Where the kernel and the model disagree, or the MMU saw what must not happen.
-pub fn run(
-    steps: &[(usize, Step)],
-    cpus: usize,
-    relies_on_use: bool,
-    thorough: bool,
-) -> Result<(), (usize, Wrong)> {
+pub fn run(steps: &[(usize, Step)], conditions: Conditions) -> Result<(), (usize, Wrong)> {
+    let mode = match conditions.has_large_pages {
+        true => large::Mode::Always,
+        false => large::Mode::Never,
+    };
+    large::set_mode(mode);
     let before = check::Frames::now();
-    let mut world = World::new(cpus, relies_on_use);
+    let mut world = World::new(conditions);
     for (at, (number, step)) in steps.iter().enumerate() {
         let who = step.who as usize % world.processes.len();
-        let outcome = act(&mut world, who, step)
-            .and_then(|()| check::after_step(&world, who, thorough || at % 32 == 31));
+        let outcome = act(&mut world, who, step).and_then(|()| {
+            check::after_step(&mut world, who, conditions.thorough || at % 32 == 31)
+        });
         if let Err(wrong) = outcome {
             // A world that has gone wrong does not end in peace.
             std::mem::forget(world);
@@ -253,7 +267,7 @@ fn map(world: &mut World, who: usize, act: &Act) -> Result<(), Wrong> {
         None => Shown::Zeros(page + at),
     });
     let range = range(page, page + pages);
-    check::settle(process, range);
+    settle(process, range);
     let fills = *populate || flags & LOCK == VmFlags::LOCKED;
     if fills && !tight {
         check::is_filled(
@@ -312,7 +326,7 @@ fn protect(world: &mut World, who: usize, at: u64, len: u64, prot: Prot) -> Resu
     process.space = after;
     let (start, end) = (at / PAGE_SIZE, at.saturating_add(len).div_ceil(PAGE_SIZE));
     if start < end {
-        check::settle(process, range(start, end));
+        settle(process, range(start, end));
     }
     agree("mprotect", got, expected)
 }
@@ -328,7 +342,7 @@ fn brk(world: &mut World, who: usize, above: u64) -> Result<(), Wrong> {
     let flags = charged((VmFlags::HEAP | MAY).with_prot(Prot::READ | Prot::WRITE));
     let flags = flags | process.space.future;
     let expected = process.space.brk(new, flags, frame::total());
-    check::settle(process, ALL_USER);
+    settle(process, ALL_USER);
     agree("brk", Ok(got), Ok(expected))
 }
 

@@ -12,6 +12,7 @@ use crate::mm::frame::{self, Owner};
 use crate::mm::{Mm, MmRef, MmUserRef, inject, switch};
 use crate::model::{Object, Space};
 use crate::program::{FILES, HEAP};
+use crate::run::Conditions;
 use crate::sim::cpu::{self, CPUS};
 use crate::sim::mmu::{During, during};
 
@@ -53,11 +54,13 @@ pub struct World {
     cpus: usize,
     /// What a TLB remembers wrongly counts only when it is used, or when its frame is freed.
     pub relies_on_use: bool,
+    /// Memory comes in large pages where it can.
+    pub has_large_pages: bool,
 }
 
 impl World {
     /// Begins with one process.
-    pub fn new(cpus: usize, relies_on_use: bool) -> Self {
+    pub fn new(conditions: Conditions) -> Self {
         let files = (1..).zip(FILES).map(|(number, pages)| {
             let contents = (0..pages)
                 .map(|index| SimFile::first_contents(number, index))
@@ -77,8 +80,9 @@ impl World {
             hoard: Vec::new(),
             was_tight: false,
             armed: false,
-            cpus,
-            relies_on_use,
+            cpus: conditions.cpus,
+            relies_on_use: conditions.relies_on_use,
+            has_large_pages: conditions.has_large_pages,
         };
         world.start();
         world

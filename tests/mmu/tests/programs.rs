@@ -13,7 +13,7 @@ fn text(output: &Output) -> String {
 }
 
 /// Demands that no difference was found, and returns what the programs made the kernel do.
-fn agrees(words: &[&str]) -> impl Fn(&str) -> i64 {
+fn agrees(words: &[&str]) -> impl Fn(&str) -> i64 + use<> {
     let output = mmu(words);
     let text = text(&output);
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -95,6 +95,32 @@ fn programs_agree_when_kernel_threads_do_not_borrow() {
 fn programs_agree_on_two_processors_that_share_no_address_space() {
     let count = agrees(&["--seed", "30000", "--programs", "100", "--cpus", "2"]);
     did_all(count, &[("mm_created", 300)]);
+}
+
+#[test]
+fn programs_agree_on_large_pages() {
+    let frames = ["--large", "--frames", "16384"];
+    let plenty = ["--seed", "40000", "--programs", "25"];
+    let count = agrees(&[&frames[..], &plenty].concat());
+    did_all(
+        count,
+        &[
+            ("large_mapped", 100),
+            ("large_split", 50),
+            ("cow_copied", 500),
+        ],
+    );
+    let scarce = ["--seed", "41000", "--programs", "15", "--hogs"];
+    let count = agrees(&[&frames[..], &scarce].concat());
+    did_all(count, &[("large_mapped", 40), ("large_split", 20)]);
+}
+
+#[test]
+fn a_missing_flush_of_a_large_page_is_noticed() {
+    for during in ["unmap", "protect", "fork", "fault", "remap"] {
+        let words = ["--large", "--frames", "16384", "--no-shrink"];
+        differs(&[&words[..], &["--defect", "deaf", "--during", during]].concat());
+    }
 }
 
 /// Leaves out the flushes of one kind of operation and demands that it is noticed.

@@ -139,6 +139,13 @@ pub fn speculate() {
     }
 }
 
+/// Looks at a page that is about to be forgotten, where that is a habit.
+pub fn look_before_flush(page: Page) {
+    if HABITS.get().speculates {
+        mmu::prefetch(current(), page);
+    }
+}
+
 /// Forgets a translation now and then, where that is a habit.
 pub fn maybe_forget() {
     if HABITS.get().forgets {

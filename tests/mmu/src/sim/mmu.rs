@@ -116,6 +116,10 @@ pub fn flush_all() {
 }
 
 fn flush(page: Option<Page>) {
+    // Until it is told, a processor may look at the page again.
+    if let Some(page) = page {
+        cpu::look_before_flush(page);
+    }
     let (defect, what) = BROKEN.get();
     match defect {
         Defect::Deaf if what == NOW.get() => {}
@@ -220,10 +224,16 @@ pub fn prefetch(cpu: usize, page: Page) {
 
 fn look_ahead(cpu: &mut Cpu, page: Page) {
     let root = cpu.root;
-    if cpu.tlb.find(page).is_some() || page.number() >= addr::USER_END / PAGE_SIZE {
+    if page.number() >= addr::USER_END / PAGE_SIZE {
         return;
     }
+    let known = cpu.tlb.find(page);
     match walk(root, page, Effect::Use(&mut cpu.tlb, false)) {
+        // The caches for fetches and for data do not know of each other; some stop the machine.
+        Walked::Leaf(size, _) if known.is_some_and(|(other, _)| other != size) => accuse(format!(
+            "{page:?} is a {size:?} page by now, the processor still knows it otherwise"
+        )),
+        Walked::Leaf(..) if known.is_some() => {}
         Walked::Leaf(size, entry) => cpu.tlb.insert(page, size, entry),
         Walked::Absent => {}
         Walked::Broken(what) => accuse(what),
