@@ -126,6 +126,17 @@ pub(crate) fn drops() -> i32 {
         println!("drops: not on this kernel");
         return 0;
     }
+    // Before there is anything to give up: a child shares what its parent has, and then both need it.
+    let Ok([reader, writer]) = sys::pipe() else {
+        return 1;
+    };
+    let hog = child::start(|| {
+        let mut byte = [0_u8];
+        match sys::read(reader, sys::at(&mut byte), 1) {
+            Ok(1) => private(),
+            _ => 1,
+        }
+    });
     let droppable = MAP_DROPPABLE | libc::MAP_ANONYMOUS;
     let maps = [
         Map::anon(GIVEN_UP, map::RW),
@@ -141,7 +152,9 @@ pub(crate) fn drops() -> i32 {
     let advised = lazy.advise(libc::MADV_FREE).is_ok();
     // The first half is needed after all.
     (0..GIVEN_UP / 2).for_each(|page| mem::poke(lazy.page(page), 9));
-    let hog = child::run(private);
+    let mut go = [0_u8];
+    let told = sys::write(writer, sys::at(&mut go), 1).is_ok();
+    let hog = hog.and_then(child::wait);
     let holding = |map: &Map, from: u64, to: u64, value: u8| {
         (from..to)
             .filter(|page| mem::peek(map.page(*page)) == value)
@@ -156,7 +169,7 @@ pub(crate) fn drops() -> i32 {
     let all = holding(&kept, 0, GIVEN_UP, 7);
     println!("# given up: {given_up} left, {zeroed} gone; droppable: {left} left, {dropped} gone");
     let right = [
-        advised && hog == Ok(Ended::Killed(libc::SIGKILL)),
+        advised && told && hog == Ok(Ended::Killed(libc::SIGKILL)),
         needed == half && all == GIVEN_UP,
         given_up + zeroed == half && zeroed > 0,
         left + dropped == GIVEN_UP && dropped > 0,

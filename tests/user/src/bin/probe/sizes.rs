@@ -121,14 +121,8 @@ fn sizes_around_a_mapping() -> Result<[Vec<u64>; 4], String> {
 }
 
 fn status_signals() -> Verdict {
-    let set = 1_u64 << (libc::SIGUSR1 - 1);
-    let old = 0_u64;
-    let args = [
-        libc::SIG_BLOCK as u64,
-        sys::at(&mut [set]),
-        sys::at(&mut [old]),
-        8,
-    ];
+    let mut set = 1_u64 << (libc::SIGUSR1 - 1);
+    let args = [libc::SIG_BLOCK as u64, sys::at(&mut set), 0, 8];
     must("block", sys::call(libc::SYS_rt_sigprocmask, args))?;
     let pid = u64::from(std::process::id());
     must(
