@@ -72,7 +72,7 @@ fn vm_4_programs_find_their_parts_where_they_were_if_the_command_line_says_so() 
 
 #[test]
 fn each_page_is_accounted_for_as_on_linux() {
-    topic("accounts", 10);
+    topic("accounts", 8);
     topic("sizes", 8);
     topic("pagemap", 2);
 }
