@@ -88,6 +88,12 @@ impl Mm {
             let pte = tables.pte(addr.page());
             if pte.permits(access, true) {
                 each(pte.frame());
+                // No CPU notes this write, and memory that was given up goes unless somebody does.
+                if access == Access::Write
+                    && let Some(slot) = tables.small_slot(addr.page())
+                {
+                    slot.swap(slot.load().mkdirty());
+                }
                 return Ok(());
             }
             drop(tables);
