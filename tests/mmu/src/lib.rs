@@ -22,8 +22,17 @@ pub mod locks;
     dead_code,
     reason = "what only the kernel's allocator and user copies use"
 )]
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    rustdoc::private_intra_doc_links,
+    reason = "the links are the kernel's, and checked with it"
+)]
 #[path = "../../../kernel/src/mm/mod.rs"]
 pub mod mm;
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "the links are the kernel's, and checked with it"
+)]
 #[path = "../../../kernel/src/percpu/mod.rs"]
 pub mod percpu;
 pub mod sched;

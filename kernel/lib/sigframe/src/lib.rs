@@ -13,7 +13,7 @@
 //!  handler's rsp ───► +-----------------+        8 below a multiple of 16, as after a call
 //! ```
 //!
-//! [`place`] says where that goes, [`build`](build()) what is written, [`enter`] with which registers the handler starts,
+//! [`place`](place()) says where that goes, [`build`](build()) what is written, [`enter`] with which registers the handler starts,
 //! [`restore`](restore()) what `rt_sigreturn` makes of a frame, which the program may have changed in any way: whatever
 //! is in it, the registers that come out are a program's. [`FpFormat`] says how much of an FP state there is.
 //!

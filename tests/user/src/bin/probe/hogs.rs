@@ -88,7 +88,7 @@ pub(crate) fn run() -> i32 {
         inside_a_call,
         shared,
     ];
-    let hogs = kinds.map(|hog| child::start(hog));
+    let hogs = kinds.map(child::start);
     let ends = hogs.map(|hog| hog.and_then(child::wait));
     println!("hogs: {ends:?}");
     let killed = ends

@@ -58,7 +58,7 @@ pub(crate) fn read(model: &mut Model, page: usize, by_call: bool) -> Plan {
 pub(crate) fn write(model: &mut Model, page: usize, dice: u64) -> Plan {
     let by_call = dice & 3 == 0;
     // The lowest byte is a `ret`, so that the page may be jumped to.
-    let value = (dice ^ page as u64 * 0x0101_0101_0100) & !0xff | 0xc3;
+    let value = (dice ^ (page as u64 * 0x0101_0101_0100)) & !0xff | 0xc3;
     let want = match model.raises(page, Access::Write) {
         Some(_) if by_call => EFAULT,
         Some(signal) => signal,
