@@ -330,7 +330,7 @@ fn near_the_limit(map: Map, other: Map) -> Verdict {
         libc::ENOMEM,
     )?;
     let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
-    let to = other.start + (1 << 30);
+    let to = other.start - (1 << 30);
     let args = [other.start, PAGE, PAGE, flags as u64, to];
     leave(4, 2)?;
     refused(
