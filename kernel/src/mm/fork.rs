@@ -24,6 +24,9 @@ impl Mm {
     pub fn fork(&self) -> Result<MmUserRef, OutOfMemory> {
         let child = Mm::new()?;
         let map = self.map.write();
+        // Whoever looks for the pages of a source waits here for the child's mappings, and so does a
+        // check, as long as there are entries without mappings.
+        let mut into = child.map.write_nested(&map);
         if !frame::can_spare(map.vmas.len() as u64 / VMAS_PER_FRAME) {
             return Err(OutOfMemory);
         }
@@ -47,9 +50,9 @@ impl Mm {
             commit::uncharge(account);
             return Err(OutOfMemory);
         }
-        let copy = map.for_child(&child);
+        *into = map.for_child(&child);
+        drop(into);
         drop(map);
-        *child.map.write() = copy;
         Ok(child)
     }
 

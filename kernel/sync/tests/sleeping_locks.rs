@@ -35,6 +35,17 @@ fn a_mutex_is_free_after_its_guard_and_not_before() {
 }
 
 #[test]
+fn two_semaphores_of_one_rank_nest_when_said_so() {
+    let (one, two) = (Mmap::new(1), Mmap::new(2));
+    let first = one.write();
+    let second = two.write_nested(&first);
+    assert_eq!(*first + *second, 3);
+    drop(second);
+    let unsaid = catch_unwind(AssertUnwindSafe(|| drop(two.write())));
+    assert!(unsaid.is_err());
+}
+
+#[test]
 fn readers_and_writers_never_meet() {
     static SEM: Mmap<()> = RwSem::new(());
     /// Readers inside, or -1 with a writer.

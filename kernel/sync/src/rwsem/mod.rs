@@ -60,8 +60,18 @@ impl<T, const R: u8, H: Hooks> RwSem<T, R, H> {
 
     /// Takes the semaphore for writing, sleeping until nobody is inside or before us.
     pub fn write(&self) -> WriteGuard<'_, T, R, H> {
+        self.write_in(Order::Deeper)
+    }
+
+    /// Takes the semaphore for writing beside one of the same rank; the caller has an order of its own
+    /// for the two.
+    pub fn write_nested(&self, _beside: &impl Held<R>) -> WriteGuard<'_, T, R, H> {
+        self.write_in(Order::Nested)
+    }
+
+    fn write_in(&self, order: Order) -> WriteGuard<'_, T, R, H> {
         H::assert_may_sleep();
-        H::acquired(R, type_name::<T>(), Order::Deeper);
+        H::acquired(R, type_name::<T>(), order);
         self.gate.enter_writing();
         self.write_guard()
     }
