@@ -117,6 +117,15 @@ fn hogs_end_and_the_others_go_on_in_32_mib() {
     assert_eq!(outcome.counter("oom_kills"), 6);
 }
 
+/// PF-3: reserved bits in an entry end the program that walks into it, and nothing else.
+#[test]
+fn pf_3_a_damaged_entry_costs_the_program_and_not_the_machine() {
+    let outcome = passes("damage init=/bin/probe -- damaged");
+    outcome.line_containing("oops: a page table entry has reserved bits set");
+    outcome.line_containing("oops: the entry: Repaired; the program ends");
+    outcome.line_containing("damaged: read Ok(SIGKILL), write Ok(SIGKILL), copy Ok(SIGKILL)");
+}
+
 #[test]
 fn damage_to_page_tables_counts_and_frames_is_named() {
     let outcome = passes("test=fsck");

@@ -30,6 +30,9 @@ pub fn start_userland(line: CommandLine, initramfs: &'static [u8]) {
             refuse(format_args!("the initramfs is damaged: {why}"));
         }
         cmdline::publish();
+        if line.damage {
+            process::view::allow_damage();
+        }
         process::start_init(&line);
     });
     started.expect("boot has memory for its kernel threads");

@@ -28,6 +28,22 @@ pub(super) fn init() {
     register("fail-nth", What::ProcessSetting(fail_nth, set_fail_nth));
 }
 
+/// Lets programs break entries of their own page tables (`damage` on the command line).
+pub fn allow_damage() {
+    register("damage", What::ProcessSetting(|_, _| Ok(()), set_damage));
+}
+
+/// Takes the address of a page that is there, in hexadecimal.
+fn set_damage(process: &dyn ProcessFacts, text: &str) -> Result<(), Refused> {
+    let addr = u64::from_str_radix(text, 16).map_err(|_| Refused::Invalid)?;
+    let addr = addr::VirtAddr::new(addr);
+    let mm = process.mm().ok_or(Refused::Gone)?;
+    if !addr.is_user() || !mm.damage_entry(addr.page()) {
+        return Err(Refused::Invalid);
+    }
+    Ok(())
+}
+
 struct AllProcesses;
 
 impl Processes for AllProcesses {

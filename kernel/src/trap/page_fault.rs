@@ -44,7 +44,7 @@ pub fn handle(frame: &mut TrapFrame, cr2: u64) {
             cr2,
             "the kernel touched user memory outside a user copy (SMAP)",
         ),
-        Class::ReservedBit => report::oops(frame, cr2, "a page table entry has reserved bits set"),
+        Class::ReservedBit => corrupted(frame, &context),
     }
 }
 
@@ -68,6 +68,28 @@ fn implicit(frame: &mut TrapFrame, cr2: u64) {
         cr2,
         "the CPU failed to read a table of its own for a program (GDT, IDT, TSS)",
     )
+}
+
+/// PF-3: the tables of a program are damaged. It ends, wherever it was; the others go on.
+fn corrupted(frame: &mut TrapFrame, context: &Context) {
+    let (what, addr) = (
+        "a page table entry has reserved bits set",
+        context.addr.as_u64(),
+    );
+    let mm = task::current::exists().then(task::current_mm).flatten();
+    let is_copy = uaccess::search_exception_table(frame.rip).is_some();
+    let Some(mm) = mm.filter(|_| context.from_user || is_copy && context.may_sleep) else {
+        report::oops(frame, addr, what);
+    };
+    report::damage(frame, addr, what);
+    cpu::irq_enable();
+    let mended = mm.mend_entry(context.addr.page());
+    log::error!(target: "oops", "the entry: {mended:?}; the program ends");
+    drop(mm);
+    process::kill_by_fault(frame, addr, "bad page table");
+    if !context.from_user {
+        fix_up(frame, addr, what);
+    }
 }
 
 fn describe(frame: &TrapFrame, cr2: u64) -> Context {

@@ -41,6 +41,12 @@ pub fn oops(frame: &TrapFrame, cr2: u64, what: &str) -> ! {
     end(exit::OOPS)
 }
 
+/// Reports tables that the CPU refuses to use; the machine goes on.
+pub fn damage(frame: &TrapFrame, cr2: u64, what: &str) {
+    error!(target: "oops", "{what}");
+    fault_lines(frame, VirtAddr::new(cr2));
+}
+
 /// Reports an exception that no kernel survives, and ends the machine.
 pub fn fatal(frame: &TrapFrame, cr2: u64, what: &str) -> ! {
     begin();

@@ -18,6 +18,7 @@ pub const MAX_LEN: usize = 4096;
 
 /// The keys the kernel understands.
 pub const KEYS: &[&str] = &[
+    "damage",
     "failalloc",
     "init",
     "kstatd",
@@ -47,6 +48,8 @@ pub struct CommandLine {
     pub eager_tlb: bool,
     /// `failalloc=N[,SITE]`: which allocation fails on purpose once programs run.
     pub fail_alloc: Option<FailAlloc>,
+    /// `damage`: programs may break entries of their own page tables, to see what the kernel does.
+    pub damage: bool,
     /// `norandmaps`: programs find the same addresses at every start.
     pub same_addresses: bool,
     /// `thp=always|madvise|never`: which mappings get large pages.
@@ -177,6 +180,7 @@ impl CommandLine {
         self.fail_alloc = self.value("failalloc", fail_alloc);
         self.timeout = self.value("timeout", |value| value.parse().ok());
         self.same_addresses = self.has("norandmaps");
+        self.damage = self.has("damage");
         self.large_pages = self.value("thp", large_pages);
         self.eager_tlb = self.value("lazy", is_eager).unwrap_or(false);
         for setting in &self.settings {

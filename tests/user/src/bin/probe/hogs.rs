@@ -245,10 +245,12 @@ fn ask_read_only(pages: u64) -> bool {
 fn balanced([before, after]: &[Counters; 2]) -> bool {
     let differing = BALANCED.iter().filter(|name| {
         let (was, is) = (before.get(name), after.get(name));
-        if was != is {
+        // Reclaim takes pages of this program's own code, and with the last of a table the table.
+        let is_right = was == is || **name == "frames_page_table" && is < was;
+        if !is_right {
             println!("hogs: {name} was {was:?} and is {is:?}");
         }
-        was != is
+        !is_right
     });
     differing.count() == 0
 }

@@ -14,6 +14,7 @@ mod changes;
 mod contents;
 mod cow;
 mod cut_files;
+mod damaged;
 mod exec;
 mod family;
 mod faults;
@@ -108,6 +109,7 @@ fn main() {
         ["execs", paths @ ..] => exec::execute_each(paths),
         ["storm", count @ ..] => storm::run(count.first().and_then(|count| count.parse().ok())),
         ["fuzz", rounds] => fuzz::run(rounds.parse().unwrap_or(100)),
+        ["damaged"] => damaged::run(),
         ["starve"] => starve::run(),
         ["unharmed"] => starve::unharmed(),
         ["hogs"] => hogs::run(),
@@ -140,7 +142,7 @@ fn run(topics: &[&Topic], only: Option<&str>) -> i32 {
 
 fn list() -> i32 {
     println!(
-        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | starve | hogs | promises | drops | exhaust | crowd N | fuzz N | mappings | where | compare | naps N | lodgers | args … | null"
+        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | starve | hogs | promises | drops | exhaust | crowd N | fuzz N | damaged | mappings | where | compare | naps N | lodgers | args … | null"
     );
     for topic in TOPICS {
         println!("  {:10} {}", topic.name, topic.about);
