@@ -11,8 +11,12 @@ use user::sys;
 /// Tells how those ended who walked into a damaged entry.
 pub(crate) fn run() -> i32 {
     let reads = child::run(|| damaged().map_or(1, |map| i32::from(mem::peek(map.page(1)))));
-    let writes =
-        child::run(|| damaged().map_or(1, |map| i32::from(mem::poke(map.page(1), 1) == ())));
+    let writes = child::run(|| {
+        damaged().map_or(1, |map| {
+            mem::poke(map.page(1), 1);
+            0
+        })
+    });
     let copies = child::run(|| {
         let (Some(map), Ok(zero)) = (damaged(), sys::open(c"/dev/zero")) else {
             return 1;
