@@ -14,6 +14,7 @@ use crate::fs::seals::Seals;
 use crate::fs::user_buf::{UserBuf, UserSpan};
 use crate::fs::{self, IoError};
 use crate::mm::uaccess::{self, CstrError};
+use crate::process::oom::{self, Verdict};
 use crate::process::{self, signal};
 use vfs::seek::Whence;
 
@@ -138,27 +139,40 @@ pub fn lseek(frame: &mut TrapFrame) -> SysResult {
     Ok(file.seek(offset.cast_signed(), whence)?)
 }
 
+/// Transfers, and where there was no frame for a file's page asks for room first, as a fault does (HF-19).
+fn with_room(transfer: impl Fn() -> Result<usize, IoError>) -> Result<usize, IoError> {
+    loop {
+        match transfer() {
+            Err(IoError::OutOfMemory)
+                if oom::make_room("a page of a file") == Verdict::TryAgain => {}
+            outcome => return outcome,
+        }
+    }
+}
+
 fn read_spans(fd: u64, spans: &[UserSpan]) -> SysResult {
     let file = args::file(fd)?;
-    Ok(file.read(&mut UserBuf::new(spans))? as u64)
+    Ok(with_room(|| file.read(&mut UserBuf::new(spans)))? as u64)
 }
 
 fn read_spans_at(fd: u64, spans: &[UserSpan], offset: u64) -> SysResult {
     if i64::try_from(offset).is_err() {
         return Err(Errno::EINVAL);
     }
-    Ok(args::file(fd)?.read_at(offset, &mut UserBuf::new(spans))? as u64)
+    let file = args::file(fd)?;
+    Ok(with_room(|| file.read_at(offset, &mut UserBuf::new(spans)))? as u64)
 }
 
 fn write_spans_at(fd: u64, spans: &[UserSpan], offset: u64) -> SysResult {
     if i64::try_from(offset).is_err() {
         return Err(Errno::EINVAL);
     }
-    Ok(args::file(fd)?.write_at(offset, &mut UserBuf::new(spans))? as u64)
+    let file = args::file(fd)?;
+    Ok(with_room(|| file.write_at(offset, &mut UserBuf::new(spans)))? as u64)
 }
 
 fn write_spans(file: &fs::OpenFile, spans: &[UserSpan]) -> SysResult {
-    let outcome = file.write(&mut UserBuf::new(spans));
+    let outcome = with_room(|| file.write(&mut UserBuf::new(spans)));
     if outcome == Err(IoError::BrokenPipe) {
         signal::raise(Signal::PIPE);
     }

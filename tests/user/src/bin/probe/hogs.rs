@@ -115,6 +115,45 @@ pub(crate) fn run() -> i32 {
     i32::from(!fine || !balanced)
 }
 
+/// Fills memory, looks at a program's pages, and writes a file for which those must go.
+pub(crate) fn rereads() -> i32 {
+    let mut counters = [Counters::new(), Counters::new()];
+    counters[0].take();
+    let Some(free) = counters[0].get("frames_free") else {
+        println!("rereads: not on this kernel");
+        return 0;
+    };
+    let (Ok(map), Ok(fd)) = (
+        Map::anon(free.saturating_sub(450), map::RW),
+        sys::open(c"/bin/vmfuzz"),
+    ) else {
+        return 1;
+    };
+    map.fill(1);
+    let Ok(program) = Map::with(PROGRAM, map::R, libc::MAP_PRIVATE, fd) else {
+        return 1;
+    };
+    let seen = |page| mem::peek(program.page(page));
+    let before: Vec<u8> = (0..PROGRAM).map(seen).collect();
+    let page = [7_u8; PAGE as usize];
+    let write = || {
+        let mut file = std::fs::File::create("/tmp/written")?;
+        (0..200).try_for_each(|_| std::io::Write::write_all(&mut file, &page))
+    };
+    let written = write().is_ok();
+    counters[1].take();
+    let reclaimed = lodger::growth(&counters[0], &counters[1], "reclaimed").unwrap_or(0);
+    let same = (0..PROGRAM).map(seen).eq(before);
+    println!(
+        "rereads: written: {written}, reclaimed: {}, read again: {same}",
+        reclaimed > 0
+    );
+    i32::from(!written || !same || !map.holds(1))
+}
+
+/// Pages of a program that are looked at; it has more.
+const PROGRAM: u64 = 250;
+
 /// Pages of each mapping that may lose some.
 const GIVEN_UP: u64 = 512;
 const MAP_DROPPABLE: i32 = 8;

@@ -115,6 +115,7 @@ fn main() {
         ["hogs"] => hogs::run(),
         ["promises"] => hogs::promises(),
         ["drops"] => hogs::drops(),
+        ["rereads"] => hogs::rereads(),
         ["exhaust"] => storm::exhaust_memory(),
         ["crowd", count] => storm::crowd(count.parse().unwrap_or(100)),
         ["lodgers"] => lodgers::run(),
@@ -142,7 +143,7 @@ fn run(topics: &[&Topic], only: Option<&str>) -> i32 {
 
 fn list() -> i32 {
     println!(
-        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | starve | hogs | promises | drops | exhaust | crowd N | fuzz N | damaged | mappings | where | compare | naps N | lodgers | args … | null"
+        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | starve | hogs | promises | drops | rereads | exhaust | crowd N | fuzz N | damaged | mappings | where | compare | naps N | lodgers | args … | null"
     );
     for topic in TOPICS {
         println!("  {:10} {}", topic.name, topic.about);
