@@ -44,6 +44,9 @@ pub enum RemapError {
     TooMuchLocked,
 }
 
+/// Where the mapping is now, and what of it is to be brought in.
+type Remapped = (Page, Option<PageRange>);
+
 /// The request in pages, with its own contradictions sorted out.
 struct Plan {
     old: Page,
@@ -75,7 +78,7 @@ impl Mm {
         map: &mut AddressSpace,
         request: &RemapRequest,
         plan: &Plan,
-    ) -> Result<(Page, Option<PageRange>), RemapError> {
+    ) -> Result<Remapped, RemapError> {
         let vma = find(map, plan)?;
         if plan.old_pages >= plan.new_pages {
             self.cut_tail(map, plan)?;
@@ -94,8 +97,7 @@ impl Mm {
         }
         let place = free_place(map, 0, plan.new_pages).ok_or(RemapError::NoMemory)?;
         self.move_mapping(map, &vma, piece, place, false)?;
-        let added = PageRange::new(Page::new(place.start.number() + piece.len()), place.end);
-        Ok((place.start, locked(&vma, added)))
+        Ok(moved(&vma, piece, place))
     }
 
     /// To a place that the caller names, or with the old mapping staying behind.
@@ -104,7 +106,7 @@ impl Mm {
         map: &mut AddressSpace,
         request: &RemapRequest,
         plan: &Plan,
-    ) -> Result<(Page, Option<PageRange>), RemapError> {
+    ) -> Result<Remapped, RemapError> {
         let vma = find(map, plan)?;
         if map.vmas.len() + 5 >= super::mmap::max_map_count() {
             return Err(RemapError::NoMemory);
@@ -131,8 +133,7 @@ impl Mm {
         }
         self.cut_tail(map, plan)?;
         self.move_mapping(map, &vma, piece, place, request.dont_unmap)?;
-        let added = PageRange::new(Page::new(place.start.number() + piece.len()), place.end);
-        Ok((place.start, locked(&vma, added)))
+        Ok(moved(&vma, piece, place))
     }
 
     /// A range of several mappings, moved without a change of size; holes stay holes.
@@ -141,7 +142,7 @@ impl Mm {
         map: &mut AddressSpace,
         request: &RemapRequest,
         plan: &Plan,
-    ) -> Result<(Page, Option<PageRange>), RemapError> {
+    ) -> Result<Remapped, RemapError> {
         let to =
             user_pages(request.new_addr, plan.new_pages * PAGE_SIZE).ok_or(RemapError::Invalid)?;
         let whole = PageRange::from_len(plan.old, plan.old_pages).ok_or(RemapError::Invalid)?;
@@ -281,6 +282,12 @@ fn checked_growth(
         return Err(RemapError::NoMemory);
     }
     Ok(piece)
+}
+
+/// The outcome where `piece` of `vma` has become `place`.
+fn moved(vma: &Vma<MapBacking>, piece: PageRange, place: PageRange) -> Remapped {
+    let added = PageRange::new(Page::new(place.start.number() + piece.len()), place.end);
+    (place.start, locked(vma, added))
 }
 
 fn is_room(map: &AddressSpace, added: PageRange) -> bool {

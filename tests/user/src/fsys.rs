@@ -112,15 +112,14 @@ pub fn open(path: &Path, flags: i32, mode: u32) -> Result<i32> {
 
 /// Is `renameat2`.
 pub fn rename(old: &Path, new: &Path, flags: u32) -> Result {
+    two_names(libc::SYS_renameat2, old, new, flags.into())
+}
+
+/// A call about two names below the working directory.
+fn two_names(number: i64, old: &Path, new: &Path, flags: u64) -> Result {
     let (old, new) = (text(old), text(new));
-    let args = [
-        HERE,
-        old.as_ptr() as u64,
-        HERE,
-        new.as_ptr() as u64,
-        flags.into(),
-    ];
-    sys::call(libc::SYS_renameat2, args)
+    let (from, to) = (old.as_ptr() as u64, new.as_ptr() as u64);
+    sys::call(number, [HERE, from, HERE, to, flags])
 }
 
 /// Is `unlinkat`.
@@ -140,15 +139,7 @@ pub fn mkdir(path: &Path, mode: u32) -> Result {
 
 /// Is `linkat`.
 pub fn link(old: &Path, new: &Path, flags: i32) -> Result {
-    let (old, new) = (text(old), text(new));
-    let args = [
-        HERE,
-        old.as_ptr() as u64,
-        HERE,
-        new.as_ptr() as u64,
-        flags as u64,
-    ];
-    sys::call(libc::SYS_linkat, args)
+    two_names(libc::SYS_linkat, old, new, flags as u64)
 }
 
 /// Is `mknodat`.

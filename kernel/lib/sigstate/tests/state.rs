@@ -50,6 +50,14 @@ fn handled(state: &mut SignalState) -> Vec<u8> {
     order
 }
 
+/// Takes the next signal, which has a handler.
+fn next_handled(state: &mut SignalState) -> Delivery {
+    match state.take_next() {
+        Some(Next::Handle(delivery)) => delivery,
+        other => panic!("it has a handler: {other:?}"),
+    }
+}
+
 /// What a signal does that nobody blocks, for each disposition.
 #[test]
 fn each_signal_does_what_its_disposition_says() {
@@ -185,15 +193,12 @@ fn handlers_block_their_signal_and_their_mask() {
     state.set_action(Signal::USR1, action);
     state.change_mask(MaskChange::Block, SigSet::EMPTY.with(Signal::HUP));
     assert_eq!(send(&mut state, Signal::USR1), Effect::Notify);
-    let Some(Next::Handle(Delivery {
+    let Delivery {
         signal,
         action,
         mask,
         ..
-    })) = state.take_next()
-    else {
-        panic!("it has a handler");
-    };
+    } = next_handled(&mut state);
     state.handler_starts(signal, &action);
     assert_eq!(mask, SigSet::EMPTY.with(Signal::HUP));
     assert_eq!(state.blocked(), mask.with(Signal::TERM).with(Signal::USR1));
@@ -228,15 +233,12 @@ fn a_suspended_mask_is_in_the_frame_or_put_back() {
     assert_eq!(state.blocked(), usr1);
     state.suspend_mask(term);
     assert_eq!(send(&mut state, Signal::USR1), Effect::Notify);
-    let Some(Next::Handle(Delivery {
+    let Delivery {
         signal,
         action,
         mask,
         ..
-    })) = state.take_next()
-    else {
-        panic!("it has a handler");
-    };
+    } = next_handled(&mut state);
     assert_eq!(mask, usr1);
     state.handler_starts(signal, &action);
     state.restore_mask();

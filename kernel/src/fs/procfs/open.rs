@@ -50,7 +50,7 @@ impl OpenProc {
             What::ProcessText(make) | What::ProcessSetting(make, _) => {
                 make(&*process()?, &mut text)
             }
-            What::ProcessBytes(_) | What::Command(_) => Ok(()),
+            What::ProcessBytes(_) => Ok(()),
         };
         made.map_err(|fmt::Error| IoError::OutOfMemory)?;
         Ok(text)
@@ -126,7 +126,7 @@ impl OpenProc {
         let text = core::str::from_utf8(bytes).map_err(|_| IoError::Invalid)?;
         let text = text.trim_end_matches('\0').trim();
         Ok(match self.what {
-            What::Setting(_, set) | What::Command(set) => set(text),
+            What::Setting(_, set) => set(text),
             What::ProcessSetting(_, set) => {
                 set(&*process(self.pid).ok_or(IoError::NoProcess)?, text)
             }

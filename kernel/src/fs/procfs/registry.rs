@@ -89,10 +89,6 @@ pub struct Entry {
 
 /// What a file of `/proc` is made by.
 #[derive(Clone, Copy)]
-#[allow(
-    dead_code,
-    reason = "the kinds that settings and the accounts of memory are made of"
-)]
 pub enum What {
     /// A text about the machine.
     Text(MakeText),
@@ -104,8 +100,6 @@ pub enum What {
     ProcessBytes(ReadProcess),
     /// A setting.
     Setting(MakeText, Set),
-    /// A file that is only written.
-    Command(Set),
 }
 
 static PROCESSES: Once<&'static dyn Processes> = Once::new();
@@ -152,7 +146,7 @@ impl Entry {
 
     /// Returns whether it stands below `/proc/sys`.
     pub(super) fn is_setting(&self) -> bool {
-        matches!(self.what, What::Setting(..) | What::Command(_))
+        matches!(self.what, What::Setting(..))
     }
 
     /// Returns its permission bits.
@@ -161,7 +155,6 @@ impl Entry {
             What::Text(_) | What::ProcessText(_) => 0o444,
             What::ProcessBytes(_) => 0o400,
             What::Setting(..) | What::ProcessSetting(..) => 0o644,
-            What::Command(_) => 0o200,
         }
     }
 }

@@ -5,32 +5,30 @@ use core::fmt::{self, Write};
 use addr::MMAP_MIN_ADDR;
 use vma::Overcommit;
 
-use super::registry::{Refused, What, register};
+use super::registry::{MakeText, Refused, Set, What, register};
 use crate::fs::reclaim;
 use crate::mm::{commit, mmap};
 
 /// Adds the settings of memory.
 pub fn init() {
-    register(
-        "vm/drop_caches",
-        What::Setting(nothing_dropped, drop_caches),
-    );
-    register(
-        "vm/max_map_count",
-        What::Setting(max_map_count, set_max_map_count),
-    );
-    register(
-        "vm/mmap_min_addr",
-        What::Setting(mmap_min_addr, keep_mmap_min_addr),
-    );
-    register(
-        "vm/overcommit_memory",
-        What::Setting(overcommit_memory, set_overcommit_memory),
-    );
-    register(
-        "vm/overcommit_ratio",
-        What::Setting(overcommit_ratio, set_overcommit_ratio),
-    );
+    let settings: [(&str, MakeText, Set); 5] = [
+        ("vm/drop_caches", nothing_dropped, drop_caches),
+        ("vm/max_map_count", max_map_count, set_max_map_count),
+        ("vm/mmap_min_addr", mmap_min_addr, keep_mmap_min_addr),
+        (
+            "vm/overcommit_memory",
+            overcommit_memory,
+            set_overcommit_memory,
+        ),
+        (
+            "vm/overcommit_ratio",
+            overcommit_ratio,
+            set_overcommit_ratio,
+        ),
+    ];
+    for (name, make, set) in settings {
+        register(name, What::Setting(make, set));
+    }
 }
 
 /// Reads a number in decimal, up to the largest that a C program's `int` can be.

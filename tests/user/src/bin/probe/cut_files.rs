@@ -197,27 +197,27 @@ fn stores_fill_holes() -> Verdict {
     same("data begins there", must("seek", next)?, 1000 * PAGE)
 }
 
+/// Starts a child that maps three pages of the file and goes to work on them.
+fn with_child(file: &File, work: fn(Map) -> i32) -> Result<i32, String> {
+    let started = child::start(|| mapped(file, 3, map::RW, SHARED).map_or(1, work));
+    must("fork", started)
+}
+
 /// One process cuts and grows a file while another reads and stores: it sees zeros, what it stored, or SIGBUS.
 fn cut_and_touched_at_once() -> Verdict {
     let dir = Scratch::new()?;
     let file = filled(&dir, 3, 0)?;
-    let child = must(
-        "fork",
-        child::start(|| {
-            let Ok(map) = mapped(&file, 3, map::RW, SHARED) else {
-                return 1;
-            };
-            if signals::install(libc::SIGBUS, signals::go_on, 0, 0).is_err() {
-                return 2;
-            }
-            for round in 0..2000 {
-                let at = map.page(round % 3) + round;
-                let _ = crash::write(at);
-                let _ = crash::read(at);
-            }
-            0
-        }),
-    )?;
+    let child = with_child(&file, |map| {
+        if signals::install(libc::SIGBUS, signals::go_on, 0, 0).is_err() {
+            return 2;
+        }
+        for round in 0..2000 {
+            let at = map.page(round % 3) + round;
+            let _ = crash::write(at);
+            let _ = crash::read(at);
+        }
+        0
+    })?;
     for _ in 0..100 {
         io("cut", file.set_len(PAGE))?;
         io("grow", file.set_len(3 * PAGE))?;
@@ -232,20 +232,14 @@ fn cut_and_touched_at_once() -> Verdict {
 fn punched_and_touched_at_once() -> Verdict {
     let dir = Scratch::new()?;
     let file = filled(&dir, 3, 0)?;
-    let child = must(
-        "fork",
-        child::start(|| {
-            let Ok(map) = mapped(&file, 3, map::RW, SHARED) else {
-                return 1;
-            };
-            for round in 0..3000 {
-                let at = map.page(round % 3) + round % PAGE;
-                let _ = mem::peek(at);
-                mem::poke(at, 1);
-            }
-            0
-        }),
-    )?;
+    let child = with_child(&file, |map| {
+        for round in 0..3000 {
+            let at = map.page(round % 3) + round % PAGE;
+            let _ = mem::peek(at);
+            mem::poke(at, 1);
+        }
+        0
+    })?;
     let punch = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
     for _ in 0..100 {
         must("punch", fsys::fallocate(&file, punch, 0, 3 * PAGE))?;
