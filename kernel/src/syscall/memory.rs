@@ -12,7 +12,7 @@ use crate::fs::seals::BeingMapped;
 use crate::fs::{InodeRef, Mapping, OpenFile};
 use crate::mm::mremap::RemapRequest;
 use crate::mm::shared_anon::SharedAnon;
-use crate::mm::{MapBacking, MapKind, MapRequest, MmUserRef, commit};
+use crate::mm::{MapBacking, MapKind, MapRequest, MmUserRef, commit, reclaim};
 use crate::task;
 
 /// `mmap(addr, len, prot, flags, fd, offset)`; the order of the checks is Linux's (VM-1).
@@ -62,13 +62,13 @@ pub fn mmap(frame: &mut TrapFrame) -> SysResult {
         populate: map_flags.contains(MapFlags::POPULATE) && !map_flags.contains(MapFlags::NONBLOCK),
         backing,
     };
-    Ok(mm()?.map(&request)?)
+    Ok(mm_to_change()?.map(&request)?)
 }
 
 /// `munmap(addr, len)`.
 pub fn munmap(frame: &mut TrapFrame) -> SysResult {
     let [addr, len, ..] = frame.args();
-    mm()?.unmap(addr, len)?;
+    mm_to_change()?.unmap(addr, len)?;
     Ok(0)
 }
 
@@ -97,7 +97,7 @@ pub fn mprotect(frame: &mut TrapFrame) -> SysResult {
         });
     }
     let prot = Prot::from_bits_truncate(rights.bits() as u8);
-    mm()?.protect(addr, len, prot, grows.contains(ProtFlags::GROWSDOWN))?;
+    mm_to_change()?.protect(addr, len, prot, grows.contains(ProtFlags::GROWSDOWN))?;
     Ok(0)
 }
 
@@ -114,7 +114,7 @@ fn split_growth(prot: u64) -> (ProtFlags, u64) {
 pub fn mremap(frame: &mut TrapFrame) -> SysResult {
     let [addr, old_len, new_len, flags, new_addr, ..] = frame.args();
     let flags = RemapFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
-    Ok(mm()?.remap(&RemapRequest {
+    Ok(mm_to_change()?.remap(&RemapRequest {
         addr,
         old_len,
         new_len,
@@ -128,12 +128,18 @@ pub fn mremap(frame: &mut TrapFrame) -> SysResult {
 /// `brk(addr)`: returns where the break is, moved or not (VM-9).
 pub fn brk(frame: &mut TrapFrame) -> SysResult {
     let [addr, ..] = frame.args();
-    Ok(mm()?.brk(addr))
+    Ok(mm_to_change()?.brk(addr))
 }
 
 /// The address space of the program that called.
 pub(super) fn mm() -> Result<MmUserRef, Errno> {
     task::current_mm().ok_or(Errno::ENOMEM)
+}
+
+/// The same, for a call that may need memory to do its work: clean pages go before it says ENOMEM.
+pub(super) fn mm_to_change() -> Result<MmUserRef, Errno> {
+    reclaim::if_low();
+    mm()
 }
 
 /// Checks a length and returns the pages.

@@ -13,7 +13,7 @@ use pte::Access;
 use vma::VmFlags;
 
 use super::SysResult;
-use super::memory::mm;
+use super::memory::{mm, mm_to_change};
 use crate::arch::trapframe::TrapFrame;
 use crate::mm::madvise::Advice;
 use crate::mm::mincore::NotMapped;
@@ -41,7 +41,7 @@ pub fn madvise(frame: &mut TrapFrame) -> SysResult {
         return Ok(0);
     }
     let (range, is_whole) = user_part(addr, rounded);
-    mm()?.advise(range, advice)?;
+    mm_to_change()?.advise(range, advice)?;
     if is_whole { Ok(0) } else { Err(Errno::ENOMEM) }
 }
 
@@ -117,7 +117,7 @@ pub fn mlockall(frame: &mut TrapFrame) -> SysResult {
         return Err(Errno::EINVAL);
     }
     let has = |flag| flags & flag != 0;
-    mm()?.lock_all(has(MCL_CURRENT), has(MCL_FUTURE), has(MCL_ONFAULT))?;
+    mm_to_change()?.lock_all(has(MCL_CURRENT), has(MCL_FUTURE), has(MCL_ONFAULT))?;
     Ok(0)
 }
 
@@ -129,7 +129,7 @@ pub fn munlockall(_: &mut TrapFrame) -> SysResult {
 
 fn lock(addr: u64, len: u64, on_fault: bool) -> SysResult {
     let (range, is_whole) = touched(addr, len)?;
-    mm()?.lock(range, on_fault)?;
+    mm_to_change()?.lock(range, on_fault)?;
     if is_whole { Ok(0) } else { Err(Errno::ENOMEM) }
 }
 
