@@ -18,7 +18,7 @@ use core::sync::atomic::{
 };
 
 use addr::{Frame, FrameRange};
-use buddy::{Buddy, Node, Nodes};
+use buddy::{Buddy, Hot, Node, Nodes};
 
 use super::inject::{self, Site};
 use super::{layout::FRAME_TABLE, physmap};
@@ -92,7 +92,16 @@ const _: () = assert!(size_of::<FrameInfo>() == 16);
 /// Number of frames the table describes; 0 before boot has mapped it.
 static FRAMES: AtomicU64 = AtomicU64::new(0);
 static COUNTS: [AtomicI64; OWNERS.len()] = [const { AtomicI64::new(0) }; OWNERS.len()];
-static BUDDY: SpinLock<Buddy, { rank::FRAME }> = SpinLock::new(Buddy::new());
+static FREE: SpinLock<Free, { rank::FRAME }> = SpinLock::new(Free {
+    lists: Buddy::new(),
+    hot: Hot::new(),
+});
+
+/// What is free: blocks in lists, and in front of them the single frames that were freed last.
+struct Free {
+    lists: Buddy,
+    hot: Hot,
+}
 
 /// Returns how many frames the table describes.
 pub fn table_len() -> u64 {
@@ -130,12 +139,25 @@ pub fn claim(range: FrameRange, owner: Owner) {
 pub fn release(range: FrameRange) {
     claim(range, Owner::Free);
     let (start, end) = (range.start.number() as u32, range.end.number() as u32);
-    BUDDY.lock().add_range(&mut Table, start..end);
+    FREE.lock().lists.add_range(&mut Table, start..end);
 }
 
-/// Takes one frame off the free ones; its contents are whatever they were.
+/// Takes one frame off the free ones, unless that would eat into the reserve; its contents are whatever
+/// they were.
 pub fn alloc(owner: Owner) -> Option<Frame> {
-    alloc_order(owner, 0)
+    if inject::refuses(owner) {
+        return None;
+    }
+    let mut free = FREE.lock();
+    let Free { lists, hot } = &mut *free;
+    if count(Owner::Free) <= reserve(owner) {
+        return None;
+    }
+    let frame = Frame::new(hot.take(lists, &mut Table)?.into());
+    let info = info(frame);
+    info.set_owner(owner);
+    info.refs.store(1, Relaxed);
+    Some(frame)
 }
 
 /// Takes a block of `2^order` frames, aligned to its size, unless that would eat into the reserve.
@@ -143,11 +165,11 @@ pub fn alloc_order(owner: Owner, order: usize) -> Option<Frame> {
     if inject::refuses(owner) {
         return None;
     }
-    let mut buddy = BUDDY.lock();
-    if buddy.free_frames() < reserve(owner) + (1 << order) {
+    let mut free = FREE.lock();
+    if count(Owner::Free) < reserve(owner) + (1 << order) {
         return None;
     }
-    let first = Frame::new(buddy.alloc(&mut Table, order)?.into());
+    let first = Frame::new(free.block(order)?.into());
     // Owners change under the allocator's lock, so that `check` never sees one without the other.
     for frame in first.number()..first.number() + (1 << order) {
         info(Frame::new(frame)).set_owner(owner);
@@ -159,9 +181,8 @@ pub fn alloc_order(owner: Owner, order: usize) -> Option<Frame> {
 /// Takes a block of `2^order` frames that are freed one by one, each by its own references.
 pub fn alloc_singles(owner: Owner, order: usize) -> Option<Frame> {
     let first = alloc_order(owner, order)?;
-    BUDDY
-        .lock()
-        .shatter(&mut Table, first.number() as u32, order);
+    let number = first.number() as u32;
+    FREE.lock().lists.shatter(&mut Table, number, order);
     for number in first.number()..first.number() + (1 << order) {
         info(Frame::new(number)).refs.store(1, Relaxed);
     }
@@ -205,7 +226,7 @@ pub fn free(frame: Frame) {
 
 /// Gives back a block as it came from [`alloc_order`].
 pub fn free_order(frame: Frame, order: usize) {
-    let mut buddy = BUDDY.lock();
+    let mut free = FREE.lock();
     for each in frame.number()..frame.number() + (1 << order) {
         let info = info(Frame::new(each));
         let owner = info.owner();
@@ -218,7 +239,11 @@ pub fn free_order(frame: Frame, order: usize) {
         }
         info.set_owner(Owner::Free);
     }
-    buddy.free(&mut Table, frame.number() as u32, order);
+    let (Free { lists, hot }, number) = (&mut *free, frame.number() as u32);
+    match order {
+        0 => hot.give(lists, &mut Table, number),
+        _ => lists.free(&mut Table, number, order),
+    }
 }
 
 /// Fills a freed frame with a pattern that makes any later use through a stale pointer obvious.
@@ -276,30 +301,50 @@ pub fn kept_back() -> u64 {
     reserve(Owner::Anon)
 }
 
-/// Counts the free blocks of each order.
+/// Counts the free blocks of each order, when all that can be merged is.
 pub fn free_blocks() -> [u64; buddy::MAX_ORDER + 1] {
-    let buddy = BUDDY.lock();
-    core::array::from_fn(|order| buddy.free_blocks(order))
+    let mut free = FREE.lock();
+    free.merge();
+    core::array::from_fn(|order| free.lists.free_blocks(order))
 }
 
 /// Checks that the allocator's lists agree with the table, and that the owners add up to it (for audits).
 ///
 /// Checks nothing where the allocator's lock is held by whoever was interrupted (panic).
 pub fn check() -> Result<(), &'static str> {
-    let Some(buddy) = BUDDY.try_lock() else {
+    let Some(free) = FREE.try_lock() else {
         return Ok(());
     };
-    buddy.check(&Table)?;
-    if buddy.free_frames() != count(Owner::Free) {
+    free.lists.check(&Table)?;
+    if free.lists.free_frames() + free.hot.len() as u64 != count(Owner::Free) {
         return Err(
             "the buddy allocator and the frame table count different numbers of free frames",
         );
+    }
+    let is_owned = |frame: &u32| info(Frame::new((*frame).into())).owner() != Owner::Free;
+    if free.hot.held().iter().any(is_owned) {
+        return Err("a frame that is kept for the next who asks has an owner");
     }
     let owned: u64 = OWNERS.iter().map(|&(owner, _)| count(owner)).sum();
     if owned != table_len() {
         return Err("the frames' owners do not add up to the frame table");
     }
     Ok(())
+}
+
+impl Free {
+    /// Takes a block off the lists; only where they have none, single frames are merged first.
+    fn block(&mut self, order: usize) -> Option<u32> {
+        let found = self.lists.alloc(&mut Table, order);
+        found.or_else(|| {
+            self.merge();
+            self.lists.alloc(&mut Table, order)
+        })
+    }
+
+    fn merge(&mut self) {
+        self.hot.drain(&mut self.lists, &mut Table);
+    }
 }
 
 impl FrameInfo {

@@ -10,6 +10,7 @@
 //! - [`node`]: one frame's node, and who stores them;
 //! - `lists`: the free lists, one per order;
 //! - `buddy`: splitting and merging;
+//! - [`hot`]: the single frames that were freed last, in front of the lists;
 //! - `check`: the walk over everything that must hold.
 //!
 //! # Invariants
@@ -24,10 +25,12 @@
 
 mod buddy;
 mod check;
+pub mod hot;
 mod lists;
 pub mod node;
 
 pub use buddy::Buddy;
+pub use hot::Hot;
 pub use node::{NIL, Node, Nodes};
 
 /// The largest order: a block of `2^10` frames, 4 MiB.

@@ -2,4 +2,5 @@
 
 mod checked;
 mod exhaustive;
+mod hot;
 mod model;
