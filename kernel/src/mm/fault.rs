@@ -164,7 +164,7 @@ fn populate_with(
             return Ok(());
         }
         FAULT_REDECIDED.inc();
-        (seen, action, done) = look(mm, vma, page, access);
+        (seen, action, done) = look_again(mm, vma, page, access);
     }
 }
 
@@ -203,6 +203,13 @@ fn look(mm: &Mm, vma: &UserVma, page: Page, access: Access) -> (Pte, FaultAction
         _ => {}
     }
     (seen, action, false)
+}
+
+/// Looks once more, which is rare. Apart, so that what it works with is not made ready for nothing.
+#[cold]
+#[inline(never)]
+fn look_again(mm: &Mm, vma: &UserVma, page: Page, access: Access) -> (Pte, FaultAction, bool) {
+    look(mm, vma, page, access)
 }
 
 fn backed(backing: &MapBacking) -> Backed {

@@ -221,29 +221,34 @@ pub fn alloc_zeroed(owner: Owner) -> Option<Frame> {
 
 /// Gives one frame back.
 pub fn free(frame: Frame) {
-    free_order(frame, 0);
+    let mut free = FREE.lock();
+    let Free { lists, hot } = &mut *free;
+    disown(frame);
+    hot.give(lists, &mut Table, frame.number() as u32);
 }
 
 /// Gives back a block as it came from [`alloc_order`].
 pub fn free_order(frame: Frame, order: usize) {
     let mut free = FREE.lock();
     for each in frame.number()..frame.number() + (1 << order) {
-        let info = info(Frame::new(each));
-        let owner = info.owner();
-        assert!(
-            owner != Owner::Free && owner != Owner::Firmware,
-            "only an owned frame is freed: {frame:?} is {owner:?}"
-        );
-        if cfg!(debug_assertions) {
-            poison(Frame::new(each));
-        }
-        info.set_owner(Owner::Free);
+        disown(Frame::new(each));
     }
-    let (Free { lists, hot }, number) = (&mut *free, frame.number() as u32);
-    match order {
-        0 => hot.give(lists, &mut Table, number),
-        _ => lists.free(&mut Table, number, order),
+    free.lists.free(&mut Table, frame.number() as u32, order);
+}
+
+/// Makes a frame one that nobody has.
+#[inline(always)]
+fn disown(frame: Frame) {
+    let info = info(frame);
+    let owner = info.owner();
+    assert!(
+        owner != Owner::Free && owner != Owner::Firmware,
+        "only an owned frame is freed: {frame:?} is {owner:?}"
+    );
+    if cfg!(debug_assertions) {
+        poison(frame);
     }
+    info.set_owner(Owner::Free);
 }
 
 /// Fills a freed frame with a pattern that makes any later use through a stale pointer obvious.
