@@ -12,21 +12,19 @@
 //! Contents are complete before a PTE shows them (HF-3). A PTE that changed between look and apply
 //! means that another CPU got here first: look again (HF-2). COW clears, flushes, then installs (HF-8).
 
-use addr::{Frame, PAGE_SIZE, Page, PageRange, VirtAddr};
-use fault::{Backed, FaultAction, Growth, Mapped, Neighbour, SegvCode};
+use addr::{Frame, Page, PageRange, VirtAddr};
+use fault::{Backed, FaultAction, Mapped, SegvCode};
 use pte::{Access, Pte, PteFlags};
 use vma::{VmFlags, Vma};
 
 use super::backing::{MapBacking, PageSource, SourceError};
 use super::counters::{
     COW_COPIED, COW_REUSED, Counter, FAULT_DEMAND_ZERO, FAULT_FILE, FAULT_FILE_COW,
-    FAULT_REDECIDED, FAULT_SHARED_WRITE, FAULT_SPURIOUS, FAULT_STACK_GROWTH, FAULT_ZERO_PAGE,
-    FAULT_ZERO_UPGRADE,
+    FAULT_REDECIDED, FAULT_SHARED_WRITE, FAULT_SPURIOUS, FAULT_ZERO_PAGE, FAULT_ZERO_UPGRADE,
 };
 use super::frame::{self, Owner};
-use super::mm_struct::AddressSpace;
 use super::pgtable::Slot;
-use super::{Mm, OutOfMemory, commit, fault_around, large, physmap, tlb, zero_frame};
+use super::{Mm, OutOfMemory, fault_around, large, physmap, stack, tlb, zero_frame};
 
 /// An access to a user address that the MMU refused.
 #[derive(Clone, Copy, Debug)]
@@ -74,44 +72,7 @@ pub fn handle(mm: &Mm, fault: &Fault) -> Result<(), FaultError> {
             return Err(FaultError::Segv(SegvCode::MapErr));
         }
         drop(map);
-        grow_stack(mm, page)?;
-    }
-}
-
-/// Extends the stack above `page` down to it, unless somebody else did meanwhile (SG-2).
-fn grow_stack(mm: &Mm, page: Page) -> Result<(), FaultError> {
-    let mut map = mm.map.write();
-    let Some(vma) = map.vmas.find_from(page) else {
-        return Err(FaultError::Segv(SegvCode::MapErr));
-    };
-    if vma.range.contains(page) || !vma.flags.contains(VmFlags::GROWSDOWN) {
-        return Ok(());
-    }
-    let (range, flags) = (vma.range, vma.flags);
-    let added = fault::stack_growth(&growth(&map, page, range)).map_err(FaultError::Segv)?;
-    let charge = added.len() * u64::from(flags.contains(VmFlags::ACCOUNT));
-    let may_lock = !flags.contains(VmFlags::LOCKED) || map.allows_locked(added.len());
-    if !may_lock || commit::charge(charge).is_err() {
-        return Err(FaultError::Segv(SegvCode::MapErr));
-    }
-    map.vmas.grow_down(range.start, added.start);
-    FAULT_STACK_GROWTH.add(added.len() as i64);
-    Ok(())
-}
-
-fn growth(map: &AddressSpace, addr: Page, vma: PageRange) -> Growth {
-    let prev = map.vmas.prev_of(vma.start).map(|prev| Neighbour {
-        range: prev.range,
-        accessible: !prev.flags.prot().is_empty(),
-        growsdown: prev.flags.contains(VmFlags::GROWSDOWN),
-    });
-    Growth {
-        addr,
-        vma,
-        prev,
-        stack_limit: map.limits.stack,
-        as_pages_left: (map.limits.address_space / PAGE_SIZE)
-            .saturating_sub(map.vmas.totals().total),
+        stack::grow(mm, page)?;
     }
 }
 

@@ -21,54 +21,9 @@ use addr::{Frame, FrameRange};
 use buddy::{Buddy, Hot, Node, Nodes};
 
 use super::inject::{self, Site};
+pub use super::owner::{OWNERS, Owner};
 use super::{layout::FRAME_TABLE, physmap};
 use crate::locks::{SpinLock, rank};
-
-/// Who a frame belongs to.
-#[repr(u8)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Owner {
-    /// Not RAM, or kept by the firmware.
-    Firmware,
-    /// In the buddy allocator.
-    Free,
-    /// The kernel image, boot's leftovers and other frames that are never freed.
-    Kernel,
-    /// The frame table.
-    FrameTable,
-    /// The archive that the root file system comes from.
-    Initramfs,
-    /// A page table of any level.
-    PageTable,
-    /// Anonymous memory of a program, private or shared.
-    Anon,
-    /// A page of a file.
-    PageCache,
-    /// A kernel stack.
-    Kstack,
-    /// A slab of one of the heap's size classes.
-    Slab,
-    /// The heap's arena and its large blocks.
-    Heap,
-    /// The shared zero page.
-    Zero,
-}
-
-/// All owners with the name they are counted under.
-pub const OWNERS: [(Owner, &str); 12] = [
-    (Owner::Firmware, "frames_firmware"),
-    (Owner::Free, "frames_free"),
-    (Owner::Kernel, "frames_kernel"),
-    (Owner::FrameTable, "frames_frame_table"),
-    (Owner::Initramfs, "frames_initramfs"),
-    (Owner::PageTable, "frames_page_table"),
-    (Owner::Anon, "frames_anon"),
-    (Owner::PageCache, "frames_page_cache"),
-    (Owner::Kstack, "frames_kstack"),
-    (Owner::Slab, "frames_slab"),
-    (Owner::Heap, "frames_heap"),
-    (Owner::Zero, "frames_zero"),
-];
 
 /// What is known about one frame. 16 bytes, all atomics: readers need no lock.
 #[repr(C)]

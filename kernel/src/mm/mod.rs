@@ -10,8 +10,8 @@
 //!    free again. [`switch`]: which tables a CPU stands on.
 //! 4. [`mm_struct`]: the address space and its two counts. [`rss`]: its pages, counted. [`backing`]: what a VMA shows.
 //!    [`place`] and [`commit`]: where something may go, and how much may be promised. [`mmap`], [`brk`],
-//!    [`mprotect`], [`mremap`], [`madvise`], [`mlock`], [`fork`]: the calls. [`fault`], [`fault_around`] and
-//!    [`populate`]: how pages come in; [`zap`] and [`rmap`]: how they go. [`uaccess`], [`remote`]: how the
+//!    [`mprotect`], [`mremap`], [`madvise`], [`mlock`], [`fork`]: the calls. [`fault`], [`fault_around`],
+//!    `stack` and [`populate`]: how pages come in; [`zap`] and [`rmap`]: how they go. [`uaccess`], [`remote`]: how the
 //!    kernel reads and writes it. [`maps`], `smaps`, `pagemap`, [`figures`], [`mincore`]: how it is shown.
 //! 5. [`reclaim`]: how frames come back when there are none.
 //! 6. [`audit`](mod@audit) and [`fsck`](mod@fsck): what must never be false, checked. [`inject`]: allocations
@@ -49,6 +49,7 @@ pub mod mmap;
 mod move_pages;
 pub mod mprotect;
 pub mod mremap;
+mod owner;
 mod pagemap;
 pub mod pgtable;
 pub mod physmap;
@@ -60,6 +61,7 @@ pub mod rmap;
 pub mod rss;
 pub mod shared_anon;
 mod smaps;
+mod stack;
 pub mod switch;
 mod table;
 pub mod tamper;
