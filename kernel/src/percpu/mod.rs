@@ -8,10 +8,10 @@
 
 pub mod counters;
 
-use crate::arch::local;
-
 /// The largest number of CPUs this kernel is built for.
-pub const MAX_CPUS: usize = 64;
+pub use cpumask::MAX_CPUS;
+
+use crate::arch::local;
 
 /// Returns the number of the CPU this runs on: `0..MAX_CPUS`.
 ///
