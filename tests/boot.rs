@@ -28,7 +28,7 @@ fn the_packed_image_needs_nothing_beside_it() {
 }
 
 #[test]
-fn a_second_processor_is_left_alone() {
+fn a_second_processor_does_no_harm() {
     let outcome = Vm::new().smp(2).cmdline(HELLO).boot();
     outcome.expect_pass().line_containing(SAID);
 }

@@ -23,6 +23,8 @@ pub mod rank {
     pub const TASK: u8 = 62;
     /// The heap's classes and arena.
     pub const HEAP: u8 = 65;
+    /// What a CPU asks of others.
+    pub const CALL: u8 = 63;
     /// The kernel half's page tables, which the heap's arena grows through.
     pub const KERNEL_TABLES: u8 = 67;
 }

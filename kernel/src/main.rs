@@ -18,6 +18,7 @@ mod mm;
 mod percpu;
 mod process;
 mod sched;
+mod smp;
 mod syscall;
 mod task;
 mod time;
@@ -41,7 +42,7 @@ bootloader_api::entry_point!(on_bootloader_tables, config = &CONFIG);
 
 /// On the bootloader's tables and stack: look around, then leave both behind.
 fn on_bootloader_tables(boot_info: &'static mut BootInfo) -> ! {
-    arch::gdt::init_early(); // own segments, per-CPU data
+    arch::gdt::init_early(0); // own segments, per-CPU data
     arch::idt::init_early(); // exceptions are reported from here on
     arch::serial::COM1.init();
     arch::serial::COM2.init();
@@ -68,11 +69,28 @@ extern "C" fn on_own_tables() -> ! {
     sched::init(boot::machine::boot_task()); // this flow of control becomes the idle task
     time::start(); // the tick
     arch::cpu::irq_enable();
+    boot::processors::start_others(on_another_cpu, cmdline.max_cpus); // up to maxcpus=
     trace::start_kthreads(&cmdline); // reaper, statistics
     process::power::set_handler(boot::power::end);
     if !boot::selftest::start(&cmdline) {
         boot::start_userland(cmdline, initramfs); // root file system, PID 1
     }
+    sched::idle_loop()
+}
+
+/// What every other CPU does first, on the kernel's own tables and the stack of its idle task: the shorter twin of the two above.
+extern "C" fn on_another_cpu(cpu: usize) -> ! {
+    arch::gdt::init_early(cpu); // own segments, per-CPU data
+    arch::idt::init_early(); // exceptions are reported from here on
+    if let Err(why) = arch::cpu::init() {
+        boot::processors::give_up(why); // the same bits as on the first
+    }
+    arch::mmu::flush_all(); // nothing of the first tables stays cached
+    boot::machine::init_other(cpu); // entry area, APIC
+    mm::switch::load_init(); // on init_mm, and known to be
+    sched::init(boot::processors::idle_task(cpu)); // this flow of control becomes the idle task
+    smp::set_online(cpu);
+    arch::cpu::irq_enable();
     sched::idle_loop()
 }
 

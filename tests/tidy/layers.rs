@@ -6,6 +6,7 @@ use crate::source::Source;
 const LAYERS: &[&[&str]] = &[
     &["arch"],
     &["locks", "percpu", "log"],
+    &["smp"],
     &["mm"],
     &["task"],
     &["sched"],

@@ -3,11 +3,14 @@
 //! Island: views the initramfs, which stays where it was put for good.
 #![expect(unsafe_code, reason = "views the reserved memory of the initramfs")]
 
+use acpi::Processors;
 use addr::{Frame, FrameRange, PAGE_SIZE, PhysAddr, VirtAddr};
 use bootinfo::memory::{Kind, MemoryMap};
 use bootloader_api::BootInfo;
 use bootloader_api::info::{MemoryRegionKind, Optional};
+use log::warn;
 
+use super::processors::LOW_FRAMES;
 use crate::arch::{fwcfg, mmu};
 use crate::locks::{Once, SpinLock, rank};
 use crate::mm::{pgtable, physmap};
@@ -15,12 +18,21 @@ use crate::mm::{pgtable, physmap};
 /// fw_cfg's name of an initramfs that replaces the image's own.
 const INITRAMFS_FILE: &str = "opt/lodger/initramfs";
 
+/// The frame at which device memory begins in every PC.
+const END_OF_LOW: u64 = 0xa0;
+/// How much physical memory the direct map has room for.
+const DIRECT_MAP: u64 = 1 << 46;
+
 /// What boot needs to know about the machine.
 pub struct Handover {
     /// RAM that is free; boot carves what it needs out of it.
     pub map: MemoryMap,
     /// Where the initramfs lies and how long it is in bytes; length 0 for none.
     pub initramfs: (PhysAddr, u64),
+    /// The processors that the firmware names; none if it does not.
+    pub processors: Processors,
+    /// Free frames below 640 KiB, in which other CPUs can start.
+    pub low: Option<FrameRange>,
     /// Frames of the initramfs that were carved out of `map`, if it came through fw_cfg.
     pub carved_initramfs: Option<FrameRange>,
 }
@@ -42,6 +54,7 @@ pub fn collect(boot_info: &BootInfo) {
             if usable { Kind::Usable } else { Kind::Reserved },
         )
     }));
+    let low = low_frames(&map);
     // The first megabyte belongs to the firmware, to device memory, and later to other CPUs' first code.
     map.reserve(FrameRange::new(Frame::new(0), Frame::new(256)));
     let (initramfs, carved_initramfs) = match from_fw_cfg(&mut map) {
@@ -51,10 +64,56 @@ pub fn collect(boot_info: &BootInfo) {
     HANDOVER.call_once(|| {
         SpinLock::new(Handover {
             map,
+            processors: processors(boot_info),
+            low,
             initramfs,
             carved_initramfs,
         })
     });
+}
+
+/// Finds frames for other CPUs' first code. The first frame of all is the firmware's, whatever it says.
+fn low_frames(map: &MemoryMap) -> Option<FrameRange> {
+    let fit = |run: FrameRange| {
+        let start = run.start.number().max(1);
+        let end = start + LOW_FRAMES;
+        (end <= run.end.number().min(END_OF_LOW))
+            .then(|| FrameRange::new(Frame::new(start), Frame::new(end)))
+    };
+    map.usable().find_map(fit)
+}
+
+/// Reads the firmware's tables while the bootloader's tables show all of them.
+fn processors(boot_info: &BootInfo) -> Processors {
+    let Optional::Some(rsdp) = boot_info.rsdp_addr else {
+        warn!(target: "boot", "the firmware has no ACPI tables: one CPU is used");
+        return Processors::default();
+    };
+    acpi::processors(&Shown, rsdp).unwrap_or_else(|why| {
+        warn!(target: "boot", "the firmware's ACPI tables are of no use: {why}; one CPU is used");
+        Processors::default()
+    })
+}
+
+/// What the direct map shows of physical memory.
+struct Shown;
+
+impl acpi::Memory for Shown {
+    fn read(&self, address: u64, into: &mut [u8]) -> bool {
+        let mut at = PhysAddr::new(address);
+        let mut rest = into;
+        while !rest.is_empty() {
+            let here = (PAGE_SIZE - at.frame_offset()).min(rest.len() as u64) as usize;
+            if at.as_u64() >= DIRECT_MAP || translate(VirtAddr::new(physmap::virt(at))) != Some(at)
+            {
+                return false;
+            }
+            let (now, later) = rest.split_at_mut(here);
+            physmap::read(at.frame(), at.frame_offset() as usize, now);
+            (at, rest) = (at.frame().next().start(), later);
+        }
+        true
+    }
 }
 
 /// Views the initramfs; empty if there is none.

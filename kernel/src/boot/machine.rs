@@ -4,13 +4,16 @@
 #![expect(unsafe_code, reason = "gives mapped memory to the CPU's tables")]
 
 use addr::{Frame, PAGE_SIZE, Page, PhysAddr, VirtAddr};
+use lapic::Mode;
 use log::{info, warn};
 
+use super::handover;
 use crate::arch::{apic, cpu, gdt, idt, pic, rtc, serial, timer};
 use crate::mm::frame::{self, Owner};
 use crate::mm::kernel_map::{kernel_data, kernel_device, map_kernel};
 use crate::mm::kstack::Kstack;
 use crate::mm::layout::{CPU_ENTRY, CPU_ENTRY_STRIDE, MMIO};
+use crate::mm::{OutOfMemory, init_mm_root, pgtable};
 use crate::percpu;
 use crate::sched::kthread;
 use crate::task::TaskRef;
@@ -21,14 +24,16 @@ const IST_PAGES: u64 = 2;
 
 /// Gives this CPU its GDT, TSS and IST stacks, interrupt controller and clock.
 pub fn init() {
-    gdt::init_cpu(&entry_area(percpu::cpu_id() as u64));
+    let cpu = percpu::cpu_id();
+    if map_entry_area(cpu).is_err() {
+        super::refuse(format_args!(
+            "no memory for the CPU entry area; start with more memory"
+        ));
+    }
+    gdt::init_cpu(&entry_area(cpu));
     idt::init();
     pic::init();
-    let registers = map_device(apic::physical_address());
-    // SAFETY: the registers were just mapped there, uncached and for good.
-    if let Err(why) = unsafe { apic::init(registers) } {
-        super::refuse(format_args!("{why}"));
-    }
+    init_apic().unwrap_or_else(|why| super::refuse(format_args!("{why}")));
     let clocks = timer::init().unwrap_or_else(|why| super::refuse(format_args!("{why}")));
     serial::COM1.enable_receive_interrupt();
     pic::unmask(pic::COM1_LINE);
@@ -39,33 +44,66 @@ pub fn init() {
     describe(&clocks);
 }
 
+/// What every other CPU does instead, on tables that [`map_entry_area`] has mapped for it.
+pub fn init_other(cpu: usize) {
+    gdt::init_cpu(&entry_area(cpu));
+    idt::init();
+    apic::init_other();
+}
+
+fn init_apic() -> Result<(), &'static str> {
+    let ids = handover::get().lock().processors.list.clone();
+    let largest = ids.iter().map(|one| one.apic_id).max().unwrap_or(0);
+    let registers = match apic::choose_mode(largest)? {
+        Mode::XApic => Some(map_device(apic::physical_address())),
+        Mode::X2Apic => None,
+    };
+    // SAFETY: the registers were just mapped there, uncached and for good.
+    unsafe { apic::init(registers) }
+}
+
 /// Makes the flow of control that boots into the idle task of this CPU.
 pub fn boot_task() -> TaskRef {
     kthread::adopt_idle(Kstack::adopt_boot())
 }
 
-/// Maps the entry area of CPU `cpu`: one page of tables, then guard and stack four times.
-fn entry_area(cpu: u64) -> gdt::EntryArea {
-    let base = CPU_ENTRY + cpu * CPU_ENTRY_STRIDE;
-    map_data(base);
-    let ist_tops = core::array::from_fn(|stack| {
-        let bottom = base + (1 + stack as u64 * (IST_PAGES + 1) + 1) * PAGE_SIZE;
-        (0..IST_PAGES).for_each(|page| map_data(bottom + page * PAGE_SIZE));
-        VirtAddr::new(bottom + IST_PAGES * PAGE_SIZE)
-    });
-    // SAFETY: all of it was just mapped in the kernel half, for good and for nothing else.
-    unsafe { gdt::EntryArea::new(VirtAddr::new(base), ist_tops) }
+/// Maps the entry area of CPU `cpu`: one page of tables, then guard and stack four times. What is mapped already stays.
+///
+/// # Errors
+/// Without memory; what was mapped then is not mapped again the next time.
+pub fn map_entry_area(cpu: usize) -> Result<(), OutOfMemory> {
+    let (tables, ist_bottoms) = entry_pages(cpu);
+    map_data(tables)?;
+    for bottom in ist_bottoms {
+        for page in 0..IST_PAGES {
+            map_data(bottom + page * PAGE_SIZE)?;
+        }
+    }
+    Ok(())
 }
 
-fn map_data(addr: u64) {
-    let frame = frame::alloc_zeroed(Owner::Kernel);
-    let mapped =
-        frame.map(|frame| map_kernel(Page::containing(VirtAddr::new(addr)), frame, kernel_data()));
-    if !matches!(mapped, Some(Ok(()))) {
-        super::refuse(format_args!(
-            "no memory for the CPU entry area; start with more memory"
-        ));
+/// Names the entry area of CPU `cpu`, which [`map_entry_area`] has mapped.
+fn entry_area(cpu: usize) -> gdt::EntryArea {
+    let (tables, ist_bottoms) = entry_pages(cpu);
+    let ist_tops = ist_bottoms.map(|bottom| VirtAddr::new(bottom + IST_PAGES * PAGE_SIZE));
+    // SAFETY: all of it is mapped in the kernel half, for good and for nothing else.
+    unsafe { gdt::EntryArea::new(VirtAddr::new(tables), ist_tops) }
+}
+
+/// Where a CPU's tables and the bottoms of its four IST stacks lie.
+fn entry_pages(cpu: usize) -> (u64, [u64; 4]) {
+    let base = CPU_ENTRY + cpu as u64 * CPU_ENTRY_STRIDE;
+    let bottom = |stack: usize| base + (1 + stack as u64 * (IST_PAGES + 1) + 1) * PAGE_SIZE;
+    (base, core::array::from_fn(bottom))
+}
+
+fn map_data(addr: u64) -> Result<(), OutOfMemory> {
+    let page = Page::containing(VirtAddr::new(addr));
+    if pgtable::leaf(init_mm_root(), page.start()).is_some() {
+        return Ok(());
     }
+    let frame = frame::alloc_zeroed(Owner::Kernel).ok_or(OutOfMemory)?;
+    map_kernel(page, frame, kernel_data()).inspect_err(|_| frame::free(frame))
 }
 
 /// Maps one page of device registers, uncached.

@@ -3,7 +3,7 @@
 //! - [`handover`]: what the bootloader told, copied before its memory goes.
 //! - [`tables`]: the kernel's own page tables, and the step onto them.
 //! - [`memory`]: the frame table and the allocator take over.
-//! - [`machine`]: entry area, interrupt controllers, clocks.
+//! - [`machine`]: entry area, interrupt controllers, clocks. [`processors`]: the other CPUs.
 //! - [`cmdline`]: the kernel command line. [`power`]: how the machine ends.
 //! - [`selftest`]: what `test=NAME` on the command line runs instead of init.
 
@@ -12,6 +12,7 @@ pub mod handover;
 pub mod machine;
 pub mod memory;
 pub mod power;
+pub mod processors;
 pub mod selftest;
 pub mod tables;
 

@@ -5,6 +5,7 @@ use log::{error, info};
 use crate::arch::cpu;
 use crate::mm::{self, audit, counters};
 use crate::process::power::Ending;
+use crate::smp::stop::{self, Claim};
 
 /// isa-debug-exit values; QEMU's exit code is twice that plus one.
 pub const PASS: u32 = 0x10;
@@ -26,8 +27,9 @@ pub fn end(ending: Ending) -> ! {
     off(code)
 }
 
-/// Prints what was counted, checks what must hold, and ends the machine with `code`.
+/// Stops the other CPUs, prints what was counted, checks what must hold, and ends the machine with `code`.
 pub fn off(code: u32) -> ! {
+    stop_others();
     counters::for_each(|name, value| info!(target: "counters", "{name} {value}"));
     mm::audit::for_each_owner(|name, frames| info!(target: "counters", "{name} {frames}"));
     let compared = fsck();
@@ -40,6 +42,22 @@ pub fn off(code: u32) -> ! {
             error!(target: "power", "audit failed: {what}");
             cpu::debug_exit(LEAK)
         }
+    }
+}
+
+/// Lets nobody change what is about to be counted; of CPUs that end the machine at once one does.
+fn stop_others() {
+    match stop::claim() {
+        Claim::Ours => {}
+        // A panic on the way: its report does the rest.
+        Claim::OursBefore => return,
+        Claim::Other => loop {
+            cpu::relax();
+        },
+    }
+    let others = stop::ask_others();
+    if !others.is_empty() {
+        error!(target: "power", "these CPUs do not stop: {others}");
     }
 }
 

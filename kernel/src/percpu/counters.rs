@@ -136,6 +136,12 @@ counters! {
     EXITS = "exits";
     /// Timer interrupts.
     TIMER_INTERRUPTS = "timer_interrupts";
+    /// Messages to other CPUs: run your scheduler.
+    RESCHEDULES_SENT = "reschedules_sent";
+    /// Messages from other CPUs to do so.
+    RESCHEDULES_RECEIVED = "reschedules_received";
+    /// Messages to other CPUs: call a function.
+    CALLS_SENT = "calls_sent";
     /// Spurious interrupts of the local APIC or the PIC.
     SPURIOUS_INTERRUPTS = "spurious_interrupts";
     /// Tasks reaped.

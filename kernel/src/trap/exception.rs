@@ -9,11 +9,13 @@ use crate::arch::trapframe::TrapFrame;
 use crate::arch::{cpu, fpu, idt};
 use crate::mm::counters::{SEGV_SENT, SIGBUS_SENT};
 use crate::process::{self, Fault};
+use crate::smp;
 
 /// Handles vectors 0 to 31 but the page fault; entered with interrupts off.
 pub fn handle(frame: &mut TrapFrame, cr2: u64) {
     match frame.vector {
         idt::DOUBLE_FAULT => report::double_fault(frame, cr2),
+        idt::NMI if smp::stop::is_meant() => smp::stop::here(),
         idt::NMI => report::fatal(frame, cr2, "non-maskable interrupt"),
         idt::MACHINE_CHECK => report::fatal(frame, cr2, "machine check"),
         vector if frame.from_user() => {

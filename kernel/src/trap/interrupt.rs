@@ -1,10 +1,12 @@
-//! Device interrupts: the timer ticks, the serial port has input, or nobody knows why.
+//! Interrupts: the timer ticks, another CPU wants something, the serial port has input, or nobody knows why.
 
 use super::report;
 use crate::arch::trapframe::TrapFrame;
-use crate::arch::{apic, idt, pic, serial};
+use crate::arch::{apic, idt, local, pic, serial};
 use crate::fs::console;
-use crate::mm::counters::SPURIOUS_INTERRUPTS;
+use crate::mm::counters::{RESCHEDULES_RECEIVED, SPURIOUS_INTERRUPTS};
+use crate::smp;
+use crate::task::lockcheck;
 use crate::time;
 
 /// First vector above the old controllers' sixteen lines.
@@ -19,6 +21,15 @@ pub fn handle(frame: &TrapFrame) {
             if time::limit_passed() {
                 report::watchdog(frame);
             }
+        }
+        idt::RESCHEDULE => {
+            apic::end_of_interrupt();
+            RESCHEDULES_RECEIVED.inc();
+            local::set_need_resched();
+        }
+        idt::CALL_FUNCTION => {
+            apic::end_of_interrupt();
+            lockcheck::in_interrupt(smp::answer);
         }
         idt::COM1_IRQ => {
             while let Some(byte) = serial::COM1.read_byte() {

@@ -1,10 +1,9 @@
 //! The last words: what an oops, a double fault and a panic print before the machine ends.
 //!
-//! Everything is read without locks, or with `try_lock`: whoever holds one will not run again. The
+//! The other CPUs are stopped first, wherever they are. Everything is read without locks, or with `try_lock`: whoever holds one will not run again. The
 //! addresses of the backtrace are printed bare; boot-image turns them into functions and lines.
 
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use addr::VirtAddr;
 use fault::ErrorCode;
@@ -17,6 +16,7 @@ use crate::arch::{backtrace, cpu, idt, mmu};
 use crate::mm::layout::{self, kstack_slot};
 use crate::mm::maps::VmaText;
 use crate::mm::{audit, fsck, init_mm_root, pgtable, switch};
+use crate::smp::stop::{self, Claim};
 use crate::task::{self, Task, TaskMm};
 
 /// What isa-debug-exit is told; QEMU's exit code is twice that plus one.
@@ -88,13 +88,23 @@ pub fn panic(info: &PanicInfo<'_>) -> ! {
 }
 
 /// Silences everybody else; a report that faults itself ends the machine at once.
+///
+/// Of CPUs that fail at once one reports. The others have nothing to add that could be told apart from its lines.
 fn begin() {
-    static REPORTING: AtomicBool = AtomicBool::new(false);
     cpu::irq_disable();
+    match stop::claim() {
+        Claim::Ours => {}
+        Claim::OursBefore => {
+            crate::log::bust();
+            error!(target: "panic", "a second failure while the first was being reported");
+            end(exit::PANIC);
+        }
+        Claim::Other => stop::here(),
+    }
+    let others = stop::force_others();
     crate::log::bust();
-    if REPORTING.swap(true, SeqCst) {
-        error!(target: "panic", "a second failure while the first was being reported");
-        end(exit::PANIC);
+    if !others.is_empty() {
+        error!(target: "panic", "these CPUs do not stop: {others}");
     }
 }
 

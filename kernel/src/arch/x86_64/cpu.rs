@@ -38,6 +38,7 @@ pub struct Features {
     pub syscall: bool,
     pub fxsr: bool,
     pub apic: bool,
+    pub x2apic: bool,
     pub tsc: bool,
     pub pge: bool,
     pub smep: bool,
@@ -63,6 +64,7 @@ fn detect() -> Features {
     let mut features = Features::default();
     if let Some(basic) = cpuid.get_feature_info() {
         features.apic = basic.has_apic();
+        features.x2apic = basic.has_x2apic();
         features.tsc = basic.has_tsc();
         features.pge = basic.has_pge();
         features.pcid = basic.has_pcid();

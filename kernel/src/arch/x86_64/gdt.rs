@@ -95,8 +95,8 @@ struct Tables {
 
 const _: () = assert!(size_of::<Tables>() as u64 <= PAGE_SIZE);
 
-/// Leaves the bootloader's segments, and makes GS point to the boot CPU's head.
-pub fn init_early() {
+/// Leaves the segments that brought CPU `cpu` here, and makes GS point to its head.
+pub fn init_early(cpu: usize) {
     BOOT_GDT.load();
     load_kernel_segments();
     let null = SegmentSelector(0);
@@ -108,7 +108,7 @@ pub fn init_early() {
     unsafe { FS::set_reg(null) };
     // SAFETY: as above; GSBASE, which this may clear, is written next.
     unsafe { GS::set_reg(null) };
-    local::install_boot_head();
+    local::install(cpu);
 }
 
 /// Moves this CPU to the GDT and TSS in its own entry area; GS must be installed.

@@ -10,6 +10,7 @@
 //! | 0–31 | exceptions |
 //! | 0x20–0x2f | the old interrupt controllers' lines, all masked but the serial port's |
 //! | 0xf0 | this CPU's timer |
+//! | 0xf1, 0xf2 | other CPUs: reschedule, call a function |
 //! | 0xff | the local APIC's spurious interrupt |
 #![expect(unsafe_code, reason = "loading the interrupt descriptor table")]
 
@@ -60,6 +61,10 @@ pub const PIC_BASE: u64 = 0x20;
 pub const COM1_IRQ: u64 = PIC_BASE + 4;
 /// This CPU's timer.
 pub const TIMER: u64 = 0xf0;
+/// Another CPU wants this one to run its scheduler.
+pub const RESCHEDULE: u64 = 0xf1;
+/// Another CPU wants this one to call a function.
+pub const CALL_FUNCTION: u64 = 0xf2;
 /// The local APIC's spurious interrupt.
 pub const SPURIOUS: u64 = 0xff;
 

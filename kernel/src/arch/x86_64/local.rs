@@ -8,7 +8,7 @@
 //! of them cannot mix the two CPUs' data inside one.
 //!
 //! # Invariants
-//! - From [`install_boot_head`] on, GSBASE points to a `CpuHead` that is never freed.
+//! - From [`install`] on, GSBASE points to a `CpuHead` that is never freed.
 //! - All fields are atomics with relaxed order: they are the CPU's own, and only `need_resched` is
 //!   written from elsewhere.
 #![expect(
@@ -21,6 +21,7 @@ use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use addr::VirtAddr;
+use cpumask::MAX_CPUS;
 use x86_64::registers::model_specific::{GsBase, KernelGsBase};
 
 /// The head of a CPU's own data: what the entry code and the hottest paths need.
@@ -41,7 +42,8 @@ pub struct CpuHead {
     preempt_count: AtomicU32,
     /// Whether the scheduler should run at the next chance.
     need_resched: AtomicBool,
-    cpu_id: u32,
+    /// Written once, by [`install`].
+    cpu_id: AtomicU32,
     /// Where this CPU's TSS keeps RSP0; null until `gdt::init_cpu`.
     tss_rsp0: AtomicPtr<u64>,
 }
@@ -51,12 +53,11 @@ pub(super) const KSTACK_TOP: usize = offset_of!(CpuHead, kstack_top);
 /// Offset of the entry code's scratch field.
 pub(super) const USER_RSP: usize = offset_of!(CpuHead, user_rsp);
 
-/// The boot CPU's head, in use from the first line of the kernel.
-static BOOT_HEAD: CpuHead = CpuHead::new(0);
+/// The head of each CPU; the first is in use from the first line of the kernel.
+static HEADS: [CpuHead; MAX_CPUS] = [const { CpuHead::new() }; MAX_CPUS];
 
 impl CpuHead {
-    /// Makes the head of CPU number `cpu_id`.
-    pub const fn new(cpu_id: u32) -> Self {
+    const fn new() -> Self {
         Self {
             this: AtomicPtr::new(core::ptr::null_mut()),
             kstack_top: AtomicU64::new(0),
@@ -64,7 +65,7 @@ impl CpuHead {
             current: AtomicPtr::new(core::ptr::null_mut()),
             preempt_count: AtomicU32::new(0),
             need_resched: AtomicBool::new(false),
-            cpu_id,
+            cpu_id: AtomicU32::new(0),
             tss_rsp0: AtomicPtr::new(core::ptr::null_mut()),
         }
     }
@@ -94,17 +95,20 @@ impl CpuHead {
     }
 }
 
-/// Makes GS point to the boot CPU's head; the first thing the kernel does.
-pub(super) fn install_boot_head() {
-    install(&BOOT_HEAD);
-}
-
-/// Makes GS point to `head`, which only this CPU may use.
-pub fn install(head: &'static CpuHead) {
+/// Makes GS point to the head of CPU `cpu`, which this one is from here on; the first thing a CPU does in the kernel.
+pub(super) fn install(cpu: usize) {
+    let head = head_of(cpu);
     let address = core::ptr::from_ref(head);
+    head.cpu_id.store(cpu as u32, Relaxed);
     head.this.store(address.cast_mut(), Relaxed);
     GsBase::write(x86_64::VirtAddr::from_ptr(address));
     KernelGsBase::write(x86_64::VirtAddr::zero());
+}
+
+/// Returns the head of CPU `cpu`.
+#[inline]
+pub fn head_of(cpu: usize) -> &'static CpuHead {
+    &HEADS[cpu]
 }
 
 /// Returns the running CPU's head.
@@ -144,7 +148,7 @@ pub fn set_current(task: *const ()) {
 /// Returns the running CPU's number.
 #[inline]
 pub fn cpu_id() -> u32 {
-    head().cpu_id
+    head().cpu_id.load(Relaxed)
 }
 
 /// Returns how many reasons there are not to preempt the running task.

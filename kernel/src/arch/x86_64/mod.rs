@@ -13,6 +13,7 @@
 //! - [`entry`]: the assembly: three ways in, two ways out.
 //! - [`upcall`]: the Rust the assembly calls; the only file here that names the layers above.
 //! - [`switch`]: from one kernel stack to another, and how a new task starts.
+//! - [`trampoline`]: how every CPU but the first gets in for the first time.
 //!
 //! *What protects it*
 //! - [`mmu`]: CR3 and the TLB.
@@ -20,7 +21,7 @@
 //! - [`fpu`]: the x87, SSE and AVX registers, which belong to user programs alone. [`fpu_frame`]: their state in a signal frame.
 //!
 //! *What ticks and talks*
-//! - [`apic`], [`pic`]: who may interrupt. [`timer`], [`rtc`]: when.
+//! - [`apic`], [`pic`]: who may interrupt, and how CPUs interrupt each other. [`timer`], [`rtc`]: when.
 //! - [`serial`]: the log. [`fwcfg`]: what the emulator's user asked for. [`port`]: every I/O port used.
 //!
 //! *What shows what went wrong*
@@ -29,7 +30,8 @@
 //!
 //! Nothing here imports from a layer above `sync` except `upcall`. Boot calls, in this order:
 //! [`gdt::init_early`], [`idt::init_early`], [`serial::COM1`]`.init()`, [`cpu::init`], then (own page
-//! tables in place) [`gdt::init_cpu`], [`idt::init`], [`pic::init`], [`apic::init`], [`timer::init`].
+//! tables in place) [`gdt::init_cpu`], [`idt::init`], [`pic::init`], [`apic::init`], [`timer::init`]. Other CPUs leave out what
+//! there is once in a machine.
 
 pub mod apic;
 pub mod backtrace;
@@ -49,6 +51,7 @@ pub mod selfcheck;
 pub mod serial;
 pub mod switch;
 pub mod timer;
+pub mod trampoline;
 pub mod trapframe;
 pub mod uaccess;
 pub mod upcall;

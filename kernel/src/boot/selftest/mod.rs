@@ -6,12 +6,14 @@
 //! - [`address_spaces`]: upper halves, lazy switching, the zombie mm.
 //! - [`fsck`]: damage of every kind, which must be named.
 //! - [`preemption`]: a task preempted on its way to sleep.
+//! - [`processors`]: messages between CPUs, a CPU that does not come, CPUs that fail at once.
 //! - [`crimes`]: NX, SMEP, SMAP, WP, stack overflow, panic, oops.
 
 mod address_spaces;
 mod crimes;
 mod fsck;
 mod preemption;
+mod processors;
 
 use bootinfo::CommandLine;
 use log::info;
@@ -22,13 +24,17 @@ use crate::sched::kthread_run;
 type Test = (&'static str, fn());
 
 /// Every test with its name.
-const TESTS: [Test; 18] = [
+const TESTS: [Test; 22] = [
     ("khalf", address_spaces::khalf),
     ("lazy", address_spaces::lazy),
     ("zombie", address_spaces::zombie),
     ("lifetime", address_spaces::lifetime),
     ("preempted_sleeper", preemption::preempted_sleeper),
     ("fsck", fsck::fsck),
+    ("messages", processors::messages),
+    ("absent_cpu", processors::absent_cpu),
+    ("panic_elsewhere", processors::panic_elsewhere),
+    ("panic_everywhere", processors::panic_everywhere),
     ("nx", crimes::nx),
     ("smep", crimes::smep),
     ("smap", crimes::smap),

@@ -24,6 +24,7 @@ pub const KEYS: &[&str] = &[
     "kstatd",
     "lazy",
     "loglevel",
+    "maxcpus",
     "norandmaps",
     "test",
     "thp",
@@ -54,6 +55,8 @@ pub struct CommandLine {
     pub same_addresses: bool,
     /// `thp=always|madvise|never`: which mappings get large pages.
     pub large_pages: Option<LargePages>,
+    /// `maxcpus=N`: how many processors are used, the first one included.
+    pub max_cpus: Option<usize>,
     /// `timeout=SECONDS`: how long the machine may run.
     pub timeout: Option<u64>,
     settings: Vec<Setting>,
@@ -179,6 +182,7 @@ impl CommandLine {
         self.loglevel = self.value("loglevel", level);
         self.fail_alloc = self.value("failalloc", fail_alloc);
         self.timeout = self.value("timeout", |value| value.parse().ok());
+        self.max_cpus = self.value("maxcpus", |value| value.parse().ok());
         self.same_addresses = self.has("norandmaps");
         self.damage = self.has("damage");
         self.large_pages = self.value("thp", large_pages);

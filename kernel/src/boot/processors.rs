@@ -1,0 +1,257 @@
+//! Starting the other CPUs, one at a time, and what each does first.
+//!
+//! ```text
+//!   the CPU that boots                              another CPU
+//!   idle task with its stack, entry area
+//!   code and parameters → low page
+//!   INIT … 10 ms … start-up message ──────────────► trampoline: takes the ticket, 64-bit mode, own stack
+//!   waits for the ticket (once more: start-up)      own segments, IDT, control bits, APIC
+//!   waits until it is online ◄───────────────────── scheduler, online
+//! ```
+//!
+//! A CPU that does not take its ticket in time loses it, is sent back to where it waits for a start, and is left out. The low pages are
+//! empty again when all are up.
+
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+
+use acpi::Processors;
+use addr::{Frame, FrameRange};
+use cpumask::CpuMask;
+use lapic::{Command, Message};
+use log::{error, info, warn};
+use pte::{Pte, PteFlags};
+
+use super::{handover, machine};
+use crate::arch::trampoline::{self, Start, TICKET_WORD, start_vector};
+use crate::arch::{apic, cpu};
+use crate::locks::{SpinLock, rank};
+use crate::mm::kstack::Kstack;
+use crate::mm::{OutOfMemory, init_mm_root, physmap};
+use crate::percpu::{MAX_CPUS, PerCpu};
+use crate::sched::kthread;
+use crate::smp;
+use crate::task::TaskRef;
+use crate::time;
+
+/// Low pages needed: the code, and three levels of tables.
+pub const LOW_FRAMES: u64 = 4;
+
+const MS: u64 = 1_000_000;
+/// How long a CPU is given after INIT.
+const SETTLE: u64 = 10 * MS;
+/// When the start-up message is sent once more.
+const AGAIN: u64 = MS;
+/// How long a CPU may take to answer: much more than it needs, for an emulator may not give it time.
+const ANSWER: u64 = 1000 * MS;
+
+/// The idle tasks of CPUs that are on their way.
+static IDLE: PerCpu<SpinLock<Option<TaskRef>, { rank::TASK }>> =
+    PerCpu::new([const { SpinLock::new(None) }; MAX_CPUS]);
+
+/// What a CPU calls first, with its number.
+pub type Entry = extern "C" fn(usize) -> !;
+
+/// Why a CPU is left out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LeftOut {
+    /// It did not begin.
+    NoAnswer,
+    /// It began and did not get far.
+    Lost,
+    /// There was no memory for it.
+    NoMemory,
+}
+
+/// Starts the CPUs that the firmware named, `limit` of them at most with the one that runs.
+pub fn start_others(entry: Entry, limit: Option<usize>) {
+    let limit = limit.unwrap_or(MAX_CPUS).clamp(1, MAX_CPUS);
+    let (named, low) = {
+        let handover = handover::get().lock();
+        (handover.processors.clone(), handover.low)
+    };
+    let running = apic::id();
+    smp::set_apic_id(0, running);
+    let wanted = wanted(&named, running, limit);
+    if !wanted.is_empty() {
+        match low {
+            Some(low) => start_all(&wanted, entry, low),
+            None => {
+                warn!(target: "smp", "no four pages below 640 KiB are free: the other CPUs stay off")
+            }
+        }
+    }
+    let there = 1 + named.others(running).count();
+    info!(target: "smp", "{} of {there} CPUs are up: {}; {}", smp::online().len(), smp::online(), apic::mode_name());
+}
+
+/// The APICs of the CPUs to be started, in the firmware's order.
+fn wanted(named: &Processors, running: u32, limit: usize) -> arrayvec::ArrayVec<u32, MAX_CPUS> {
+    let reachable = named.others(running).filter(|&id| apic::reaches(id));
+    reachable.take(limit - 1).collect()
+}
+
+fn start_all(apic_ids: &[u32], entry: Entry, low: FrameRange) {
+    let pages = LowPages::new(low);
+    // All at once: the time they are given then passes once.
+    apic_ids.iter().for_each(|&id| send(id, Message::Init));
+    wait(SETTLE, || false);
+    let mut next = 1;
+    let mut left_out = CpuMask::EMPTY;
+    for &apic_id in apic_ids {
+        match start_one(&pages, next, apic_id, entry) {
+            Ok(()) => next += 1,
+            Err(why) => {
+                error!(target: "smp", "the CPU with APIC {apic_id} is left out: {why}");
+                // Its number, which its stack and its tables belong to, is not given out again.
+                if why == LeftOut::Lost {
+                    left_out = left_out.with(next);
+                    next += 1;
+                }
+            }
+        }
+    }
+    debug_assert!(!smp::online().meets(left_out), "who is lost stays lost");
+}
+
+/// Tries to start a CPU that is not there, for a self test.
+///
+/// # Errors
+/// Always, with why it is left out.
+pub fn start_absent(apic_id: u32) -> Result<(), LeftOut> {
+    extern "C" fn never(_: usize) -> ! {
+        give_up("it is not there")
+    }
+    let low = handover::get().lock().low.ok_or(LeftOut::NoMemory)?;
+    start_one(&LowPages::new(low), MAX_CPUS - 1, apic_id, never)
+}
+
+/// Starts the CPU with this APIC as CPU `cpu`.
+fn start_one(pages: &LowPages, cpu: usize, apic_id: u32, entry: Entry) -> Result<(), LeftOut> {
+    let stack = prepare(cpu).map_err(|OutOfMemory| LeftOut::NoMemory)?;
+    smp::set_apic_id(cpu, apic_id);
+    pages.fill(&Start {
+        apic_id,
+        cpu,
+        stack,
+        low_root: pages.root(),
+        root: init_mm_root(),
+        entry,
+    });
+    for patience in [AGAIN, ANSWER] {
+        send(apic_id, Message::StartUp(start_vector(pages.code())));
+        if wait(patience, || pages.ticket_is_taken()) {
+            break;
+        }
+    }
+    if !pages.take_ticket_back() {
+        let online = wait(ANSWER, || smp::online().contains(cpu));
+        return if online { Ok(()) } else { Err(LeftOut::Lost) };
+    }
+    send(apic_id, Message::Init);
+    drop(IDLE.of(cpu).lock().take());
+    Err(LeftOut::NoAnswer)
+}
+
+/// Makes what a CPU begins with; returns the top of its stack.
+fn prepare(cpu: usize) -> Result<addr::VirtAddr, OutOfMemory> {
+    machine::map_entry_area(cpu)?;
+    let kstack = Kstack::new()?;
+    let top = kstack.top();
+    *IDLE.of(cpu).lock() = Some(kthread::adopt_idle(kstack));
+    Ok(top)
+}
+
+/// Returns the idle task that was made for this CPU: the flow of control that asks becomes it.
+pub fn idle_task(cpu: usize) -> TaskRef {
+    IDLE.of(cpu)
+        .lock()
+        .take()
+        .expect("a CPU is started with an idle task")
+}
+
+/// Stops a CPU that cannot run this kernel; who started it leaves it out.
+pub fn give_up(why: &str) -> ! {
+    error!(target: "smp", "this CPU cannot be used: {why}");
+    cpu::halt()
+}
+
+fn send(to: u32, message: Message) {
+    apic::send(Command { to, message });
+}
+
+/// Waits until `done`, at most so many ns; returns whether it was.
+fn wait(at_most: u64, done: impl Fn() -> bool) -> bool {
+    let end = time::now_ns() + at_most;
+    while !done() {
+        if time::now_ns() >= end {
+            return done();
+        }
+        cpu::relax();
+    }
+    true
+}
+
+/// The pages below 640 KiB that CPUs start in.
+struct LowPages(FrameRange);
+
+impl LowPages {
+    /// Makes the tables: the lowest 2 MiB where they are, and the kernel half.
+    fn new(frames: FrameRange) -> Self {
+        let pages = Self(frames);
+        frames.iter().for_each(physmap::zero);
+        let [root, middle, large] = [1, 2, 3].map(|nth| pages.nth(nth));
+        physmap::copy_upper_half(root, init_mm_root());
+        let code = PteFlags::PRESENT | PteFlags::WRITE | PteFlags::HUGE;
+        let entries = [
+            (root, Pte::kernel_table(middle)),
+            (middle, Pte::kernel_table(large)),
+            (large, Pte::new(Frame::new(0), code)),
+        ];
+        for (table, entry) in entries {
+            physmap::table(table)[0].store(entry.raw(), Relaxed);
+        }
+        pages
+    }
+
+    fn nth(&self, nth: u64) -> Frame {
+        self.0.start.add(nth)
+    }
+
+    fn code(&self) -> Frame {
+        self.nth(0)
+    }
+
+    fn root(&self) -> Frame {
+        self.nth(1)
+    }
+
+    fn fill(&self, start: &Start) {
+        physmap::write(self.code(), 0, &trampoline::image(self.code(), start));
+    }
+
+    fn ticket_is_taken(&self) -> bool {
+        physmap::table(self.code())[TICKET_WORD].load(Acquire) == 0
+    }
+
+    /// Takes the ticket back; returns whether it was still there.
+    fn take_ticket_back(&self) -> bool {
+        physmap::table(self.code())[TICKET_WORD].swap(0, AcqRel) != 0
+    }
+}
+
+impl Drop for LowPages {
+    /// Nobody is on these tables any more: who was started has left them, who was late was sent back to wait for a start.
+    fn drop(&mut self) {
+        self.0.iter().for_each(physmap::zero);
+    }
+}
+
+impl core::fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::NoAnswer => "it does not answer",
+            Self::Lost => "it began and was not heard of again",
+            Self::NoMemory => "there is no memory for it",
+        })
+    }
+}
