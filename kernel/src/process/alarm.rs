@@ -2,7 +2,7 @@
 
 use abi::Signal;
 use abi::siginfo::SigInfo;
-use sigstate::{AlarmSetting, AlarmTimer, Target};
+use sigstate::{AlarmSetting, AlarmTimer};
 
 use super::{Process, current, signal, tree};
 use crate::time::{self, TimerGuard};
@@ -56,6 +56,6 @@ fn ring(pid: u32) {
     let rings = process.alarm.lock().timer.ring(time::now_ns());
     if rings {
         // Standard signals find room, or wait already.
-        let _ = signal::send(&process, SigInfo::kernel(Signal::ALRM), Target::Process);
+        let _ = signal::send(&process, SigInfo::kernel(Signal::ALRM));
     }
 }

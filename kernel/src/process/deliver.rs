@@ -9,7 +9,8 @@ use abi::{Errno, Signal, Sysno};
 use sigframe::{BadState, Frame};
 use sigstate::{After, Delivery, Next, with_handler, without_handler};
 
-use super::{ExitStatus, Process, alarm, current, exit_current, fault, signal};
+use super::thread::{Thread, current_thread};
+use super::{ExitStatus, alarm, exit_group, exit_thread, fault, signal};
 use crate::arch::trapframe::TrapFrame;
 use crate::arch::{fpu, fpu_frame};
 use crate::mm::uaccess::{self, Efault};
@@ -20,49 +21,52 @@ const SYSCALL_LENGTH: u64 = 2;
 /// The frame could not be written.
 struct NoFrame;
 
-/// Acts on one signal, or on the end of the process; interrupts are on.
+/// Acts on one signal, or on the end of the thread; interrupts are on.
 pub fn handle_pending(frame: &mut TrapFrame) {
     if let Some(signal) = signal::fatal() {
-        exit_current(ExitStatus::Signaled(signal));
+        exit_thread(ExitStatus::Signaled(signal));
     }
-    let process: &Process = &current();
-    match signal::with_current(process, |signals| signals.take_next()) {
+    let thread: &Thread = &current_thread();
+    match signal::with_current(thread, |signals| signals.take_next()) {
         Some(Next::Handle(delivery)) => {
-            alarm::signal_taken(process, delivery.signal);
-            handle(process, frame, &delivery);
+            alarm::signal_taken(&thread.process, delivery.signal);
+            handle(thread, frame, &delivery);
         }
-        Some(Next::Die(signal)) => exit_current(ExitStatus::Signaled(signal)),
+        Some(Next::Die(signal)) => exit_group(ExitStatus::Signaled(signal)),
         Some(Next::Stop(stop)) => super::stop::stop(stop),
-        None => go_on(process, frame),
+        Some(Next::Park) => super::stop::park(),
+        None => go_on(thread, frame),
     }
 }
 
 /// Starts a handler, or ends in SIGSEGV where it cannot start (SG-7).
-fn handle(process: &Process, frame: &mut TrapFrame, delivery: &Delivery) {
+fn handle(thread: &Thread, frame: &mut TrapFrame, delivery: &Delivery) {
     let restarts = delivery.action.flags & u64::from(SA_RESTART) != 0;
     if frame.is_syscall() {
         finish_call(frame, with_handler(frame.rax, restarts));
     }
-    match set_up(process, frame, delivery) {
-        Ok(()) => signal::with_current(process, |signals| {
+    match set_up(thread, frame, delivery) {
+        Ok(()) => signal::with_current(thread, |signals| {
             signals.handler_starts(delivery.signal, &delivery.action);
         }),
-        Err(NoFrame) => cannot_handle(process, delivery.signal),
+        Err(NoFrame) => cannot_handle(thread, delivery.signal),
     }
 }
 
 /// A handler of SIGSEGV that cannot start would not start for the next SIGSEGV either.
 #[cold]
-fn cannot_handle(process: &Process, signal: Signal) {
-    log::debug!(target: "process", "pid {}: no room for the frame of {signal}", process.pid());
+fn cannot_handle(thread: &Thread, signal: Signal) {
+    log::debug!(target: "process", "pid {}: no room for the frame of {signal}", thread.tid());
     if signal == Signal::SEGV {
-        process.with_signals(|signals| signals.reset_action(Signal::SEGV));
+        thread
+            .process
+            .with_signals(|signals| signals.reset_action(Signal::SEGV));
     }
     fault::force(Signal::SEGV, SigInfo::kernel(Signal::SEGV));
 }
 
 /// Writes the FP state and the frame; the registers become the handler's.
-fn set_up(process: &Process, frame: &mut TrapFrame, delivery: &Delivery) -> Result<(), NoFrame> {
+fn set_up(thread: &Thread, frame: &mut TrapFrame, delivery: &Delivery) -> Result<(), NoFrame> {
     if !delivery.can_return() {
         return Err(NoFrame);
     }
@@ -74,7 +78,7 @@ fn set_up(process: &Process, frame: &mut TrapFrame, delivery: &Delivery) -> Resu
     let built = sigframe::build(
         delivery,
         frame.registers(),
-        process.trap(),
+        thread.trap(),
         at,
         format.has_xstate(),
     );
@@ -89,11 +93,11 @@ fn set_up(process: &Process, frame: &mut TrapFrame, delivery: &Delivery) -> Resu
 }
 
 /// No handler runs: an interrupted call goes on, and a mask that was for a while is put back.
-fn go_on(process: &Process, frame: &mut TrapFrame) {
+fn go_on(thread: &Thread, frame: &mut TrapFrame) {
     if frame.is_syscall() {
         finish_call(frame, without_handler(frame.rax));
     }
-    signal::with_current(process, |signals| signals.restore_mask());
+    signal::with_current(thread, |signals| signals.restore_mask());
 }
 
 fn finish_call(frame: &mut TrapFrame, after: After) {

@@ -4,7 +4,8 @@ use alloc::string::String;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::image::{self, ExecRequest, ExecveError, Image};
-use super::{Process, Program, current, exit};
+use super::thread::{Thread, current_thread};
+use super::{Program, tree};
 use crate::arch::trapframe::TrapFrame;
 use crate::mm::counters::EXECS;
 use crate::task;
@@ -15,6 +16,7 @@ use crate::task;
 pub fn execve(frame: &mut TrapFrame, request: ExecRequest) -> Result<(), ExecveError> {
     let name = base_name(&request.path);
     let image = image::load(request)?;
+    current_thread().become_only()?;
     *frame = TrapFrame::user_entry(image.entry, image.sp);
     become_program(image, &name);
     EXECS.inc();
@@ -23,30 +25,51 @@ pub fn execve(frame: &mut TrapFrame, request: ExecRequest) -> Result<(), ExecveE
 
 /// Past the point of no return: nothing below can fail.
 fn become_program(image: Image, name: &str) {
-    let process = current();
+    let thread = current_thread();
+    let process = thread.process();
     let Image {
         mm, exe, arguments, ..
     } = image;
     let closing = process.with_files(|files| files.take_close_on_exec());
     drop(closing);
-    process.reset_for_program(Program { exe, arguments });
-    exit::clear_child_tid();
+    thread.reset_for_program(Program { exe, arguments });
+    thread.clear_child_tid();
     process.note_peak_rss(&task::current());
     let old = task::exec_mm(mm);
     // The parent of a vfork goes on as soon as its memory is its own again.
-    process.complete_vfork();
+    thread.complete_vfork();
     drop(old);
     let task = task::current();
     task.set_name(name);
     task.reset_user_state();
 }
 
-impl Process {
+impl Thread {
+    /// Ends the other threads of its process and takes the process's number.
+    ///
+    /// # Errors
+    /// [`ExecveError::Ends`] if the process has to end itself, and everybody with it.
+    fn become_only(&self) -> Result<(), ExecveError> {
+        let process = self.process();
+        if !process.group.lock().begin_exec(self.slot()) {
+            return Err(ExecveError::Ends);
+        }
+        let alone = process.left.wait_until_killable(|| process.threads() == 1);
+        alone.map_err(|_| ExecveError::Ends)?;
+        if !self.is_leader() {
+            tree::forget_thread(self.tid());
+            self.become_leader();
+        }
+        process.group.lock().end_exec(self.slot());
+        Ok(())
+    }
+
     /// Puts back what a new program finds in its initial state (EX-3).
     pub(super) fn reset_for_program(&self, program: Program) {
-        self.with_signals(|signals| signals.exec());
+        let process = self.process();
+        process.with_signals(|signals| signals.exec());
         self.robust_list.store(0, Relaxed);
-        *self.program.lock() = program;
+        *process.program.lock() = program;
     }
 }
 

@@ -9,15 +9,16 @@ use addr::{Page, VirtAddr};
 use arrayvec::ArrayString;
 use sigframe::TrapInfo;
 
-use super::{Process, current, signal};
+use super::thread::{Thread, current_thread};
+use super::{ExitStatus, signal};
 use crate::arch::trapframe::TrapFrame;
 use crate::log::limit::{Allowed, RateLimit};
-use crate::{sched, task, time};
+use crate::{task, time};
 
 /// Deaths that are told of: as many as a busy test has, fewer than a loop of crashes.
 static DEATHS: RateLimit = RateLimit::new(100);
 
-/// The last fault of a process, which every signal frame shows. Only its own task asks.
+/// The last fault of a thread, which every signal frame shows. Only its own task asks.
 #[derive(Default)]
 pub struct LastTrap {
     trapno: AtomicU64,
@@ -50,15 +51,15 @@ pub struct Fault {
 
 /// Turns a fault of the current program into its signal. If no handler will see it, the log tells (PF-13).
 pub fn signal_fault(frame: &TrapFrame, fault: &Fault, what: &str) {
-    let process: &Process = &current();
-    process.note_trap(frame, fault.cr2);
+    let thread: &Thread = &current_thread();
+    thread.note_trap(frame, fault.cr2);
     let info = SigInfo::fault(fault.signal, fault.code, fault.addr);
-    if !signal::with_current(process, |signals| signals.force(info, fault.signal)) {
+    if !signal::with_current(thread, |signals| signals.force(info, fault.signal)) {
         report(frame, fault.addr, what);
     }
 }
 
-/// Forces a signal upon the current process; returns whether a handler will see it.
+/// Forces a signal upon the current thread; returns whether a handler will see it.
 pub fn force(signal: Signal, info: SigInfo) -> bool {
     signal::with_own(|signals| signals.force(info, signal))
 }
@@ -66,7 +67,8 @@ pub fn force(signal: Signal, info: SigInfo) -> bool {
 /// Ends the current process by SIGKILL for what its fault could not get.
 pub fn kill_by_fault(frame: &TrapFrame, addr: u64, what: &str) {
     report(frame, addr, what);
-    sched::post_kill(&task::current_ref(), Signal::KILL.number());
+    let thread = current_thread();
+    thread.process.end(ExitStatus::Signaled(Signal::KILL));
 }
 
 /// The line of a death. The address of a #GP is not known; Linux's line leaves it out as well.
@@ -78,7 +80,7 @@ fn report(frame: &TrapFrame, addr: u64, what: &str) {
             log::info!(target: "process", "{count} lines like the next were left out");
         }
     }
-    let (name, pid) = (task::current().name(), current().pid());
+    let (name, pid) = (task::current().name(), current_thread().tid());
     let TrapFrame {
         rip, rsp, error, ..
     } = frame;
@@ -96,7 +98,7 @@ fn report(frame: &TrapFrame, addr: u64, what: &str) {
     log::info!(target: "process", "{name}[{pid}]: {what}{at} ip {rip:x} sp {rsp:x} error {error:x}{within}{object}");
 }
 
-impl Process {
+impl Thread {
     /// Returns the last fault.
     pub fn trap(&self) -> TrapInfo {
         let LastTrap { trapno, error, cr2 } = &self.trap;

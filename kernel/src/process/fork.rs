@@ -1,21 +1,21 @@
-//! A new process from an old one.
+//! A new process or thread from an old one.
 //!
 //! Nothing is visible before everything is there: the address space, the task with its kernel stack,
-//! the entry in the tree. A failure on the way leaves the parent as it was (FK-4).
+//! the entry in the tree or among the threads. A failure on the way leaves the parent as it was (FK-4).
 
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
 use core::sync::atomic::{
-    AtomicBool, AtomicU32, AtomicU64,
-    Ordering::{Acquire, Release},
+    AtomicBool, AtomicU32,
+    Ordering::{Acquire, Relaxed, Release},
 };
 
-use super::fault::LastTrap;
 use abi::process::CloneFlags;
 use abi::signal::SigAltStack;
-use sigstate::SignalState;
 
-use super::oom::OomState;
-use super::{Process, current, tree};
+use super::fault::LastTrap;
+use super::group::JoinError;
+use super::thread::{CurrentThread, Thread, current_thread};
+use super::{Process, tree};
 use crate::arch::trapframe::TrapFrame;
 use crate::locks::{SpinLock, WaitQueue};
 use crate::mm::counters::FORKS;
@@ -27,7 +27,7 @@ use crate::task::{self, NewUser, TaskRef};
 /// better refused than ended.
 const ROOM: u64 = 64;
 
-/// What the new process is to be like.
+/// What the new process or thread is to be like.
 #[derive(Clone, Copy, Debug)]
 pub struct CloneRequest {
     /// What is shared and what is stored where.
@@ -42,106 +42,168 @@ pub struct CloneRequest {
     pub tls: u64,
 }
 
+impl CloneRequest {
+    /// A child that shares what `flags` say, and is in all else as its parent.
+    pub const fn plain(flags: CloneFlags) -> Self {
+        Self {
+            flags,
+            stack: 0,
+            parent_tid: 0,
+            child_tid: 0,
+            tls: 0,
+        }
+    }
+}
+
+/// Why there is no child.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CloneError {
+    /// No memory.
+    OutOfMemory,
+    /// The caller has a signal to look at first; the call is to be made again.
+    Busy,
+}
+
+impl From<OutOfMemory> for CloneError {
+    fn from(OutOfMemory: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+impl From<JoinError> for CloneError {
+    fn from(error: JoinError) -> Self {
+        match error {
+            JoinError::Busy => Self::Busy,
+            JoinError::OutOfMemory => Self::OutOfMemory,
+        }
+    }
+}
+
 /// What a vfork parent sleeps on until the child has released its memory (FK-5).
 pub struct VforkDone {
     done: AtomicBool,
     queue: WaitQueue,
 }
 
-/// Makes a child of the current process and starts it; returns its number.
+/// Makes a child of the current process, or a thread of it, and starts it; returns its number.
 ///
 /// `frame` holds the registers that the child starts with, but for its result, which is 0.
-pub fn fork(frame: &TrapFrame, request: &CloneRequest) -> Result<u32, OutOfMemory> {
+pub fn fork(frame: &TrapFrame, request: &CloneRequest) -> Result<u32, CloneError> {
     reclaim::if_low();
     if !frame::can_spare(ROOM) {
-        return Err(OutOfMemory);
+        return Err(CloneError::OutOfMemory);
     }
-    let mm = child_mm(request.flags)?;
     let vfork = request
         .flags
         .contains(CloneFlags::VFORK)
         .then(VforkDone::new);
-    let child = Arc::new(current().child(request, vfork.clone()));
-    let pid = child.pid();
-    let task = child_task(frame, request, &child, mm.clone())?;
-    *child.task.lock() = Arc::downgrade(&task);
-    tree::insert(child, Some(current().pid()));
-    store_numbers(request, &mm, pid);
-    drop(mm);
-    FORKS.inc();
+    let (tid, task) = if request.flags.contains(CloneFlags::THREAD) {
+        new_thread(frame, request, vfork.clone())?
+    } else {
+        new_process(frame, request, vfork.clone())?
+    };
     sched::start(&task);
     drop(task);
     if let Some(vfork) = vfork {
         vfork.wait();
     }
-    Ok(pid)
+    Ok(tid)
 }
 
-impl Process {
-    /// Makes the record of a child; the descriptors are copied, their files shared.
-    fn child(&self, request: &CloneRequest, vfork: Option<Arc<VforkDone>>) -> Self {
-        let flags = request.flags;
-        let clears = if flags.contains(CloneFlags::CHILD_CLEARTID) {
-            request.child_tid
-        } else {
-            0
-        };
-        let mut signals = self.with_signals(|signals| signals.fork());
+fn new_process(
+    frame: &TrapFrame,
+    request: &CloneRequest,
+    vfork: Option<Arc<VforkDone>>,
+) -> Result<(u32, TaskRef), CloneError> {
+    let parent = current_thread();
+    let mm = child_mm(request.flags)?;
+    let child = Arc::new(parent.child(request.flags));
+    let pid = child.pid();
+    let thread = parent.heir(child.clone(), pid, request, vfork);
+    let task = child_task(frame, request, Arc::new(thread), mm.clone())?;
+    child.group.lock().begin(task.clone());
+    tree::insert(child, Some(parent.process().pid()));
+    store_numbers(request, &mm, pid);
+    FORKS.inc();
+    Ok((pid, task))
+}
+
+fn new_thread(
+    frame: &TrapFrame,
+    request: &CloneRequest,
+    vfork: Option<Arc<VforkDone>>,
+) -> Result<(u32, TaskRef), CloneError> {
+    let maker = current_thread();
+    let mm = child_mm(request.flags)?;
+    let tid = tree::new_thread(&maker.process);
+    let started = start_thread(frame, request, vfork, &maker, tid, mm.clone());
+    let task = started.inspect_err(|_| tree::forget_thread(tid))?;
+    store_numbers(request, &mm, tid);
+    Ok((tid, task))
+}
+
+/// Makes the thread with number `tid` and lets it join the others; from then on it may be told to end.
+fn start_thread(
+    frame: &TrapFrame,
+    request: &CloneRequest,
+    vfork: Option<Arc<VforkDone>>,
+    maker: &CurrentThread,
+    tid: u32,
+    mm: MmUserRef,
+) -> Result<TaskRef, CloneError> {
+    let thread = Arc::new(maker.heir(maker.process.clone(), tid, request, vfork));
+    let task = child_task(frame, request, thread.clone(), mm)?;
+    let mut group = maker.process.group.lock();
+    let joined = group.join(maker.slot(), task.clone());
+    if let Ok(slot) = joined {
+        thread.set_slot(slot);
+    }
+    drop(group);
+    joined?;
+    Ok(task)
+}
+
+impl Thread {
+    /// Makes a thread that begins as this one does, in `process`.
+    fn heir(
+        &self,
+        process: Arc<Process>,
+        tid: u32,
+        request: &CloneRequest,
+        vfork: Option<Arc<VforkDone>>,
+    ) -> Self {
+        let mut thread = Self::new(process, tid);
+        thread.trap = LastTrap::from(self.trap());
+        thread.vfork = SpinLock::new(vfork);
+        if request.flags.contains(CloneFlags::CHILD_CLEARTID) {
+            thread.clear_child_tid.store(request.child_tid, Relaxed);
+        }
+        thread
+    }
+
+    /// Makes the record of a child process; the descriptors are copied, their files shared.
+    fn child(&self, flags: CloneFlags) -> Process {
+        let parent = self.process();
+        let mut signals = parent.with_signals(|signals| signals.fork(self.slot()));
         if flags.contains(CloneFlags::VM) && !flags.contains(CloneFlags::VFORK) {
-            signals.stack = SigAltStack::DISABLED;
+            *signals.of_main().stack_mut() = SigAltStack::DISABLED;
+        }
+        if flags.contains(CloneFlags::CLEAR_SIGHAND) {
+            signals.reset_handlers();
         }
         // One lock after the other: the locks of a process have one rank and never nest.
-        let files = self.with_files(|files| files.clone());
-        let place = self.place.lock().clone();
-        let limits = self.limits.lock().clone();
-        let program = self.program();
-        Self {
+        let files = parent.with_files(|files| files.clone());
+        let place = parent.place.lock().clone();
+        let limits = parent.limits.lock().clone();
+        let program = parent.program();
+        Process {
             files: SpinLock::new(files),
             place: SpinLock::new(place),
-            trap: LastTrap::from(self.trap()),
             limits: SpinLock::new(limits),
             program: SpinLock::new(program),
-            vfork: SpinLock::new(vfork),
-            persona: AtomicU32::new(self.persona().bits()),
-            clear_child_tid: AtomicU64::new(clears),
-            oom: self.oom.for_child(),
-            ..Self::empty(tree::new_pid(), signals)
-        }
-    }
-
-    /// Lets the parent that waits for this process's memory go on.
-    pub(super) fn complete_vfork(&self) {
-        let vfork = self.vfork.lock().take();
-        if let Some(vfork) = vfork {
-            vfork.done.store(true, Release);
-            vfork.queue.wake_all();
-        }
-    }
-
-    /// Makes a record with nothing in it.
-    pub(super) fn empty(pid: u32, signals: SignalState) -> Self {
-        Self {
-            pid,
-            task: SpinLock::new(Weak::new()),
-            files: SpinLock::new(crate::fs::fdtable::FdTable::new()),
-            place: SpinLock::new(super::Place {
-                cwd: crate::fs::root(),
-                umask: 0o022,
-            }),
-            signals: SpinLock::new(signals),
-            trap: LastTrap::default(),
-            limits: SpinLock::new(super::Limits::new()),
-            program: SpinLock::new(super::Program::default()),
-            vfork: SpinLock::new(None),
-            alarm: SpinLock::new(super::alarm::Alarm::default()),
-            restart: SpinLock::new(None),
-            persona: AtomicU32::new(0),
-            clear_child_tid: AtomicU64::new(0),
-            peak_rss: AtomicU64::new(0),
-            oom: OomState::new(),
-            robust_list: AtomicU64::new(0),
-            child_changed: WaitQueue::new(),
-            continued: WaitQueue::new(),
+            persona: AtomicU32::new(parent.persona().bits()),
+            oom: parent.oom.for_child(),
+            ..Process::empty(tree::new_pid(), signals)
         }
     }
 }
@@ -152,6 +214,12 @@ impl VforkDone {
             done: AtomicBool::new(false),
             queue: WaitQueue::new(),
         })
+    }
+
+    /// Lets the parent go on.
+    pub(super) fn complete(&self) {
+        self.done.store(true, Release);
+        self.queue.wake_all();
     }
 
     /// Sleeps until the child has released the memory, or this process has to end itself.
@@ -173,7 +241,7 @@ fn child_mm(flags: CloneFlags) -> Result<MmUserRef, OutOfMemory> {
 fn child_task(
     frame: &TrapFrame,
     request: &CloneRequest,
-    child: &Arc<Process>,
+    thread: Arc<Thread>,
     mm: MmUserRef,
 ) -> Result<TaskRef, OutOfMemory> {
     let parent = task::current();
@@ -187,7 +255,7 @@ fn child_task(
         name: &parent.name(),
         mm,
         frame,
-        owner: child.clone(),
+        owner: thread,
         copy_fpu: true,
         fs_base: if sets_tls {
             request.tls

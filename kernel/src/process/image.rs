@@ -84,6 +84,8 @@ pub enum ExecveError {
     Map(MapError),
     /// No memory.
     OutOfMemory,
+    /// The process has to end.
+    Ends,
 }
 
 /// Says whether a program could be found: `execve` fails for its path before it looks at the arguments (EX-1).

@@ -14,6 +14,7 @@ use super::exec::base_name;
 use super::image::{self, ExecRequest, ExecveError, Image};
 use super::layout;
 use super::power::{self, Ending};
+use super::thread::Thread;
 use super::{Process, Program, tree, view};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs;
@@ -83,19 +84,20 @@ fn start(image: Image, path: &str) -> Result<(), OutOfMemory> {
     } = image;
     let process = Arc::new(Process::empty(tree::new_pid(), SignalState::new(true)));
     assert!(process.pid() == tree::INIT, "init is the first process");
-    process.reset_for_program(Program { exe, arguments });
+    let thread = Arc::new(Thread::new(process.clone(), process.pid()));
+    thread.reset_for_program(Program { exe, arguments });
     open_console(&process);
     let task = NewUser {
         name: &base_name(path.as_bytes()),
         mm,
         frame: TrapFrame::user_entry(entry, sp),
-        owner: process.clone(),
+        owner: thread,
         copy_fpu: false,
         fs_base: 0,
         gs_base: 0,
     }
     .spawn()?;
-    *process.task.lock() = Arc::downgrade(&task);
+    process.group.lock().begin(task.clone());
     tree::insert(process, None);
     sched::start(&task);
     Ok(())
@@ -127,5 +129,6 @@ fn words(error: ExecveError) -> &'static str {
         ExecveError::TooBig => "its arguments are too long",
         ExecveError::Map(_) => "it does not fit into the address space",
         ExecveError::OutOfMemory => "out of memory",
+        ExecveError::Ends => "it has to end",
     }
 }

@@ -1,14 +1,15 @@
 //! Processes: what a program is besides its task and its address space.
 //!
 //! Read in this order:
-//! 1. This file: the [`Process`] and what it owns. [`tree`]: who is whose child.
+//! 1. This file: the [`Process`] and what it owns. [`thread`]: a flow of control through it; [`group`]: its threads and
+//!    their signals. [`tree`]: who is whose child.
 //! 2. [`image`]: a new address space for a program; [`layout`]: where its parts go. [`exec`], [`fork`], [`exit`], [`wait`]: the life
 //!    of a process. [`init`]: the first one.
 //! 3. [`signal`]: how one process reaches another. [`fault`]: how a program reaches itself. [`deliver`]: how
 //!    handlers start, [`sigreturn`]: how they return. [`stop`]: processes that stop and go on. [`alarm`]: a signal at a time. [`oom`]: who ends when there is no memory.
 //! 4. [`futex`]: sleeping on a word of memory. [`limits`], [`usage`], [`view`] and `status` (what `/proc/PID` shows), [`power`] (how it all ends).
 //!
-//! A process has one task in this kernel. Its own fields are each under a lock of their own; no two
+//! Each thread has a task of its own. A process's fields are each under a lock of their own; no two
 //! of them are held together. The tree's lock comes before them.
 
 pub mod alarm;
@@ -18,6 +19,7 @@ pub mod exit;
 pub mod fault;
 pub mod fork;
 pub mod futex;
+pub mod group;
 pub mod image;
 pub mod init;
 pub mod layout;
@@ -29,12 +31,13 @@ pub mod signal;
 pub mod sigreturn;
 mod status;
 pub mod stop;
+pub mod thread;
 pub mod tree;
 pub mod usage;
 pub mod view;
 pub mod wait;
 
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::{Deref, Range};
 use core::sync::atomic::{AtomicU32, AtomicU64};
@@ -42,18 +45,19 @@ use core::sync::atomic::{AtomicU32, AtomicU64};
 use crate::fs::fdtable::FdTable;
 use crate::fs::{InodeRef, OpenFile};
 use crate::locks::{SpinLock, WaitQueue, rank};
-use crate::task::{self, Owner, Task, TaskRef};
+use crate::mm::MmUserRef;
+use crate::task::{self, TaskMm, TaskRef};
 
 pub use abi::process::ExitStatus;
 pub use deliver::handle_pending;
-pub use exit::exit_current;
+pub use exit::{exit_group, exit_thread};
 pub use fault::{Fault, kill_by_fault, signal_fault};
 pub use init::start_init;
+pub use thread::{Thread, current_thread};
 
-use fork::VforkDone;
+use group::Group;
 use limits::Limits;
-use restart::RestartBlock;
-use sigstate::SignalState;
+use sigstate::{SignalState, Signals};
 
 /// A lock of one of a process's own fields.
 type Field<T> = SpinLock<T, { rank::SOURCE }>;
@@ -61,33 +65,26 @@ type Field<T> = SpinLock<T, { rank::SOURCE }>;
 /// A process.
 pub struct Process {
     pid: u32,
-    task: Field<Weak<Task>>,
+    /// Its threads and their signals.
+    group: Field<Group>,
     files: Field<FdTable>,
     place: Field<Place>,
-    signals: Field<SignalState>,
-    trap: fault::LastTrap,
     limits: Field<Limits>,
     program: Field<Program>,
-    /// The parent that sleeps until this process has released its memory.
-    vfork: Field<Option<Arc<VforkDone>>>,
     /// What sends it SIGALRM.
     alarm: Field<alarm::Alarm>,
-    /// Where an interrupted call goes on.
-    restart: Field<Option<RestartBlock>>,
     /// Whose behaviour the program asked for: bits of [`Persona`](abi::process::Persona).
     persona: AtomicU32,
-    /// Where to store 0 when the process ends and others share its memory; 0 for nowhere.
-    pub(crate) clear_child_tid: AtomicU64,
     /// The most pages in memory of the programs it ran before.
     peak_rss: AtomicU64,
     /// What happens to it when there is no memory.
     pub(crate) oom: oom::OomState,
-    /// Head of the list of robust futexes; 0 for none.
-    pub(crate) robust_list: AtomicU64,
     /// Wakes the process when a child ends.
     child_changed: WaitQueue,
-    /// Wakes the process when it is stopped and may go on.
+    /// Wakes its threads when they are stopped and may go on.
     continued: WaitQueue,
+    /// Wakes the thread that execs when another has left.
+    left: WaitQueue,
 }
 
 /// Where a process is in the tree of files.
@@ -121,18 +118,18 @@ pub fn pid_for_log() -> u32 {
     if !task::current::exists() {
         return 0;
     }
-    of_owner(task::current().owner()).map_or(0, Process::pid)
-}
-
-fn of_owner(owner: Option<&Owner>) -> Option<&Process> {
-    owner.and_then(|owner| owner.downcast_ref::<Process>())
+    thread::of_owner(task::current().owner()).map_or(0, |thread| thread.process.pid)
 }
 
 impl Deref for Current {
     type Target = Process;
 
+    #[inline]
     fn deref(&self) -> &Process {
-        of_owner(self.0.owner()).expect("only a user task asks for its process")
+        let thread = thread::of_owner(self.0.owner());
+        &thread
+            .expect("only a user task asks for its process")
+            .process
     }
 }
 
@@ -142,9 +139,48 @@ impl Process {
         self.pid
     }
 
-    /// Returns the task, as long as it lives.
+    /// Returns the task of its first thread, or of another if that has ended; `None` once all have.
     pub fn task(&self) -> Option<TaskRef> {
-        self.task.lock().upgrade()
+        let group = self.group.lock();
+        let first = group.find(self.pid).map(|(_, task)| task);
+        first.or_else(|| group.tasks().next()).cloned()
+    }
+
+    /// Returns the task of one of its threads.
+    pub fn task_of(&self, tid: u32) -> Option<TaskRef> {
+        let group = self.group.lock();
+        group.find(tid).map(|(_, task)| task.clone())
+    }
+
+    /// Returns the lowest number of a thread of it at or above `from`.
+    pub fn next_tid(&self, from: u32) -> Option<u32> {
+        self.group.lock().next_tid(from)
+    }
+
+    /// Returns its address space, which a thread has until it ends.
+    pub fn mm(&self) -> Option<MmUserRef> {
+        let group = self.group.lock();
+        group
+            .tasks()
+            .find_map(|task| match &*task.mm_slot().lock() {
+                TaskMm::User(mm) => Some(mm.clone()),
+                _ => None,
+            })
+    }
+
+    /// Returns how many threads it has.
+    pub fn threads(&self) -> usize {
+        self.group.lock().live()
+    }
+
+    /// Returns whether it has to end.
+    pub fn is_ending(&self) -> bool {
+        self.group.lock().is_ending()
+    }
+
+    /// Ends it with all its threads as soon as each can. May be called in an interrupt.
+    pub fn end(&self, status: ExitStatus) {
+        self.group.lock().end(status, None);
     }
 
     /// Calls `visit` with the descriptors; what it takes out is to be dropped outside.
@@ -185,7 +221,42 @@ impl Process {
 
     /// Calls `visit` with the signal state.
     pub fn with_signals<R>(&self, visit: impl FnOnce(&mut SignalState) -> R) -> R {
-        visit(&mut self.signals.lock())
+        visit(&mut self.group.lock().signals)
+    }
+
+    /// Calls `visit` with the signals as the thread with number `tid` has them, or the first that is there.
+    fn with_signals_of<R>(&self, tid: u32, visit: impl FnOnce(&mut Signals<'_>) -> R) -> Option<R> {
+        let mut group = self.group.lock();
+        if group.live() == 0 {
+            return None;
+        }
+        let mut signals = match group.find(tid) {
+            Some((slot, _)) => group.signals.of(slot),
+            None => group.signals.of_main(),
+        };
+        Some(visit(&mut signals))
+    }
+
+    /// Makes a record with nothing in it.
+    fn empty(pid: u32, signals: SignalState) -> Self {
+        Self {
+            pid,
+            group: SpinLock::new(Group::new(signals)),
+            files: SpinLock::new(FdTable::new()),
+            place: SpinLock::new(Place {
+                cwd: crate::fs::root(),
+                umask: 0o022,
+            }),
+            limits: SpinLock::new(Limits::new()),
+            program: SpinLock::new(Program::default()),
+            alarm: SpinLock::new(alarm::Alarm::default()),
+            persona: AtomicU32::new(0),
+            peak_rss: AtomicU64::new(0),
+            oom: oom::OomState::new(),
+            child_changed: WaitQueue::new(),
+            continued: WaitQueue::new(),
+            left: WaitQueue::new(),
+        }
     }
 
     /// Calls `visit` with the resource limits.

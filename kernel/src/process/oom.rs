@@ -16,12 +16,12 @@ use abi::Signal;
 use log::warn;
 use oom::{Candidate, Choice, Life};
 
-use super::{Process, current, tree};
+use super::{ExitStatus, Process, current, tree};
 use crate::mm::counters::OOM_KILLS;
 use crate::mm::frame::{self, Owner};
 use crate::mm::{MmUserRef, audit, reclaim};
-use crate::task::{self, TaskMm, TaskRef};
-use crate::{sched, time};
+use crate::task::{self, TaskRef};
+use crate::time;
 
 /// Ticks that a process which is ending is waited for, all waiters together.
 const PATIENCE: u32 = 100;
@@ -134,11 +134,7 @@ fn suspects() -> Vec<Suspect> {
 
 impl Suspect {
     fn new(process: Arc<Process>) -> Option<Self> {
-        let task = process.task()?;
-        let mm = match &*task.mm_slot().lock() {
-            TaskMm::User(mm) => mm.clone(),
-            _ => return None,
-        };
+        let (task, mm) = (process.task()?, process.mm()?);
         Some(Self { process, task, mm })
     }
 
@@ -148,10 +144,10 @@ impl Suspect {
             pid: self.process.pid(),
             frames: self.mm.rss_pages() + self.mm.table_pages(),
             adj: oom.adj(),
-            life: match self.task.fatal_signal() {
-                None => Life::Lives,
-                Some(_) if oom.waited.load(Relaxed) > PATIENCE => Life::Stuck,
-                Some(_) => Life::Ends,
+            life: match self.process.is_ending() {
+                false => Life::Lives,
+                true if oom.waited.load(Relaxed) > PATIENCE => Life::Stuck,
+                true => Life::Ends,
             },
         }
     }
@@ -170,9 +166,9 @@ impl Suspect {
         }
         OOM_KILLS.inc();
         warn!(target: "oom", "Out of memory: Killed process {pid} ({name}) rss:{rss}kB pgtables:{tables}kB oom_score_adj:{adj}");
-        sched::post_kill(&self.task, Signal::KILL.number());
-        // One user is the process, one the reference here: memory that others use too stays.
-        if self.mm.users() > 2 {
+        self.process.end(ExitStatus::Signaled(Signal::KILL));
+        // One user is each thread, one the reference here: memory that other processes use too stays.
+        if self.mm.users() > self.process.threads() + 1 {
             return 0;
         }
         let reaped = self.mm.reap();
@@ -203,11 +199,8 @@ fn report(what: &str, suspects: &[Suspect]) {
 impl Process {
     /// Returns what it is worth to the choice, from 0 to 2000 as Linux shows it in `oom_score`.
     pub fn oom_score(&self) -> u64 {
-        let Some(task) = self.task() else { return 0 };
-        let frames = match &*task.mm_slot().lock() {
-            TaskMm::User(mm) => mm.rss_pages() + mm.table_pages(),
-            _ => return 0,
-        };
+        let Some(mm) = self.mm() else { return 0 };
+        let frames = mm.rss_pages() + mm.table_pages();
         oom::score(frames, self.oom.adj(), frame::total())
     }
 }

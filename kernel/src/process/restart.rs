@@ -3,7 +3,7 @@
 //! A call with a relative time cannot simply be made again: it would wait anew. What it
 //! still has to do is kept here, with the point in time.
 
-use super::Process;
+use super::Thread;
 
 /// What is left of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,7 +37,7 @@ pub enum RestartBlock {
     },
 }
 
-impl Process {
+impl Thread {
     /// Notes where the current call goes on.
     pub fn set_restart(&self, block: RestartBlock) {
         *self.restart.lock() = Some(block);

@@ -1,7 +1,7 @@
 //! Signals between processes: sending, and looking at one's own.
 //!
-//! What a process does about them is decided in `sigstate`; here that is carried out: its task is told
-//! to look, or to end. The looking is in [`deliver`](super::deliver).
+//! What a process does about them is decided in `sigstate`; here that is carried out: a thread's task is told
+//! to look, or all are told to end. The looking is in [`deliver`](super::deliver).
 
 use alloc::sync::Arc;
 use core::ptr;
@@ -10,10 +10,12 @@ use abi::linux::SA_NOCLDWAIT;
 use abi::siginfo::{SI_USER, SigInfo};
 use abi::signal::SIG_IGN;
 use abi::{SigSet, Signal};
-use sigstate::{Effect, Full, MaskChange, SignalState, Target};
+use sigstate::{Effect, Full, MaskChange, Signals, Target};
 
-use super::{Process, current, tree};
-use crate::{sched, task};
+use super::group::Group;
+use super::thread::{Thread, current_thread};
+use super::{ExitStatus, Process, tree};
+use crate::task;
 
 /// Why a signal was not sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,75 +32,89 @@ impl From<Full> for SendError {
     }
 }
 
-/// Sends a signal, to the process as a whole or to its thread. May be called in an interrupt.
-pub fn send(process: &Process, info: SigInfo, to: Target) -> Result<(), SendError> {
+/// Sends a signal to a process, for any of its threads. May be called in an interrupt.
+pub fn send(process: &Process, info: SigInfo) -> Result<(), SendError> {
+    send_under(process, info, |_| Some(Target::Process))
+}
+
+/// Sends a signal to one thread of a process. May be called in an interrupt.
+pub fn send_to_thread(process: &Process, tid: u32, info: SigInfo) -> Result<(), SendError> {
+    let find = |group: &Group| group.find(tid).map(|(slot, _)| Target::Thread(slot));
+    send_under(process, info, find)
+}
+
+/// Returns whether a process has a thread with this number. The first one counts even when it has ended.
+pub fn has_thread(process: &Process, tid: u32) -> bool {
+    tid == process.pid() || process.group.lock().find(tid).is_some()
+}
+
+/// Sends a signal to what `find` finds; who has ended feels nothing.
+fn send_under(
+    process: &Process,
+    info: SigInfo,
+    find: impl FnOnce(&Group) -> Option<Target>,
+) -> Result<(), SendError> {
     let Some(signal) = info.signal() else {
         return Ok(());
     };
-    let effect = process.with_signals(|signals| signals.send(info, signal, to))?;
-    if effect == Effect::Notify && is_running(process) {
-        task::current().set_signal_pending(true);
+    let mut group = process.group.lock();
+    if group.live() == 0 {
         return Ok(());
     }
-    let Some(task) = process.task() else {
+    let Some(to) = find(&group) else {
         return Ok(());
     };
-    match effect {
+    match group.signals.send(info, signal, to)? {
         Effect::None => {}
-        Effect::Notify => sched::post_signal(&task),
+        Effect::Notify(slot) => group.notify(slot),
         Effect::Kill => {
-            log::debug!(target: "process", "{}[{}]: ended by {signal}", task.name(), process.pid());
-            sched::post_kill(&task, signal.number());
+            log::debug!(target: "process", "pid {}: ended by {signal}", process.pid());
+            group.end(ExitStatus::Signaled(signal), None);
         }
     }
+    drop(group);
     if signal == Signal::CONT {
         process.continued.wake_all();
     }
     Ok(())
 }
 
-/// Whether the process runs here and need not be woken. One that an interrupt came in the way of may have been about to
-/// sleep, after it looked for signals.
-fn is_running(process: &Process) -> bool {
-    is_current(process) && task::current().is_runnable()
-}
-
-/// Whether the process is the one that calls, or that an interrupt came in the way of.
-fn is_current(process: &Process) -> bool {
-    let task = task::current();
-    let owner = task.owner();
-    owner.is_some_and(|owner| ptr::addr_eq(Arc::as_ptr(owner), process))
-}
-
-/// Finds the process with this number, ended or not.
+/// Finds the process with this number, or of the thread with this number, ended or not.
 pub fn target(pid: u32) -> Result<Arc<Process>, SendError> {
-    tree::find(pid).ok_or(SendError::NoProcess)
+    tree::find_by_tid(pid).ok_or(SendError::NoProcess)
 }
 
-/// Lets the current process feel a signal that its own call caused, such as SIGPIPE.
+/// Lets the current thread feel a signal that its own call caused, such as SIGPIPE.
 pub fn raise(signal: Signal) {
-    let process = current();
-    let info = SigInfo::from_process(signal, SI_USER, process.pid());
+    let thread = current_thread();
+    let info = SigInfo::from_process(signal, SI_USER, thread.process.pid());
     // Only real-time signals can find the queue full.
-    let _ = send(&process, info, Target::Thread);
+    let _ = send_under(&thread.process, info, |_| {
+        Some(Target::Thread(thread.slot()))
+    });
 }
 
-/// Works on the current process's signal state, after which its task knows whether there is something to do.
-pub fn with_own<R>(work: impl FnOnce(&mut SignalState) -> R) -> R {
-    with_current(&current(), work)
+/// Works on the signals as the current thread has them, after which its task knows whether there is something to do.
+pub fn with_own<R>(work: impl FnOnce(&mut Signals<'_>) -> R) -> R {
+    with_current(&current_thread(), work)
 }
 
-/// The same for who has looked up the current process already.
-pub fn with_current<R>(process: &Process, work: impl FnOnce(&mut SignalState) -> R) -> R {
-    debug_assert!(is_current(process), "the mark is its own task's");
-    process.with_signals(|signals| {
-        let result = work(signals);
-        task::current().set_signal_pending(signals.has_work());
-        result
-    })
+/// The same for who has looked up the current thread already.
+pub fn with_current<R>(thread: &Thread, work: impl FnOnce(&mut Signals<'_>) -> R) -> R {
+    debug_assert!(
+        ptr::eq(&*current_thread(), thread),
+        "the mark is its own task's"
+    );
+    let slot = thread.slot();
+    let mut group = thread.process.group.lock();
+    let mut signals = group.signals_of(slot);
+    let result = work(&mut signals);
+    task::current().set_signal_pending(signals.has_work());
+    group.notify_others(slot);
+    result
 }
 
-/// Changes what the current process blocks and returns what it did before.
+/// Changes what the current thread blocks and returns what it did before.
 pub fn change_mask(change: MaskChange, set: SigSet) -> SigSet {
     with_own(|signals| {
         let before = signals.blocked();
@@ -113,7 +129,7 @@ pub fn disowns_children(process: &Process) -> bool {
     action.handler == SIG_IGN || action.flags & u64::from(SA_NOCLDWAIT) != 0
 }
 
-/// Returns the signal that is to end the current process, if one was posted.
+/// Returns the signal that is to end the current thread, if one was posted.
 pub fn fatal() -> Option<Signal> {
     task::current()
         .fatal_signal()

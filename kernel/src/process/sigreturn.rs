@@ -8,16 +8,17 @@ use abi::siginfo::SigInfo;
 use sigframe::{BadState, Frame, UContext};
 use sigstate::MaskChange;
 
-use super::{Process, current, fault, signal};
+use super::thread::{Thread, current_thread};
+use super::{fault, signal};
 use crate::arch::trapframe::TrapFrame;
 use crate::arch::{fpu, fpu_frame};
 use crate::mm::uaccess;
 
 /// Puts back what the frame at the program's stack pointer holds, and returns what RAX was.
 pub fn sigreturn(frame: &mut TrapFrame) -> u64 {
-    let process: &Process = &current();
-    if let Err(BadFrame) = restore(process, frame) {
-        log::debug!(target: "process", "pid {}: bad frame in rt_sigreturn, sp {:x}", process.pid(), frame.rsp);
+    let thread: &Thread = &current_thread();
+    if let Err(BadFrame) = restore(thread, frame) {
+        log::debug!(target: "process", "pid {}: bad frame in rt_sigreturn, sp {:x}", thread.tid(), frame.rsp);
         fault::force(Signal::SEGV, SigInfo::kernel(Signal::SEGV));
         return 0;
     }
@@ -26,22 +27,22 @@ pub fn sigreturn(frame: &mut TrapFrame) -> u64 {
 
 struct BadFrame;
 
-fn restore(process: &Process, frame: &mut TrapFrame) -> Result<(), BadFrame> {
+fn restore(thread: &Thread, frame: &mut TrapFrame) -> Result<(), BadFrame> {
     // The handler's return has taken the first word off the stack.
     let start = frame.rsp.wrapping_sub(8);
     addr::user_range(start, Frame::WHOLE).ok_or(BadFrame)?;
     let mut context: UContext = uaccess::read_user(frame.rsp).map_err(|_| BadFrame)?;
-    let _ = process.take_restart();
+    let _ = thread.take_restart();
     sigframe::restore(&mut context, frame.rflags);
     frame.set_registers(&context.mcontext.registers);
     frame.forget_syscall();
     let loaded = load_fp_state(context.mcontext.fpstate);
-    signal::with_current(process, |signals| {
+    signal::with_current(thread, |signals| {
         signals.change_mask(MaskChange::Set, context.mask);
         // As `sigaltstack` would do it, but a stack that it would refuse is passed over.
-        let stack = sigframe::check_stack(frame.rsp, &signals.stack, context.stack);
+        let stack = sigframe::check_stack(frame.rsp, signals.stack(), context.stack);
         if let (Ok(()), Ok(stack)) = (&loaded, stack) {
-            signals.stack = stack;
+            *signals.stack_mut() = stack;
         }
     });
     loaded.map_err(|BadState| BadFrame)

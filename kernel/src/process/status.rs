@@ -5,14 +5,14 @@ use core::fmt::{self, Write};
 use abi::signal::{SIG_DFL, SIG_IGN};
 use abi::{SigSet, Signal};
 use addr::PAGE_SIZE;
-use sigstate::SignalState;
 use sigstate::queue::LIMIT;
+use sigstate::{SignalState, Signals};
 
-use super::view::process_of;
+use super::view::{number_of, process_of};
 use super::{Process, tree};
 use crate::fs::procfs::registry::{ProcessFacts, What, register};
 use crate::mm::figures::Figures;
-use crate::task;
+use crate::task::{self, Task};
 
 /// Everything that root may do: the capabilities 0 to 40.
 const CAPABILITIES: u64 = (1 << 41) - 1;
@@ -30,23 +30,27 @@ fn status(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
     let Some(family) = tree::family(process.pid()) else {
         return Ok(());
     };
-    let (pid, parent) = (process.pid(), family.parent);
-    let (umask, state) = (process.umask(), state(process));
+    let (tgid, parent) = (process.pid(), family.parent);
+    let pid = number_of(facts).unwrap_or(tgid);
+    let task = process.task_of(pid).or_else(|| process.task());
+    let (umask, state) = (process.umask(), state(process, task.as_deref()));
     // The table of descriptors has room for a power of two, 64 at least.
     let slots = process.with_files(|files| files.len()).max(64);
     writeln!(out, "Name:\t{}\nUmask:\t{umask:04o}", facts.name())?;
-    writeln!(out, "State:\t{state}\nTgid:\t{pid}\nNgid:\t0\nPid:\t{pid}")?;
+    writeln!(out, "State:\t{state}\nTgid:\t{tgid}\nNgid:\t0\nPid:\t{pid}")?;
     writeln!(out, "PPid:\t{parent}\nTracerPid:\t0")?;
     writeln!(out, "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0")?;
     writeln!(out, "FDSize:\t{}\nGroups:\t ", slots.next_power_of_two())?;
-    writeln!(out, "NStgid:\t{pid}\nNSpid:\t{pid}")?;
+    writeln!(out, "NStgid:\t{tgid}\nNSpid:\t{pid}")?;
     writeln!(out, "NSpgid:\t{}\nNSsid:\t{}", family.group, family.session)?;
     writeln!(out, "Kthread:\t0")?;
     if let Some(mm) = facts.mm() {
         memory(&mm.figures(), out)?;
     }
-    writeln!(out, "Threads:\t1")?;
-    process.with_signals(|state| signals(state, out))?;
+    writeln!(out, "Threads:\t{}", process.threads().max(1))?;
+    let nobody = || SignalState::new(false);
+    let shown = process.with_signals_of(pid, |state| signals(state, out));
+    shown.unwrap_or_else(|| signals(&nobody().of_main(), out))?;
     let nothing = 0;
     for (name, set) in [
         ("CapInh", nothing),
@@ -61,8 +65,8 @@ fn status(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "Cpus_allowed:\t1\nCpus_allowed_list:\t0")
 }
 
-fn state(process: &Process) -> &'static str {
-    let Some(task) = process.task().filter(|_| !tree::has_ended(process.pid())) else {
+fn state(process: &Process, task: Option<&Task>) -> &'static str {
+    let Some(task) = task.filter(|_| !tree::has_ended(process.pid())) else {
         return "Z (zombie)";
     };
     match task.state() {
@@ -98,7 +102,7 @@ fn memory(figures: &Figures, out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "untag_mask:\t{:#x}", u64::MAX)
 }
 
-fn signals(state: &SignalState, out: &mut dyn Write) -> fmt::Result {
+fn signals(state: &Signals<'_>, out: &mut dyn Write) -> fmt::Result {
     let of = |wanted: &dyn Fn(u64) -> bool| {
         let all = SigSet::ALL.iter();
         let wanted = all.filter(|signal: &Signal| wanted(state.action(*signal).handler));

@@ -1,6 +1,6 @@
 //! Stopped processes: by a signal's default action, until CONT.
 //!
-//! The process sleeps on its way to user mode, so whatever it was doing in the kernel is done. Only
+//! Each thread sleeps on its way to user mode, so whatever it was doing in the kernel is done. Only
 //! CONT and the end wake it; other signals wait.
 
 use alloc::sync::Arc;
@@ -9,8 +9,9 @@ use abi::Signal;
 use abi::linux::{CLD_CONTINUED, CLD_STOPPED, SA_NOCLDSTOP};
 use abi::siginfo::{ChildNews, SigInfo};
 use abi::signal::SIG_IGN;
-use sigstate::{Stop, Target};
+use sigstate::{SignalState, Stop};
 
+use super::thread::current_thread;
 use super::usage::Usage;
 use super::{Process, current, signal, tree};
 use crate::task;
@@ -32,15 +33,28 @@ pub fn stop(stop: Stop) {
     let is_orphaned =
         || tree::family(process.pid()).is_none_or(|family| tree::is_orphaned(family.group));
     if stop.spares_orphans && is_orphaned() {
-        signal::with_own(|signals| signals.resume());
+        process.with_signals(SignalState::resume);
+        process.continued.wake_all();
+        // There may be an interrupted call to finish.
+        task::current().set_signal_pending(true);
     } else {
-        tell_parent(Change::Stopped(stop.signal));
-        let continued = process
-            .continued
-            .wait_until_killable(|| !process.with_signals(|signals| signals.is_stopped()));
-        if continued.is_ok() {
-            tell_parent(Change::Continued);
-        }
+        park();
+    }
+}
+
+/// Stops the current thread, since its process stops.
+pub fn park() {
+    let thread = current_thread();
+    let process = thread.process();
+    let complete = process.with_signals(|signals| signals.park(thread.slot()));
+    if let Some(signal) = complete {
+        tell_parent(process, Change::Stopped(signal));
+    }
+    let continued = process
+        .continued
+        .wait_until_killable(|| !process.with_signals(|signals| signals.is_stopped()));
+    if continued.is_ok() && process.with_signals(SignalState::take_resumed) {
+        tell_parent(process, Change::Continued);
     }
     // There may be an interrupted call to finish.
     task::current().set_signal_pending(true);
@@ -59,34 +73,35 @@ pub fn release_orphans(group: u32) {
     for member in &members {
         for signal in [Signal::HUP, Signal::CONT] {
             // Standard signals find room, or wait already.
-            let _ = signal::send(member, SigInfo::kernel(signal), Target::Process);
+            let _ = signal::send(member, SigInfo::kernel(signal));
         }
     }
 }
 
-fn tell_parent(change: Change) {
-    let pid = current().pid();
+/// Lets the parent know what happened to a process that lives.
+pub(super) fn tell_parent(process: &Process, change: Change) {
+    let pid = process.pid();
     let Some(parent) = tree::note_change(pid, change) else {
         return;
     };
     let action = parent.with_signals(|signals| signals.action(Signal::CHLD));
     if action.handler != SIG_IGN && action.flags & u64::from(SA_NOCLDSTOP) == 0 {
         // SIGCHLD finds room, or waits already.
-        let _ = signal::send(&parent, news(pid, change), Target::Process);
+        let _ = signal::send(&parent, news(process, change));
     }
     parent.child_changed.wake_all();
 }
 
-fn news(pid: u32, change: Change) -> SigInfo {
+fn news(process: &Process, change: Change) -> SigInfo {
     let (code, signal) = match change {
         Change::Stopped(signal) => (CLD_STOPPED, signal),
         Change::Continued => (CLD_CONTINUED, Signal::CONT),
     };
     SigInfo::child(&ChildNews {
         code: code as i32,
-        pid,
+        pid: process.pid(),
         status: signal.number().into(),
-        utime: Usage::of_current().cpu_ns / 10_000_000,
+        utime: Usage::of(process).cpu_ns / 10_000_000,
         stime: 0,
     })
 }

@@ -20,11 +20,14 @@ const PID_MAX: u32 = 1 << 22;
 
 static TREE: SpinLock<Tree, { rank::TREE }> = SpinLock::new(Tree {
     nodes: BTreeMap::new(),
+    threads: BTreeMap::new(),
     last_pid: 0,
 });
 
 struct Tree {
     nodes: BTreeMap<u32, TreeNode>,
+    /// The processes of the threads that do not have their process's number.
+    threads: BTreeMap<u32, Arc<Process>>,
     last_pid: u32,
 }
 
@@ -100,14 +103,21 @@ pub enum GroupError {
 
 /// Takes the next free number.
 pub fn new_pid() -> u32 {
+    TREE.lock().next_number()
+}
+
+/// Takes the next free number for a thread of `process`, under which it can be found from now on.
+pub fn new_thread(process: &Arc<Process>) -> u32 {
     let mut tree = TREE.lock();
-    loop {
-        tree.last_pid = tree.last_pid % PID_MAX + 1;
-        let pid = tree.last_pid;
-        if !tree.nodes.contains_key(&pid) {
-            return pid;
-        }
-    }
+    let tid = tree.next_number();
+    tree.threads.insert(tid, process.clone());
+    tid
+}
+
+/// Gives the number of a thread back.
+pub fn forget_thread(tid: u32) {
+    let process = TREE.lock().threads.remove(&tid);
+    drop(process);
 }
 
 /// Adds a process; `parent` is `None` for init, which leads its own group and session.
@@ -137,6 +147,13 @@ pub fn find(pid: u32) -> Option<Arc<Process>> {
     TREE.lock().nodes.get(&pid).map(|node| node.process.clone())
 }
 
+/// Returns the process with this number, or that of the thread with this number.
+pub fn find_by_tid(tid: u32) -> Option<Arc<Process>> {
+    let tree = TREE.lock();
+    let process = tree.nodes.get(&tid).map(|node| &node.process);
+    process.or_else(|| tree.threads.get(&tid)).cloned()
+}
+
 /// Returns every process that `wanted` accepts, but the ended ones.
 pub fn find_all(wanted: impl Fn(u32, &Family) -> bool) -> Vec<Arc<Process>> {
     let tree = TREE.lock();
@@ -159,14 +176,18 @@ pub fn has_ended(pid: u32) -> bool {
         .is_some_and(|node| node.ended.is_some())
 }
 
-/// Returns how many processes there are, ended ones included.
+/// Returns how many processes and further threads there are, ended ones included.
 pub fn count() -> usize {
-    TREE.lock().nodes.len()
+    let tree = TREE.lock();
+    tree.nodes.len() + tree.threads.len()
 }
 
-/// Returns to whom a process belongs.
-pub fn family(pid: u32) -> Option<Family> {
-    TREE.lock().nodes.get(&pid).map(|node| node.family)
+/// Returns to whom the process with this number, or of the thread with this number, belongs.
+pub fn family(number: u32) -> Option<Family> {
+    let tree = TREE.lock();
+    let of_thread = || tree.nodes.get(&tree.threads.get(&number)?.pid());
+    let node = tree.nodes.get(&number).or_else(of_thread)?;
+    Some(node.family)
 }
 
 /// Returns what the ended children of a process used, as far as it waited for them.
@@ -347,6 +368,18 @@ pub fn new_session(pid: u32) -> Result<(), GroupError> {
     node.family.group = pid;
     node.family.session = pid;
     Ok(())
+}
+
+impl Tree {
+    fn next_number(&mut self) -> u32 {
+        loop {
+            self.last_pid = self.last_pid % PID_MAX + 1;
+            let number = self.last_pid;
+            if !self.nodes.contains_key(&number) && !self.threads.contains_key(&number) {
+                return number;
+            }
+        }
+    }
 }
 
 impl Selector {

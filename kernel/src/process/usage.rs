@@ -1,4 +1,4 @@
-//! What a process used: CPU time and page faults.
+//! What a process and its threads used: CPU time and page faults.
 
 use core::ops::Add;
 use core::sync::atomic::Ordering::Relaxed;
@@ -20,26 +20,48 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Returns what the current process used so far, its finished turns on the CPU.
-    pub fn of_current() -> Self {
-        Self::of_task(&current(), &task::current())
-    }
+    /// Nothing was used.
+    pub const NOTHING: Self = Self {
+        cpu_ns: 0,
+        min_faults: 0,
+        maj_faults: 0,
+        peak_rss: 0,
+    };
 
-    /// Returns what a process used so far; nothing once its task is gone.
+    /// Returns what the threads of a process used so far, in their finished turns on the CPU.
     pub fn of(process: &Process) -> Self {
-        process
-            .task()
-            .map_or_else(Self::default, |task| Self::of_task(process, &task))
+        let used = process.group.lock().usage();
+        process.peak_rss.fetch_max(used.peak_rss, Relaxed);
+        Self {
+            peak_rss: process.peak_rss.load(Relaxed),
+            ..used
+        }
     }
 
-    fn of_task(process: &Process, task: &Task) -> Self {
-        process.note_peak_rss(task);
+    /// Returns what the current process used so far.
+    pub fn of_current() -> Self {
+        Self::of(&current())
+    }
+
+    /// Returns what the current thread used so far.
+    pub fn of_thread() -> Self {
+        Self {
+            peak_rss: Self::of_current().peak_rss,
+            ..Self::of_task(&task::current())
+        }
+    }
+
+    /// Returns what a task used so far, and the largest that its address space was, if it has one.
+    pub(super) fn of_task(task: &Task) -> Self {
         let (min_faults, maj_faults) = task.faults();
         Self {
             cpu_ns: task.run_ns(),
             min_faults,
             maj_faults,
-            peak_rss: process.peak_rss.load(Relaxed),
+            peak_rss: match &*task.mm_slot().lock() {
+                TaskMm::User(mm) => mm.peak_rss_pages(),
+                _ => 0,
+            },
         }
     }
 }

@@ -6,13 +6,13 @@ use core::any::Any;
 use core::fmt::{self, Write};
 use core::ops::Range;
 
-use super::{Process, current, layout, status, tree, usage::Usage};
+use super::{Process, Thread, current, layout, status, tree, usage::Usage};
 use crate::fs::procfs::registry::{
     ProcessFacts, Processes, Refused, What, register, set_processes,
 };
 use crate::fs::{InodeRef, OpenFile};
 use crate::mm::{MmUserRef, inject};
-use crate::task::{Name, TaskMm};
+use crate::task::Name;
 
 /// Adds what this layer has to say to `/proc`.
 pub(super) fn init() {
@@ -47,13 +47,21 @@ fn set_damage(process: &dyn ProcessFacts, text: &str) -> Result<(), Refused> {
 struct AllProcesses;
 
 impl Processes for AllProcesses {
-    fn find(&self, pid: u32) -> Option<Arc<dyn ProcessFacts>> {
-        let process: Arc<dyn ProcessFacts> = tree::find(pid)?;
-        Some(process)
+    fn find(&self, number: u32) -> Option<Arc<dyn ProcessFacts>> {
+        if let Some(process) = tree::find(number) {
+            return Some(process);
+        }
+        let task = tree::find_by_tid(number)?.task_of(number)?;
+        let thread = Arc::downcast::<Thread>(task.owner()?.clone()).ok()?;
+        Some(thread)
     }
 
     fn next(&self, from: u32) -> Option<u32> {
         tree::next_pid(from)
+    }
+
+    fn next_thread(&self, pid: u32, from: u32) -> Option<u32> {
+        tree::find_by_tid(pid)?.next_tid(from)
     }
 
     fn own(&self) -> u32 {
@@ -73,10 +81,7 @@ impl ProcessFacts for Process {
     }
 
     fn mm(&self) -> Option<MmUserRef> {
-        match &*self.task()?.mm_slot().lock() {
-            TaskMm::User(mm) => Some(mm.clone()),
-            _ => None,
-        }
+        Process::mm(self)
     }
 
     fn exe(&self) -> Vec<u8> {
@@ -104,9 +109,60 @@ impl ProcessFacts for Process {
     }
 }
 
-/// The process behind a view; every view is one.
+/// A thread has a name and a state of its own; in all else it shows its process.
+impl ProcessFacts for Thread {
+    fn name(&self) -> Name {
+        let task = self.process().task_of(self.tid());
+        task.map_or_else(Name::new, |task| task.name())
+    }
+
+    fn set_name(&self, name: &str) {
+        if let Some(task) = self.process().task_of(self.tid()) {
+            task.set_name(name);
+        }
+    }
+
+    fn mm(&self) -> Option<MmUserRef> {
+        self.process().mm()
+    }
+
+    fn exe(&self) -> Vec<u8> {
+        self.process().program().exe
+    }
+
+    fn cwd(&self) -> InodeRef {
+        self.process().cwd()
+    }
+
+    fn arguments(&self) -> Range<u64> {
+        self.process().program().arguments
+    }
+
+    fn file(&self, fd: i32) -> Option<Arc<OpenFile>> {
+        self.process().file(fd)
+    }
+
+    fn next_fd(&self, from: i32) -> Option<i32> {
+        self.process().with_files(|files| files.next(from))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The process behind a view; every view is one, or of a thread of one.
 pub fn process_of(facts: &dyn ProcessFacts) -> Option<&Process> {
-    facts.as_any().downcast_ref()
+    let of_thread = || Some(facts.as_any().downcast_ref::<Thread>()?.process());
+    facts.as_any().downcast_ref().or_else(of_thread)
+}
+
+/// The number in the path of a view: a process's or a thread's.
+pub fn number_of(facts: &dyn ProcessFacts) -> Option<u32> {
+    match facts.as_any().downcast_ref::<Thread>() {
+        Some(thread) => Some(thread.tid()),
+        None => Some(process_of(facts)?.pid()),
+    }
 }
 
 /// The first fields of the line, up to the CPU times; those that follow are not kept.
@@ -114,13 +170,16 @@ fn stat(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
     let Some(process) = process_of(facts) else {
         return Ok(());
     };
-    let pid = process.pid();
+    let (pid, number) = (process.pid(), number_of(facts).unwrap_or_default());
     let Some(family) = tree::family(pid) else {
         return Ok(());
     };
-    let usage = Usage::of(process);
+    let usage = match process.task_of(number) {
+        Some(task) if number != pid => Usage::of_task(&task),
+        _ => Usage::of(process),
+    };
     let state = if tree::has_ended(pid) { 'Z' } else { 'R' };
-    write!(out, "{pid} ({}) {state} ", facts.name())?;
+    write!(out, "{number} ({}) {state} ", facts.name())?;
     write!(
         out,
         "{} {} {} 0 -1 0 ",

@@ -7,6 +7,7 @@ use abi::Errno;
 use abi::file::Iovec;
 use abi::linux::{AT_FDCWD, UIO_MAXIOV};
 use abi::time::Timespec;
+use addr::PAGE_SIZE;
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::fs::path::{PATH_MAX, Place, place};
@@ -107,6 +108,27 @@ pub fn spans(addr: u64, count: u64) -> Result<Vec<UserSpan>, Errno> {
 /// Reads one value.
 pub fn read<T: FromBytes + IntoBytes>(addr: u64) -> Result<T, Errno> {
     Ok(uaccess::read_user(addr)?)
+}
+
+/// Reads a structure that has grown, and may be shorter or longer than this kernel knows it: what is not there is 0, and
+/// what is not known has to be (E2BIG).
+pub fn extensible<T: FromBytes + IntoBytes>(addr: u64, size: u64, first: u64) -> Result<T, Errno> {
+    if size < first {
+        return Err(Errno::EINVAL);
+    }
+    if size > PAGE_SIZE {
+        return Err(Errno::E2BIG);
+    }
+    let mut bytes = [0; PAGE_SIZE as usize];
+    let given = &mut bytes[..size as usize];
+    if uaccess::copy_from_user_partial(given, addr) < given.len() {
+        return Err(Errno::EFAULT);
+    }
+    let (known, unknown) = bytes.split_at(size_of::<T>());
+    if unknown.iter().any(|byte| *byte != 0) {
+        return Err(Errno::E2BIG);
+    }
+    T::read_from_bytes(known).map_err(|_| Errno::EINVAL)
 }
 
 /// Reads one value, if there is an address.

@@ -27,6 +27,8 @@ enum Clock {
     Monotonic,
     /// CPU time of the process.
     Cpu,
+    /// CPU time of the thread.
+    ThreadCpu,
 }
 
 /// `clock_gettime(clock, time)`.
@@ -74,7 +76,7 @@ pub fn clock_nanosleep(frame: &mut TrapFrame) -> SysResult {
     let ns = args::nanoseconds(addr)?;
     let is_absolute = flags as u32 & TIMER_ABSTIME != 0;
     let deadline = match clock {
-        Clock::Cpu => return Err(Errno::EOPNOTSUPP),
+        Clock::Cpu | Clock::ThreadCpu => return Err(Errno::EOPNOTSUPP),
         Clock::Realtime if is_absolute => until_realtime(ns),
         Clock::Monotonic if is_absolute => ns,
         _ => return restart::sleep(time::now_ns().saturating_add(ns), rest),
@@ -137,7 +139,7 @@ pub fn wait_for_futex(addr: u64, expected: u32, bits: u32, deadline: Option<u64>
     let mm = task::current_mm().ok_or(Errno::EFAULT)?.id().as_u64();
     let outcome = futex::wait(Key::new(mm, addr), expected, bits, deadline);
     if let (Err(FutexError::Interrupted), Some(deadline)) = (outcome, deadline) {
-        process::current().set_restart(RestartBlock::Futex {
+        process::current_thread().set_restart(RestartBlock::Futex {
             addr,
             expected,
             bits,
@@ -170,7 +172,8 @@ impl Clock {
             CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME => {
                 Ok(Self::Monotonic)
             }
-            CLOCK_PROCESS_CPUTIME_ID | CLOCK_THREAD_CPUTIME_ID => Ok(Self::Cpu),
+            CLOCK_PROCESS_CPUTIME_ID => Ok(Self::Cpu),
+            CLOCK_THREAD_CPUTIME_ID => Ok(Self::ThreadCpu),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -180,6 +183,7 @@ impl Clock {
             Self::Realtime => time::realtime_ns(),
             Self::Monotonic => time::now_ns(),
             Self::Cpu => Usage::of_current().cpu_ns,
+            Self::ThreadCpu => Usage::of_thread().cpu_ns,
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::mm::mlock::{LockError, SyncError};
 use crate::mm::mremap::RemapError;
 use crate::mm::uaccess::{CstrError, Efault};
 use crate::mm::{MapError, OutOfMemory, ProtectError, UnmapError};
+use crate::process::fork::CloneError;
 use crate::process::futex::FutexError;
 use crate::process::image::ExecveError;
 use crate::process::limits::LimitError;
@@ -167,6 +168,12 @@ errnos!(ExecveError {
     ExecveError::TooManyScripts => Self::ELOOP,
     ExecveError::TooBig => Self::E2BIG,
     ExecveError::Map(_) | ExecveError::OutOfMemory => Self::ENOMEM,
+    ExecveError::Ends => Self::EAGAIN,
+});
+
+errnos!(CloneError {
+    CloneError::OutOfMemory => Self::ENOMEM,
+    CloneError::Busy => Self::RESTART_NOINTR,
 });
 
 errnos!(WaitError {

@@ -11,6 +11,7 @@ use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::mm::uaccess;
 use crate::process;
+use crate::process::thread::{Thread, thread_of};
 use crate::process::tree::{self, Family};
 use crate::task;
 
@@ -19,9 +20,14 @@ const NAME_SIZE: usize = 16;
 /// Size of `struct robust_list_head`.
 const ROBUST_LIST_HEAD: u64 = 24;
 
-/// `getpid()`; also `gettid()`, since a process has one thread.
+/// `getpid()`.
 pub fn getpid(_: &mut TrapFrame) -> SysResult {
     Ok(process::current().pid().into())
+}
+
+/// `gettid()`.
+pub fn gettid(_: &mut TrapFrame) -> SysResult {
+    Ok(process::current_thread().tid().into())
 }
 
 /// `getppid()`.
@@ -96,30 +102,41 @@ pub fn umask(frame: &mut TrapFrame) -> SysResult {
 
 /// `set_tid_address(addr)`.
 pub fn set_tid_address(frame: &mut TrapFrame) -> SysResult {
-    let process = process::current();
-    process.clear_child_tid.store(frame.args()[0], Relaxed);
-    Ok(process.pid().into())
+    let thread = process::current_thread();
+    thread.clear_child_tid.store(frame.args()[0], Relaxed);
+    Ok(thread.tid().into())
 }
 
 /// `set_robust_list(head, size)`.
 ///
-/// The list is kept for asking only: it tells threads of the death of another, and there are none.
+/// The list is kept for asking only.
 pub fn set_robust_list(frame: &mut TrapFrame) -> SysResult {
     let [head, size, ..] = frame.args();
     if size != ROBUST_LIST_HEAD {
         return Err(Errno::EINVAL);
     }
-    process::current().robust_list.store(head, Relaxed);
+    process::current_thread().robust_list.store(head, Relaxed);
     Ok(0)
 }
 
 /// `get_robust_list(pid, head, size)`.
 pub fn get_robust_list(frame: &mut TrapFrame) -> SysResult {
     let [pid, head, size, ..] = frame.args();
-    let process = tree::find(own_or(pid)?).ok_or(Errno::ESRCH)?;
+    let found = match pid as i32 {
+        0 => process::current_thread().robust_list.load(Relaxed),
+        tid => robust_list_of(u32::try_from(tid).map_err(|_| Errno::ESRCH)?)?,
+    };
     args::write(size, &ROBUST_LIST_HEAD)?;
-    args::write(head, &process.robust_list.load(Relaxed))?;
+    args::write(head, &found)?;
     Ok(0)
+}
+
+fn robust_list_of(tid: u32) -> Result<u64, Errno> {
+    let process = tree::find_by_tid(tid).ok_or(Errno::ESRCH)?;
+    let list = |thread: &Thread| thread.robust_list.load(Relaxed);
+    // A first thread that has ended can still be named, and has none.
+    let task = process.task_of(tid);
+    Ok(task.as_deref().and_then(thread_of).map_or(0, list))
 }
 
 /// `arch_prctl(code, addr)` (AB-9).

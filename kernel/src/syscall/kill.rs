@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 
 use abi::siginfo::{SI_ASYNCNL, SI_DETHREAD, SI_TKILL, SI_USER, SigInfo, UserSigInfo};
 use abi::{Errno, Signal};
-use sigstate::Target;
 
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
@@ -40,14 +39,18 @@ pub fn kill(frame: &mut TrapFrame) -> SysResult {
 /// `tkill(tid, signal)`.
 pub fn tkill(frame: &mut TrapFrame) -> SysResult {
     let [tid, number, ..] = frame.args();
-    send_to_thread(tid as i32, number, from_thread)
+    if tid as i32 <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    let process = find(tid as i32)?;
+    send_to_thread(&process, tid as u32, number, from_thread)
 }
 
 /// `tgkill(pid, tid, signal)`.
 pub fn tgkill(frame: &mut TrapFrame) -> SysResult {
     let [pid, tid, number, ..] = frame.args();
-    check_thread(pid as i32, tid as i32)?;
-    send_to_thread(tid as i32, number, from_thread)
+    let process = process_of_thread(pid as i32, tid as i32)?;
+    send_to_thread(&process, tid as u32, number, from_thread)
 }
 
 /// `rt_sigqueueinfo(pid, signal, info)`.
@@ -56,7 +59,7 @@ pub fn rt_sigqueueinfo(frame: &mut TrapFrame) -> SysResult {
     let info = forged_info(pid as i32, number, info)?;
     let process = find(pid as i32)?;
     if let Some(signal) = signal_or_none(number)? {
-        signal::send(&process, numbered(info, signal), Target::Process)?;
+        signal::send(&process, numbered(info, signal))?;
     }
     Ok(0)
 }
@@ -68,26 +71,35 @@ pub fn rt_tgsigqueueinfo(frame: &mut TrapFrame) -> SysResult {
         return Err(Errno::EINVAL);
     }
     let info = forged_info(tid as i32, number, info)?;
-    check_thread(pid as i32, tid as i32)?;
-    send_to_thread(tid as i32, number, |signal| numbered(info, signal))
+    let process = process_of_thread(pid as i32, tid as i32)?;
+    send_to_thread(&process, tid as u32, number, |signal| {
+        numbered(info, signal)
+    })
 }
 
-/// A process has one thread, which has the process's number.
-fn check_thread(pid: i32, tid: i32) -> Result<(), Errno> {
-    match (pid, tid) {
-        (..=0, _) | (_, ..=0) => Err(Errno::EINVAL),
-        _ if pid != tid => Err(Errno::ESRCH),
-        _ => Ok(()),
-    }
-}
-
-fn send_to_thread(tid: i32, number: u64, info: impl Fn(Signal) -> SigInfo) -> SysResult {
-    if tid <= 0 {
+/// Finds the process `pid` that has the thread `tid`.
+fn process_of_thread(pid: i32, tid: i32) -> Result<Arc<Process>, Errno> {
+    if pid <= 0 || tid <= 0 {
         return Err(Errno::EINVAL);
     }
     let process = find(tid)?;
+    match process.pid() == pid as u32 {
+        true => Ok(process),
+        false => Err(Errno::ESRCH),
+    }
+}
+
+fn send_to_thread(
+    process: &Process,
+    tid: u32,
+    number: u64,
+    info: impl Fn(Signal) -> SigInfo,
+) -> SysResult {
+    if !signal::has_thread(process, tid) {
+        return Err(Errno::ESRCH);
+    }
     if let Some(signal) = signal_or_none(number)? {
-        signal::send(&process, info(signal), Target::Thread)?;
+        signal::send_to_thread(process, tid, info(signal))?;
     }
     Ok(0)
 }
@@ -108,7 +120,7 @@ fn send_to_all(processes: Vec<Arc<Process>>, signal: Option<Signal>) -> SysResul
 fn send_to_one(process: &Process, signal: Option<Signal>, sender: u32) -> Result<(), SendError> {
     signal.map_or(Ok(()), |signal| {
         let info = SigInfo::from_process(signal, SI_USER, sender);
-        signal::send(process, info, Target::Process)
+        signal::send(process, info)
     })
 }
 
@@ -128,7 +140,7 @@ fn forged_info(to: i32, number: u64, addr: u64) -> Result<SigInfo, Errno> {
         return Err(Errno::E2BIG);
     }
     let pretends = info.code >= SI_USER || info.code == SI_TKILL;
-    if pretends && to != process::current().pid() as i32 {
+    if pretends && to != process::current_thread().tid() as i32 {
         return Err(Errno::EPERM);
     }
     info.signo = number as i32;

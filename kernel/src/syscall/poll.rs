@@ -54,7 +54,7 @@ pub fn poll_restartable(fds: u64, count: u64, deadline: Option<u64>) -> SysResul
     if outcome != Err(Errno::RESTART_NOHAND) {
         return outcome;
     }
-    process::current().set_restart(RestartBlock::Poll {
+    process::current_thread().set_restart(RestartBlock::Poll {
         fds,
         count,
         deadline,

@@ -1,7 +1,7 @@
 //! Processes: clone and its relatives, exit, wait.
 
 use abi::linux::{__WALL, __WCLONE, __WNOTHREAD, CSIGNAL, WCONTINUED, WNOHANG, WUNTRACED};
-use abi::process::{CloneFlags, Rusage};
+use abi::process::{CloneArgs, CloneFlags, Rusage};
 use abi::time::Timeval;
 use abi::{Errno, Signal};
 use addr::{PAGE_SIZE, USER_END};
@@ -16,30 +16,14 @@ use crate::process::{self, ExitStatus};
 
 /// `fork()`.
 pub fn fork(frame: &mut TrapFrame) -> SysResult {
-    start_child(
-        frame,
-        CloneRequest {
-            flags: CloneFlags::empty(),
-            stack: 0,
-            parent_tid: 0,
-            child_tid: 0,
-            tls: 0,
-        },
-    )
+    start_child(frame, &CloneRequest::plain(CloneFlags::empty()))
 }
 
 /// `vfork()`.
 pub fn vfork(frame: &mut TrapFrame) -> SysResult {
-    let flags = CloneFlags::VM | CloneFlags::VFORK;
     start_child(
         frame,
-        CloneRequest {
-            flags,
-            stack: 0,
-            parent_tid: 0,
-            child_tid: 0,
-            tls: 0,
-        },
+        &CloneRequest::plain(CloneFlags::VM | CloneFlags::VFORK),
     )
 }
 
@@ -49,25 +33,55 @@ pub fn clone(frame: &mut TrapFrame) -> SysResult {
     let signal = flags & u64::from(CSIGNAL);
     let flags = CloneFlags::from_bits_retain(flags & u64::from(u32::MAX) & !u64::from(CSIGNAL));
     check_clone(flags, signal)?;
-    if flags.contains(CloneFlags::SETTLS) && tls >= USER_END {
-        return Err(Errno::EPERM);
-    }
-    start_child(
-        frame,
-        CloneRequest {
-            flags,
-            stack,
-            parent_tid,
-            child_tid,
-            tls,
-        },
-    )
+    let request = CloneRequest {
+        flags,
+        stack,
+        parent_tid,
+        child_tid,
+        tls,
+    };
+    start_child(frame, &request)
 }
 
-/// `exit(code)` and `exit_group(code)`: a process has one thread.
+/// `clone3(args, size)`.
+pub fn clone3(frame: &mut TrapFrame) -> SysResult {
+    let [addr, size, ..] = frame.args();
+    let asked: CloneArgs = args::extensible(addr, size, CloneArgs::FIRST_SIZE)?;
+    let flags = CloneFlags::from_bits_retain(asked.flags);
+    let no_signal = flags.intersects(CloneFlags::THREAD | CloneFlags::PARENT);
+    let contradictory = asked.flags & u64::from(CSIGNAL) != 0
+        || flags.contains(CloneFlags::DETACHED)
+        || flags.contains(CloneFlags::SIGHAND | CloneFlags::CLEAR_SIGHAND)
+        || asked.exit_signal > u64::from(CSIGNAL)
+        || no_signal && asked.exit_signal != 0
+        || (asked.stack == 0) != (asked.stack_size == 0)
+        || asked.stack != 0 && addr::user_range(asked.stack, asked.stack_size).is_none()
+        || asked.set_tid != 0
+        || asked.set_tid_size != 0;
+    if contradictory {
+        return Err(Errno::EINVAL);
+    }
+    check_clone(flags, asked.exit_signal)?;
+    let request = CloneRequest {
+        flags,
+        stack: asked.stack + asked.stack_size,
+        parent_tid: asked.parent_tid,
+        child_tid: asked.child_tid,
+        tls: asked.tls,
+    };
+    start_child(frame, &request)
+}
+
+/// `exit(code)`: ends the thread.
 pub fn exit(frame: &mut TrapFrame) -> SysResult {
     let [code, ..] = frame.args();
-    process::exit_current(ExitStatus::Exited(code as u8))
+    process::exit_thread(ExitStatus::Exited(code as u8))
+}
+
+/// `exit_group(code)`: ends the process.
+pub fn exit_group(frame: &mut TrapFrame) -> SysResult {
+    let [code, ..] = frame.args();
+    process::exit_group(ExitStatus::Exited(code as u8))
 }
 
 /// `wait4(pid, status, options, rusage)`.
@@ -107,31 +121,45 @@ pub(super) fn usage(usage: &Usage) -> Rusage {
     }
 }
 
-fn start_child(frame: &TrapFrame, request: CloneRequest) -> SysResult {
-    Ok(fork::fork(frame, &request)?.into())
+fn start_child(frame: &TrapFrame, request: &CloneRequest) -> SysResult {
+    if request.flags.contains(CloneFlags::SETTLS) && request.tls >= USER_END {
+        return Err(Errno::EPERM);
+    }
+    Ok(fork::fork(frame, request)?.into())
 }
 
 /// Accepts what can be done exactly as Linux does it; flags without meaning here are passed over.
 fn check_clone(flags: CloneFlags, signal: u64) -> Result<(), Errno> {
-    let contradictory = flags.contains(CloneFlags::THREAD) && !flags.contains(CloneFlags::SIGHAND)
+    let is_thread = flags.contains(CloneFlags::THREAD);
+    let contradictory = is_thread && !flags.contains(CloneFlags::SIGHAND)
         || flags.contains(CloneFlags::SIGHAND) && !flags.contains(CloneFlags::VM)
         || flags.contains(CloneFlags::FS | CloneFlags::NEWNS);
     if contradictory {
         return Err(Errno::EINVAL);
     }
-    if flags.contains(CloneFlags::THREAD) {
-        return Err(Errno::ENOSYS);
-    }
+    // What threads share they share all, and others share none of it.
+    let shared = CloneFlags::SIGHAND | CloneFlags::FILES | CloneFlags::FS;
+    let wants = flags.intersection(shared);
     let possible = CloneFlags::VM
         | CloneFlags::VFORK
+        | CloneFlags::THREAD
+        | shared
         | CloneFlags::SETTLS
         | CloneFlags::PARENT_SETTID
         | CloneFlags::CHILD_SETTID
         | CloneFlags::CHILD_CLEARTID
+        | CloneFlags::CLEAR_SIGHAND
         | CloneFlags::SYSVSEM
+        | CloneFlags::IO
         | CloneFlags::DETACHED
         | CloneFlags::UNTRACED;
-    match possible.contains(flags) && signal == u64::from(Signal::CHLD.number()) {
+    let can_share = if is_thread {
+        wants == shared
+    } else {
+        wants.is_empty()
+    };
+    let can_tell = is_thread || signal == u64::from(Signal::CHLD.number());
+    match possible.contains(flags) && can_share && can_tell {
         true => Ok(()),
         false => Err(Errno::EINVAL),
     }

@@ -10,7 +10,7 @@ use crate::time;
 
 /// `restart_syscall()`: made by the kernel on behalf of a program; made by the program itself it is EINTR.
 pub fn restart_syscall(_: &mut TrapFrame) -> SysResult {
-    match process::current().take_restart() {
+    match process::current_thread().take_restart() {
         Some(RestartBlock::Sleep { deadline, rest }) => sleep(deadline, rest),
         Some(RestartBlock::Poll {
             fds,
@@ -37,6 +37,6 @@ pub fn sleep(deadline: u64, rest: u64) -> SysResult {
         return Ok(0);
     }
     args::write_optional(rest, &Timespec::from_ns(left))?;
-    process::current().set_restart(RestartBlock::Sleep { deadline, rest });
+    process::current_thread().set_restart(RestartBlock::Sleep { deadline, rest });
     Err(Errno::RESTART_BLOCK)
 }

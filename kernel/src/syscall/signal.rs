@@ -43,7 +43,7 @@ pub fn rt_sigprocmask(frame: &mut TrapFrame) -> SysResult {
     check_size(size)?;
     let before = match args::read_optional::<SigSet>(new)? {
         Some(set) => signal::change_mask(mask_change(how)?, set),
-        None => process::current().with_signals(|signals| signals.blocked()),
+        None => signal::with_own(|signals| signals.blocked()),
     };
     args::write_optional(old, &before)?;
     Ok(0)
@@ -55,8 +55,7 @@ pub fn rt_sigpending(frame: &mut TrapFrame) -> SysResult {
     if size > SET_SIZE {
         return Err(Errno::EINVAL);
     }
-    let waiting = process::current()
-        .with_signals(|signals| signals.pending().intersection(signals.blocked()));
+    let waiting = signal::with_own(|signals| signals.pending().intersection(signals.blocked()));
     let bytes = waiting.bits().to_le_bytes();
     crate::mm::uaccess::copy_to_user(set, &bytes[..size as usize])?;
     Ok(0)
@@ -114,9 +113,7 @@ pub fn sigaltstack(frame: &mut TrapFrame) -> SysResult {
         }
         Ok(before)
     };
-    let before = process::current()
-        .with_signals(|signals| change(&mut signals.stack))
-        .map_err(bad_stack)?;
+    let before = signal::with_own(|signals| change(signals.stack_mut())).map_err(bad_stack)?;
     args::write_optional(old, &before)?;
     Ok(0)
 }

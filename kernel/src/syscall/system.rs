@@ -74,7 +74,8 @@ pub fn getrandom(frame: &mut TrapFrame) -> SysResult {
 pub fn getrusage(frame: &mut TrapFrame) -> SysResult {
     let [who, addr, ..] = frame.args();
     let usage = match who as i32 {
-        who if who == RUSAGE_SELF as i32 || who == RUSAGE_THREAD as i32 => Usage::of_current(),
+        who if who == RUSAGE_SELF as i32 => Usage::of_current(),
+        who if who == RUSAGE_THREAD as i32 => Usage::of_thread(),
         RUSAGE_CHILDREN => tree::children_usage(process::current().pid()),
         _ => return Err(Errno::EINVAL),
     };
@@ -102,11 +103,12 @@ pub fn prlimit64(frame: &mut TrapFrame) -> SysResult {
     let own = process::current().pid();
     match pid as i32 {
         0 => {}
-        pid if u32::try_from(pid) == Ok(own) => {}
-        pid if u32::try_from(pid).is_ok_and(|pid| tree::find(pid).is_some()) => {
-            return Err(Errno::EPERM);
+        pid => {
+            let process = u32::try_from(pid).ok().and_then(tree::find_by_tid);
+            if process.ok_or(Errno::ESRCH)?.pid() != own {
+                return Err(Errno::EPERM);
+            }
         }
-        _ => return Err(Errno::ESRCH),
     }
     let new = args::read_optional::<Rlimit>(new)?;
     let before = own_limit(resource)?;
@@ -125,7 +127,7 @@ pub fn sched_getaffinity(frame: &mut TrapFrame) -> SysResult {
         return Err(Errno::EINVAL);
     }
     let pid = u32::try_from(pid as i32).map_err(|_| Errno::ESRCH)?;
-    if pid != 0 && tree::find(pid).is_none() {
+    if pid != 0 && tree::find_by_tid(pid).is_none() {
         return Err(Errno::ESRCH);
     }
     // One CPU runs: number 0.

@@ -70,7 +70,7 @@ table! {
     sendto => socket::sendto, "flags: MSG_NOSIGNAL; else EOPNOTSUPP";
     recvfrom => socket::recvfrom, "no flags: EOPNOTSUPP";
     socketpair => socket::socketpair, "AF_UNIX, SOCK_STREAM and SOCK_SEQPACKET; there are no other sockets";
-    clone => process::clone, "processes only: CLONE_THREAD is ENOSYS; CLONE_FS, FILES, SIGHAND, PARENT and namespaces: EINVAL";
+    clone => process::clone, "threads share all of SIGHAND, FILES and FS, other children none of it; CLONE_PARENT, PIDFD, namespaces and signals but SIGCHLD: EINVAL";
     fork => process::fork, "";
     vfork => process::vfork, "";
     execve => exec::execve, "";
@@ -132,7 +132,7 @@ table! {
     setrlimit => system::setrlimit, "RLIMIT_STACK, AS, DATA and NOFILE are enforced; limits that could not be: EINVAL";
     sync => system::sync, "";
     reboot => system::reboot, "power-off, halt, restart: all end the machine";
-    gettid => identity::getpid, "";
+    gettid => identity::gettid, "";
     tkill => kill::tkill, "";
     time => clock::time, "";
     futex => clock::futex, "WAIT, WAKE and their BITSET forms, within one address space; else ENOSYS";
@@ -143,7 +143,7 @@ table! {
     clock_gettime => clock::clock_gettime, "";
     clock_getres => clock::clock_getres, "";
     clock_nanosleep => clock::clock_nanosleep, "";
-    exit_group => process::exit, "";
+    exit_group => process::exit_group, "";
     tgkill => kill::tgkill, "";
     openat => file::openat, "";
     mkdirat => names::mkdirat, "";
@@ -177,6 +177,7 @@ table! {
     fstatfs => facts::fstatfs, "";
     preadv => file::preadv, "";
     pwritev => file::pwritev, "";
+    clone3 => process::clone3, "see clone; no set_tid, no cgroup";
     fchmodat2 => facts::fchmodat2, "";
     memfd_create => file::memfd_create, "MFD_HUGETLB: EINVAL";
 }

@@ -18,5 +18,6 @@ pub mod probe;
 pub mod regs;
 pub mod signals;
 pub mod sys;
+pub mod threads;
 pub mod touch;
 pub mod vmas;

@@ -73,12 +73,43 @@ bitflags! {
         const UNTRACED = raw::CLONE_UNTRACED as u64;
         /// Stores the child's number in the child.
         const CHILD_SETTID = raw::CLONE_CHILD_SETTID as u64;
+        /// Shares the context of input and output, which says nothing here.
+        const IO = raw::CLONE_IO as u64;
+        /// Signals have their default actions in the child, but for those that are ignored (`clone3`).
+        const CLEAR_SIGHAND = 0x1_0000_0000;
         /// A mount namespace of its own.
         const NEWNS = raw::CLONE_NEWNS as u64;
         /// Other bits are kept.
         const _ = !0;
     }
 }
+
+/// `struct clone_args`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the fields are those of clone3(2)")]
+pub struct CloneArgs {
+    pub flags: u64,
+    pub pidfd: u64,
+    pub child_tid: u64,
+    pub parent_tid: u64,
+    pub exit_signal: u64,
+    pub stack: u64,
+    pub stack_size: u64,
+    pub tls: u64,
+    pub set_tid: u64,
+    pub set_tid_size: u64,
+    pub cgroup: u64,
+}
+
+impl CloneArgs {
+    /// Its size when it had no `set_tid`.
+    pub const FIRST_SIZE: u64 = 64;
+}
+
+const _: () = assert!(size_of::<CloneArgs>() == size_of::<raw::clone_args>());
 
 /// `arch_prctl`: sets the GS base.
 pub const ARCH_SET_GS: u32 = 0x1001;

@@ -1,9 +1,9 @@
 //! What a process does about signals: dispositions, what is blocked, what waits, which comes next.
 //!
-//! [`SignalState`] is all of it for one process. Somebody sends ([`SignalState::send`]) or the process itself
-//! faults ([`SignalState::force`]); on its way back to the program it asks for the [`Next`] signal
-//! ([`SignalState::take_next`]), again and again until there is none. [`restart`] says what becomes of a system call that was
-//! interrupted, [`alarm`] when SIGALRM comes.
+//! [`SignalState`] is all of it for one process and its threads, [`Signals`] one thread's view of it. Somebody sends
+//! ([`SignalState::send`]) or a thread faults ([`Signals::force`]); on its way back to the program a thread asks for the [`Next`]
+//! signal ([`Signals::take_next`]), again and again until there is none. [`stop`] says how threads stop together, [`restart`]
+//! what becomes of a system call that was interrupted, [`alarm`] when SIGALRM comes.
 //!
 //! Rules: PF-12, EX-3, FK-6, SF-5, SF-7, SF-8, SY-7.
 #![no_std]
@@ -15,10 +15,13 @@ pub mod alarm;
 pub mod queue;
 pub mod restart;
 pub mod state;
+pub mod stop;
 pub mod take;
+pub mod thread;
 
 pub use alarm::{AlarmSetting, AlarmTimer};
 pub use queue::Full;
 pub use restart::{After, with_handler, without_handler};
-pub use state::{Effect, MaskChange, SignalState, Target};
+pub use state::{Effect, NoRoom, SignalState, Target};
 pub use take::{Delivery, Next, Stop};
+pub use thread::{MaskChange, Signals};

@@ -1,6 +1,7 @@
-//! The signal state of a process, and what arrives there.
+//! The signal state of a process and its threads, and what arrives there.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use abi::linux::{
     SA_EXPOSE_TAGBITS, SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESETHAND,
@@ -11,6 +12,8 @@ use abi::signal::{DefaultAction, SIG_DFL, SIG_IGN, SigAction, SigAltStack};
 use abi::{SigSet, Signal};
 
 use crate::queue::{Full, Queue};
+use crate::stop::GroupStop;
+use crate::thread::{Signals, ThreadSignals};
 
 /// The flags that are kept; a program finds out in this way which ones there are.
 const KNOWN_FLAGS: u64 = (SA_NOCLDSTOP
@@ -23,25 +26,19 @@ const KNOWN_FLAGS: u64 = (SA_NOCLDSTOP
     | SA_EXPOSE_TAGBITS
     | SA_RESTORER) as u64;
 
-/// The signal state of a process with one thread.
+/// The signal state of a process. Each thread has a slot, whose number is its name here.
 #[derive(Clone, Debug)]
 pub struct SignalState {
     pub(crate) actions: Box<[SigAction]>,
-    pub(crate) blocked: SigSet,
-    /// What is blocked again once a handler has run, or none was needed (`rt_sigsuspend`).
-    pub(crate) saved_mask: Option<SigSet>,
-    /// What `rt_sigtimedwait` sleeps for: neither ignored nor acted upon.
-    pub(crate) awaited: SigSet,
-    /// Sent to the thread.
-    pub(crate) private: Queue,
     /// Sent to the process.
     pub(crate) shared: Queue,
     /// Whether it ignores what it has no handler for, as init does.
     pub(crate) protected: bool,
     /// Whether it is stopped, or about to stop.
-    pub(crate) stopped: bool,
-    /// The alternate stack.
-    pub stack: SigAltStack,
+    pub(crate) stop: GroupStop,
+    threads: Vec<Option<ThreadSignals>>,
+    /// The slot of the thread that is asked first.
+    main: usize,
 }
 
 /// To whom a signal goes.
@@ -49,8 +46,8 @@ pub struct SignalState {
 pub enum Target {
     /// The process as a whole.
     Process,
-    /// Its thread.
-    Thread,
+    /// The thread in this slot.
+    Thread(usize),
 }
 
 /// What the sender of a signal has to do.
@@ -59,51 +56,107 @@ pub enum Target {
 pub enum Effect {
     /// Nothing: it is ignored, or blocked.
     None,
-    /// Make the process look for signals.
-    Notify,
+    /// Make the thread in this slot look for signals.
+    Notify(usize),
     /// End the process, whatever it does.
     Kill,
 }
 
-/// How a mask is changed.
+/// There is no room for another thread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum MaskChange {
-    /// These are blocked as well.
-    Block,
-    /// These are not blocked any more.
-    Unblock,
-    /// Exactly these are blocked.
-    Set,
-}
+pub struct NoRoom;
 
 impl SignalState {
-    /// Everything as it is by default; a `protected` process ignores what it has no handler for.
+    /// Everything as it is by default, with one thread, in slot 0; a `protected` process ignores what it has no handler for.
     pub fn new(protected: bool) -> Self {
+        let actions = alloc::vec![SigAction::default(); Signal::COUNT].into_boxed_slice();
+        Self::with(actions, ThreadSignals::new(), protected)
+    }
+
+    fn with(actions: Box<[SigAction]>, thread: ThreadSignals, protected: bool) -> Self {
         Self {
-            actions: alloc::vec![SigAction::default(); Signal::COUNT].into_boxed_slice(),
-            blocked: SigSet::EMPTY,
-            saved_mask: None,
-            awaited: SigSet::EMPTY,
-            private: Queue::new(),
+            actions,
             shared: Queue::new(),
             protected,
-            stopped: false,
-            stack: SigAltStack::NONE,
+            stop: GroupStop::default(),
+            threads: alloc::vec![Some(thread)],
+            main: 0,
         }
     }
 
-    /// Returns what a fork inherits: handlers, mask and alternate stack, and nothing that waits (FK-6).
-    pub fn fork(&self) -> Self {
-        Self {
-            actions: self.actions.clone(),
-            blocked: self.blocked,
-            stack: self.stack,
-            ..Self::new(false)
+    /// Returns the view of the thread in `slot`.
+    #[inline]
+    pub fn of(&mut self, slot: usize) -> Signals<'_> {
+        Signals {
+            process: self,
+            slot,
         }
+    }
+
+    /// Returns the view of the thread that is asked first.
+    pub fn of_main(&mut self) -> Signals<'_> {
+        let slot = self.first_asked();
+        self.of(slot)
+    }
+
+    /// Returns what a fork by the thread in `slot` inherits: handlers, mask and alternate stack, and nothing that waits (FK-6).
+    pub fn fork(&self, slot: usize) -> Self {
+        let own = self.thread(slot);
+        Self::with(self.actions.clone(), own.heir(own.stack), false)
+    }
+
+    /// Adds a thread that begins with the mask of the one in `slot`, without an alternate stack; returns its own slot.
+    pub fn add_thread(&mut self, slot: usize) -> Result<usize, NoRoom> {
+        let thread = self.thread(slot).heir(SigAltStack::DISABLED);
+        if let Some(free) = self.threads.iter().position(Option::is_none) {
+            self.threads[free] = Some(thread);
+            return Ok(free);
+        }
+        self.threads.try_reserve(1).map_err(|_| NoRoom)?;
+        self.threads.push(Some(thread));
+        Ok(self.threads.len() - 1)
+    }
+
+    /// Forgets a thread that ends. If the others have stopped, and only it had not, returns what for: the parent is
+    /// to be told. What waits for the process may be for [`others_with_work`](Self::others_with_work) now.
+    pub fn remove_thread(&mut self, slot: usize) -> Option<Signal> {
+        self.threads[slot] = None;
+        let remains = self.threads().next().is_some();
+        (remains && self.complete_stop())
+            .then(|| self.stop_signal())
+            .flatten()
+    }
+
+    /// Makes the thread in `slot` the one that is asked first.
+    pub fn set_main(&mut self, slot: usize) {
+        self.main = slot;
+    }
+
+    /// Returns the slots of the threads but `slot` that have something to look at.
+    pub fn others_with_work(&self, slot: usize) -> impl Iterator<Item = usize> {
+        let others = self.threads().map(|(other, _)| other);
+        others.filter(move |other| *other != slot && self.has_work(*other))
+    }
+
+    /// Returns whether something is there that any thread could take, or that all have to do.
+    #[inline]
+    pub fn concerns_all(&self) -> bool {
+        !self.shared.set().is_empty() || self.is_stopped()
     }
 
     /// Resets for a new program: handlers go, what is ignored stays so; mask and what waits are kept (EX-3).
     pub fn exec(&mut self) {
+        self.reset_handlers();
+        self.each_thread(|thread| {
+            thread.stack = SigAltStack {
+                flags: thread.stack.flags,
+                ..SigAltStack::NONE
+            };
+        });
+    }
+
+    /// Forgets every handler; what is ignored stays so.
+    pub fn reset_handlers(&mut self) {
         for action in &mut self.actions {
             let handler = match action.handler {
                 SIG_IGN => SIG_IGN,
@@ -114,10 +167,6 @@ impl SignalState {
                 ..SigAction::default()
             };
         }
-        self.stack = SigAltStack {
-            flags: self.stack.flags,
-            ..SigAltStack::NONE
-        };
     }
 
     /// Returns how a signal is taken.
@@ -138,77 +187,6 @@ impl SignalState {
         }
     }
 
-    /// Returns what is blocked.
-    pub fn blocked(&self) -> SigSet {
-        self.blocked
-    }
-
-    /// Changes what is blocked; nothing blocks KILL and STOP.
-    pub fn change_mask(&mut self, change: MaskChange, set: SigSet) {
-        let blocked = match change {
-            MaskChange::Block => self.blocked.union(set),
-            MaskChange::Unblock => self.blocked.minus(set),
-            MaskChange::Set => set,
-        };
-        self.blocked = blocked.minus(SigSet::UNMASKABLE);
-    }
-
-    /// Blocks `set` until a handler has run: the mask in force now comes back with that.
-    pub fn suspend_mask(&mut self, set: SigSet) {
-        self.saved_mask = Some(self.blocked);
-        self.change_mask(MaskChange::Set, set);
-    }
-
-    /// Takes [`suspend_mask`](Self::suspend_mask) back, if no handler has.
-    pub fn restore_mask(&mut self) {
-        if let Some(mask) = self.saved_mask.take() {
-            self.blocked = mask;
-        }
-    }
-
-    /// Keeps and announces what arrives of `set`, blocked or not, until [`end_wait`](Self::end_wait).
-    pub fn begin_wait(&mut self, set: SigSet) {
-        self.awaited = set.minus(SigSet::UNMASKABLE);
-    }
-
-    /// Ends [`begin_wait`](Self::begin_wait).
-    pub fn end_wait(&mut self) {
-        self.awaited = SigSet::EMPTY;
-    }
-
-    /// Returns what has arrived and waits, blocked or not.
-    #[inline]
-    pub fn pending(&self) -> SigSet {
-        self.private.set().union(self.shared.set())
-    }
-
-    /// Returns what waits for the thread, and what waits for the process.
-    pub fn pending_by_target(&self) -> [SigSet; 2] {
-        [self.private.set(), self.shared.set()]
-    }
-
-    /// Returns how many signals wait with what is known about them.
-    pub fn queued(&self) -> usize {
-        self.private.len() + self.shared.len()
-    }
-
-    /// Returns whether [`take_next`](Self::take_next) has something to look at.
-    #[inline]
-    pub fn has_work(&self) -> bool {
-        let closed = self.blocked.minus(self.awaited);
-        !self.pending().minus(closed).is_empty()
-    }
-
-    /// Returns whether it is stopped.
-    pub fn is_stopped(&self) -> bool {
-        self.stopped
-    }
-
-    /// Lets it go on after all.
-    pub fn resume(&mut self) {
-        self.stopped = false;
-    }
-
     /// Notes the arrival of a signal.
     ///
     /// # Errors
@@ -218,39 +196,27 @@ impl SignalState {
             return Ok(Effect::Kill);
         }
         self.end_opposite(signal);
+        let (asked, taker) = match to {
+            Target::Thread(slot) => {
+                let is_open = self.thread(slot).is_open_to(signal);
+                (slot, is_open.then_some(slot))
+            }
+            Target::Process => (self.first_asked(), self.taker(signal)),
+        };
         let is_handled = !matches!(self.action(signal).handler, SIG_DFL | SIG_IGN);
-        if !is_handled && !self.blocked.union(self.awaited).contains(signal) {
-            if self.is_ignored(signal) {
+        if !is_handled {
+            if self.is_at_once(asked, signal) && self.is_ignored(signal) {
                 return Ok(Effect::None);
             }
-            if self.is_deadly(signal) {
+            if taker.is_some_and(|slot| self.is_at_once(slot, signal)) && self.is_deadly(signal) {
                 return Ok(Effect::Kill);
             }
         }
         match to {
             Target::Process => self.shared.push(signal, info)?,
-            Target::Thread => self.private.push(signal, info)?,
+            Target::Thread(slot) => self.thread_mut(slot).private.push(signal, info)?,
         }
-        Ok(match self.blocked.minus(self.awaited).contains(signal) {
-            true => Effect::None,
-            false => Effect::Notify,
-        })
-    }
-
-    /// Notes a signal that the program's own instruction caused: it is neither blocked nor ignored,
-    /// not by init either (PF-12). Returns whether a handler will see it.
-    pub fn force(&mut self, info: SigInfo, signal: Signal) -> bool {
-        let action = &mut self.actions[signal.index()];
-        let is_blocked = self.blocked.contains(signal);
-        if is_blocked || action.handler == SIG_IGN {
-            action.handler = SIG_DFL;
-        }
-        let has_handler = action.handler != SIG_DFL;
-        self.blocked = self.blocked.without(signal);
-        self.protected &= has_handler;
-        // One that waits already is as good, and a full queue has room for the signal itself.
-        let _ = self.private.push(signal, info);
-        has_handler
+        Ok(taker.map_or(Effect::None, Effect::Notify))
     }
 
     /// Makes `signal` take its default action when it is forced: its handler cannot run.
@@ -258,19 +224,74 @@ impl SignalState {
         self.actions[signal.index()].handler = SIG_DFL;
     }
 
+    /// Returns whether the thread in `slot` has something to look at.
+    #[inline]
+    pub(crate) fn has_work(&self, slot: usize) -> bool {
+        let thread = self.thread(slot);
+        thread.is_open_to_any(self.shared.set()) || self.is_stopped() && !thread.parked
+    }
+
+    #[inline]
+    pub(crate) fn thread(&self, slot: usize) -> &ThreadSignals {
+        let thread = self.threads[slot].as_ref();
+        thread.expect("a slot is its thread's until that has ended")
+    }
+
+    #[inline]
+    pub(crate) fn thread_mut(&mut self, slot: usize) -> &mut ThreadSignals {
+        let thread = self.threads[slot].as_mut();
+        thread.expect("a slot is its thread's until that has ended")
+    }
+
+    pub(crate) fn threads(&self) -> impl Iterator<Item = (usize, &ThreadSignals)> {
+        let slots = self.threads.iter().enumerate();
+        slots.filter_map(|(slot, thread)| Some((slot, thread.as_ref()?)))
+    }
+
+    pub(crate) fn each_thread(&mut self, each: impl FnMut(&mut ThreadSignals)) {
+        self.threads.iter_mut().flatten().for_each(each);
+    }
+
+    /// The main thread while there is one, else any.
+    fn first_asked(&self) -> usize {
+        let is_there = self.threads[self.main].is_some();
+        let any = || self.threads().next().map(|(slot, _)| slot);
+        if is_there {
+            self.main
+        } else {
+            any().expect("a process that gets signals has threads")
+        }
+    }
+
+    /// Chooses who takes a signal to the process: the main thread if it can, else one that can. Those that have
+    /// nothing to look at yet come first: the others may be busy with that.
+    fn taker(&self, signal: Signal) -> Option<usize> {
+        let main = self.first_asked();
+        let can = |slot: &usize| self.thread(*slot).is_open_to(signal);
+        let everybody = || core::iter::once(main).chain(self.threads().map(|(slot, _)| slot));
+        let idle = everybody().filter(can).find(|slot| !self.has_work(*slot));
+        idle.or_else(|| everybody().find(can))
+    }
+
+    /// Whether a thread neither blocks nor awaits a signal: what it does by default, it does at once.
+    fn is_at_once(&self, slot: usize, signal: Signal) -> bool {
+        let thread = self.thread(slot);
+        !thread.blocked.union(thread.awaited).contains(signal)
+    }
+
     /// A stop signal takes back a waiting CONT, and CONT a waiting stop and the stop itself.
     fn end_opposite(&mut self, signal: Signal) {
         if signal == Signal::CONT {
             self.flush(SigSet::STOPS);
-            self.stopped = false;
+            self.end_stop();
         } else if SigSet::STOPS.contains(signal) {
             self.flush(SigSet::EMPTY.with(Signal::CONT));
         }
     }
 
-    pub(crate) fn flush(&mut self, set: SigSet) {
-        self.private.flush(set);
+    fn flush(&mut self, set: SigSet) {
         self.shared.flush(set);
+        self.each_thread(|thread| thread.private.flush(set));
     }
 
     /// Says whether nothing happens when the signal comes through.

@@ -7,16 +7,19 @@ use abi::{SigSet, Signal};
 
 use crate::queue::Queue;
 use crate::state::SignalState;
+use crate::thread::Signals;
 
-/// What the process is to do now.
+/// What the thread is to do now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Next {
     /// Run a handler; then [`SignalState::handler_starts`] or, if that cannot be, a forced SIGSEGV.
     Handle(Delivery),
     /// End.
     Die(Signal),
-    /// Stop until CONT or KILL.
+    /// Stop until CONT or KILL, and the other threads with it.
     Stop(Stop),
+    /// Stop, since another thread was told to.
+    Park,
 }
 
 /// A signal on its way to its handler.
@@ -43,22 +46,24 @@ pub struct Stop {
     pub spares_orphans: bool,
 }
 
-impl SignalState {
+impl Signals<'_> {
     /// Takes the next signal that is not blocked and asks for something; those that do not are forgotten.
     ///
     /// Faults come first, then those to the thread before those to the process, the lowest first (SF-7).
     pub fn take_next(&mut self) -> Option<Next> {
+        if self.is_stopped() {
+            return Some(Next::Park);
+        }
         loop {
             let (signal, is_private) = self.choose()?;
-            let queue = match is_private {
-                true => &mut self.private,
-                false => &mut self.shared,
+            let info = match is_private {
+                true => self.own_mut().private.take(signal),
+                false => self.process.shared.take(signal),
             };
-            let info = queue.take(signal);
             let action = self.action(signal);
             let next = match action.handler {
                 SIG_IGN => None,
-                SIG_DFL => self.default_consequence(signal),
+                SIG_DFL => self.process.default_consequence(signal),
                 _ => Some(Next::Handle(self.deliver(signal, action, info))),
             };
             if next.is_some() {
@@ -70,7 +75,8 @@ impl SignalState {
     /// Takes one of `wanted` that waits, for `rt_sigtimedwait`.
     pub fn take_wanted(&mut self, wanted: SigSet) -> Option<(Signal, SigInfo)> {
         let wanted = wanted.minus(SigSet::UNMASKABLE);
-        take_lowest(&mut self.private, wanted).or_else(|| take_lowest(&mut self.shared, wanted))
+        let private = take_lowest(&mut self.own_mut().private, wanted);
+        private.or_else(|| take_lowest(&mut self.process.shared, wanted))
     }
 
     /// Returns whether one of `wanted` waits.
@@ -80,39 +86,45 @@ impl SignalState {
 
     /// Notes that a handler is about to run: what it blocks, and that the saved mask is in its frame (SF-5).
     pub fn handler_starts(&mut self, signal: Signal, action: &SigAction) {
-        self.saved_mask = None;
-        let mut blocked = self.blocked.union(action.mask);
+        let own = self.own_mut();
+        own.saved_mask = None;
+        let mut blocked = own.blocked.union(action.mask);
         if action.flags & u64::from(SA_NODEFER) == 0 {
             blocked = blocked.with(signal);
         }
-        self.blocked = blocked.minus(SigSet::UNMASKABLE);
-        self.stack = self.stack.disarmed();
+        own.blocked = blocked.minus(SigSet::UNMASKABLE);
+        own.stack = own.stack.disarmed();
     }
 
     /// Says which signal comes next, and whether it was sent to the thread.
     fn choose(&self) -> Option<(Signal, bool)> {
-        let open = SigSet::ALL.minus(self.blocked);
-        let private = self.private.set().intersection(open);
+        let own = self.own();
+        let open = SigSet::ALL.minus(own.blocked);
+        let private = own.private.set().intersection(open);
         if private.is_empty() {
-            return Some((lowest(self.shared.set().intersection(open))?, false));
+            let shared = self.process.shared.set().intersection(open);
+            return Some((lowest(shared)?, false));
         }
-        let fault = self.private.first_fault(private);
+        let fault = own.private.first_fault(private);
         Some((fault.or_else(|| lowest(private))?, true))
     }
 
     fn deliver(&mut self, signal: Signal, action: SigAction, info: SigInfo) -> Delivery {
         if action.flags & u64::from(SA_RESETHAND) != 0 {
-            self.actions[signal.index()].handler = SIG_DFL;
+            self.process.reset_action(signal);
         }
+        let own = self.own();
         Delivery {
             signal,
             action,
             info,
-            mask: self.saved_mask.unwrap_or(self.blocked),
-            stack: self.stack,
+            mask: own.saved_mask.unwrap_or(own.blocked),
+            stack: own.stack,
         }
     }
+}
 
+impl SignalState {
     fn default_consequence(&mut self, signal: Signal) -> Option<Next> {
         if self.is_ignored(signal) && !signal.is_unmaskable() {
             return None;
@@ -121,7 +133,7 @@ impl SignalState {
             DefaultAction::Terminate | DefaultAction::Core => Some(Next::Die(signal)),
             DefaultAction::Stop if self.protected => None,
             DefaultAction::Stop => {
-                self.stopped = true;
+                self.begin_stop(signal);
                 Some(Next::Stop(Stop {
                     signal,
                     spares_orphans: signal != Signal::STOP,

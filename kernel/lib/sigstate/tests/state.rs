@@ -1,15 +1,11 @@
-//! What arrives, what is kept, what comes next, what becomes of the call.
+//! What arrives, what is kept, what comes next.
 
 use abi::linux::{SA_NODEFER, SA_RESETHAND, SA_UNSUPPORTED};
-use abi::siginfo::{SI_KERNEL, SI_USER, SigInfo};
+use abi::siginfo::{SI_USER, SigInfo};
 use abi::signal::{DefaultAction, SIG_DFL, SIG_IGN, SigAction, SigAltStack};
-use abi::{Errno, SigSet, Signal};
+use abi::{SigSet, Signal};
 use sigstate::queue::LIMIT;
-use sigstate::restart::is_restart;
-use sigstate::{
-    After, Delivery, Effect, Full, MaskChange, Next, SignalState, Target, with_handler,
-    without_handler,
-};
+use sigstate::{Delivery, Effect, Full, MaskChange, Next, SignalState, Target};
 
 const HANDLER: u64 = 0x40_0000;
 
@@ -43,8 +39,8 @@ fn send(state: &mut SignalState, signal: Signal) -> Effect {
 /// Lets every pending signal's handler start, and gives the order.
 fn handled(state: &mut SignalState) -> Vec<u8> {
     let mut order = Vec::new();
-    while let Some(Next::Handle(Delivery { signal, action, .. })) = state.take_next() {
-        state.handler_starts(signal, &action);
+    while let Some(Next::Handle(Delivery { signal, action, .. })) = state.of(0).take_next() {
+        state.of(0).handler_starts(signal, &action);
         order.push(signal.number());
     }
     order
@@ -52,7 +48,7 @@ fn handled(state: &mut SignalState) -> Vec<u8> {
 
 /// Takes the next signal, which has a handler.
 fn next_handled(state: &mut SignalState) -> Delivery {
-    match state.take_next() {
+    match state.of(0).take_next() {
         Some(Next::Handle(delivery)) => delivery,
         other => panic!("it has a handler: {other:?}"),
     }
@@ -68,7 +64,7 @@ fn each_signal_does_what_its_disposition_says() {
             let want = match (handler, default) {
                 _ if signal == Signal::KILL => Effect::Kill,
                 (SIG_IGN, _) => Effect::None,
-                (HANDLER, _) | (_, DefaultAction::Stop) => Effect::Notify,
+                (HANDLER, _) | (_, DefaultAction::Stop) => Effect::Notify(0),
                 (_, DefaultAction::Ignore | DefaultAction::Continue) => Effect::None,
                 _ => Effect::Kill,
             };
@@ -83,7 +79,7 @@ fn init_takes_only_what_it_has_handlers_for() {
         let mut state = SignalState::new(true);
         assert_eq!(send(&mut state, signal), Effect::None);
         state.set_action(signal, taken(HANDLER));
-        assert_eq!(send(&mut state, signal), Effect::Notify);
+        assert_eq!(send(&mut state, signal), Effect::Notify(0));
     }
 }
 
@@ -91,14 +87,14 @@ fn init_takes_only_what_it_has_handlers_for() {
 fn blocked_signals_wait_even_if_they_are_ignored() {
     for handler in [SIG_DFL, SIG_IGN, HANDLER] {
         let mut state = with(handler);
-        state.change_mask(MaskChange::Set, SigSet::ALL);
+        state.of(0).change_mask(MaskChange::Set, SigSet::ALL);
         for signal in every().filter(|signal| !signal.is_unmaskable()) {
             assert_eq!(send(&mut state, signal), Effect::None);
-            assert!(state.pending().contains(signal) && !state.has_work());
+            assert!(state.of(0).pending().contains(signal) && !state.of(0).has_work());
             // Stops and CONT take each other back.
             state.set_action(signal, taken(SIG_IGN));
             assert!(
-                !state.pending().contains(signal),
+                !state.of(0).pending().contains(signal),
                 "ignoring forgets {signal}"
             );
         }
@@ -108,8 +104,8 @@ fn blocked_signals_wait_even_if_they_are_ignored() {
 #[test]
 fn nothing_blocks_kill_and_stop() {
     let mut state = with(HANDLER);
-    state.change_mask(MaskChange::Set, SigSet::ALL);
-    assert_eq!(state.blocked(), SigSet::ALL.minus(SigSet::UNMASKABLE));
+    state.of(0).change_mask(MaskChange::Set, SigSet::ALL);
+    assert_eq!(state.of(0).blocked(), SigSet::ALL.minus(SigSet::UNMASKABLE));
     let masks_all = SigAction {
         mask: SigSet::ALL,
         ..taken(HANDLER)
@@ -128,12 +124,12 @@ fn forced_signals_cannot_be_escaped() {
                     let mut state = SignalState::new(protected);
                     state.set_action(signal, taken(handler));
                     if blocked {
-                        state.change_mask(MaskChange::Set, SigSet::ALL);
+                        state.of(0).change_mask(MaskChange::Set, SigSet::ALL);
                     }
                     let info = SigInfo::fault(signal, 1, 0x1000);
                     let handles = handler == HANDLER && !blocked;
-                    assert_eq!(state.force(info, signal), handles);
-                    match state.take_next() {
+                    assert_eq!(state.of(0).force(info, signal), handles);
+                    match state.of(0).take_next() {
                         Some(Next::Handle(Delivery { info: told, .. })) if handles => {
                             assert_eq!(told, info)
                         }
@@ -150,31 +146,39 @@ fn forced_signals_cannot_be_escaped() {
 fn a_handler_that_cannot_start_is_the_end_of_segv() {
     let mut state = with(HANDLER);
     state.reset_action(Signal::SEGV);
-    assert!(!state.force(SigInfo::kernel(Signal::SEGV), Signal::SEGV));
-    assert_eq!(state.take_next(), Some(Next::Die(Signal::SEGV)));
+    assert!(
+        !state
+            .of(0)
+            .force(SigInfo::kernel(Signal::SEGV), Signal::SEGV)
+    );
+    assert_eq!(state.of(0).take_next(), Some(Next::Die(Signal::SEGV)));
 }
 
 #[test]
 fn faults_come_first_then_the_thread_s_then_the_lowest() {
     let mut state = with(HANDLER);
     for signal in [Signal::USR2, Signal::HUP, Signal::SEGV] {
-        assert_eq!(send(&mut state, signal), Effect::Notify);
+        assert_eq!(send(&mut state, signal), Effect::Notify(0));
     }
     let to_thread = [Signal::TERM, Signal::USR1];
     for signal in to_thread {
-        let effect = state.send(user(signal), signal, Target::Thread);
-        assert_eq!(effect, Ok(Effect::Notify));
+        let effect = state.send(user(signal), signal, Target::Thread(0));
+        assert_eq!(effect, Ok(Effect::Notify(0)));
     }
-    assert!(state.force(SigInfo::fault(Signal::FPE, 1, 0), Signal::FPE));
+    assert!(
+        state
+            .of(0)
+            .force(SigInfo::fault(Signal::FPE, 1, 0), Signal::FPE)
+    );
     assert_eq!(handled(&mut state), [8, 10, 15, 11, 1, 12]);
 }
 
 #[test]
 fn a_signal_can_wait_for_the_thread_and_for_the_process() {
     let mut state = with(HANDLER);
-    assert_eq!(send(&mut state, Signal::USR1), Effect::Notify);
-    let effect = state.send(user(Signal::USR1), Signal::USR1, Target::Thread);
-    assert_eq!(effect, Ok(Effect::Notify));
+    assert_eq!(send(&mut state, Signal::USR1), Effect::Notify(0));
+    let effect = state.send(user(Signal::USR1), Signal::USR1, Target::Thread(0));
+    assert_eq!(effect, Ok(Effect::Notify(0)));
     let nodefer = SigAction {
         flags: SA_NODEFER.into(),
         ..taken(HANDLER)
@@ -191,17 +195,22 @@ fn handlers_block_their_signal_and_their_mask() {
         ..taken(HANDLER)
     };
     state.set_action(Signal::USR1, action);
-    state.change_mask(MaskChange::Block, SigSet::EMPTY.with(Signal::HUP));
-    assert_eq!(send(&mut state, Signal::USR1), Effect::Notify);
+    state
+        .of(0)
+        .change_mask(MaskChange::Block, SigSet::EMPTY.with(Signal::HUP));
+    assert_eq!(send(&mut state, Signal::USR1), Effect::Notify(0));
     let Delivery {
         signal,
         action,
         mask,
         ..
     } = next_handled(&mut state);
-    state.handler_starts(signal, &action);
+    state.of(0).handler_starts(signal, &action);
     assert_eq!(mask, SigSet::EMPTY.with(Signal::HUP));
-    assert_eq!(state.blocked(), mask.with(Signal::TERM).with(Signal::USR1));
+    assert_eq!(
+        state.of(0).blocked(),
+        mask.with(Signal::TERM).with(Signal::USR1)
+    );
 }
 
 #[test]
@@ -212,9 +221,9 @@ fn a_handler_for_once_is_gone_when_it_runs() {
         ..taken(HANDLER)
     };
     state.set_action(Signal::USR1, once);
-    assert_eq!(send(&mut state, Signal::USR1), Effect::Notify);
+    assert_eq!(send(&mut state, Signal::USR1), Effect::Notify(0));
     assert!(
-        matches!(state.take_next(), Some(Next::Handle(Delivery { action, .. })) if action.handler == HANDLER)
+        matches!(state.of(0).take_next(), Some(Next::Handle(Delivery { action, .. })) if action.handler == HANDLER)
     );
     assert_eq!(state.action(Signal::USR1).handler, SIG_DFL);
 }
@@ -226,13 +235,13 @@ fn a_suspended_mask_is_in_the_frame_or_put_back() {
         SigSet::EMPTY.with(Signal::USR1),
     );
     let mut state = with(HANDLER);
-    state.change_mask(MaskChange::Set, usr1);
-    state.suspend_mask(term);
-    assert_eq!(state.blocked(), term);
-    state.restore_mask();
-    assert_eq!(state.blocked(), usr1);
-    state.suspend_mask(term);
-    assert_eq!(send(&mut state, Signal::USR1), Effect::Notify);
+    state.of(0).change_mask(MaskChange::Set, usr1);
+    state.of(0).suspend_mask(term);
+    assert_eq!(state.of(0).blocked(), term);
+    state.of(0).restore_mask();
+    assert_eq!(state.of(0).blocked(), usr1);
+    state.of(0).suspend_mask(term);
+    assert_eq!(send(&mut state, Signal::USR1), Effect::Notify(0));
     let Delivery {
         signal,
         action,
@@ -240,10 +249,10 @@ fn a_suspended_mask_is_in_the_frame_or_put_back() {
         ..
     } = next_handled(&mut state);
     assert_eq!(mask, usr1);
-    state.handler_starts(signal, &action);
-    state.restore_mask();
+    state.of(0).handler_starts(signal, &action);
+    state.of(0).restore_mask();
     assert_eq!(
-        state.blocked(),
+        state.of(0).blocked(),
         term.with(Signal::USR1),
         "the frame has it now"
     );
@@ -253,7 +262,7 @@ fn a_suspended_mask_is_in_the_frame_or_put_back() {
 fn standard_signals_wait_once_and_real_time_ones_each_time() {
     let (standard, real_time) = (Signal::USR1, Signal::new(40).expect("a number"));
     let mut state = with(HANDLER);
-    state.change_mask(MaskChange::Set, SigSet::ALL);
+    state.of(0).change_mask(MaskChange::Set, SigSet::ALL);
     for value in 0..5 {
         for signal in [standard, real_time] {
             let mut info = user(signal);
@@ -262,21 +271,21 @@ fn standard_signals_wait_once_and_real_time_ones_each_time() {
         }
     }
     let wanted = SigSet::EMPTY.with(standard);
-    let first = state.take_wanted(wanted).expect("it waits");
+    let first = state.of(0).take_wanted(wanted).expect("it waits");
     assert_eq!((first.0, first.1.fields[1]), (standard, 0));
-    assert_eq!(state.take_wanted(wanted), None);
+    assert_eq!(state.of(0).take_wanted(wanted), None);
     for value in 0..5 {
-        let next = state.take_wanted(SigSet::ALL).expect("it waits");
+        let next = state.of(0).take_wanted(SigSet::ALL).expect("it waits");
         assert_eq!((next.0, next.1.fields[1]), (real_time, value));
     }
-    assert!(state.pending().is_empty());
+    assert!(state.of(0).pending().is_empty());
 }
 
 #[test]
 fn a_full_queue_refuses_what_was_queued_and_keeps_what_was_killed() {
     let signal = Signal::new(40).expect("a number");
     let mut state = with(HANDLER);
-    state.change_mask(MaskChange::Set, SigSet::ALL);
+    state.of(0).change_mask(MaskChange::Set, SigSet::ALL);
     let queued = SigInfo::from_process(signal, -1, 1);
     for _ in 0..LIMIT {
         assert_eq!(
@@ -289,6 +298,7 @@ fn a_full_queue_refuses_what_was_queued_and_keeps_what_was_killed() {
     assert_eq!(send(&mut state, Signal::TERM), Effect::None);
     assert_eq!(
         state
+            .of(0)
             .take_wanted(SigSet::EMPTY.with(Signal::TERM))
             .map(|(_, info)| info.code),
         Some(SI_USER)
@@ -299,14 +309,14 @@ fn a_full_queue_refuses_what_was_queued_and_keeps_what_was_killed() {
 fn what_is_awaited_is_neither_ignored_nor_deadly() {
     for signal in every().filter(|signal| !signal.is_unmaskable()) {
         let mut state = SignalState::new(false);
-        state.change_mask(MaskChange::Set, SigSet::ALL);
-        state.begin_wait(SigSet::ALL);
-        assert_eq!(send(&mut state, signal), Effect::Notify);
-        assert!(state.has_work());
-        state.end_wait();
-        assert!(!state.has_work());
+        state.of(0).change_mask(MaskChange::Set, SigSet::ALL);
+        state.of(0).begin_wait(SigSet::ALL);
+        assert_eq!(send(&mut state, signal), Effect::Notify(0));
+        assert!(state.of(0).has_work());
+        state.of(0).end_wait();
+        assert!(!state.of(0).has_work());
         assert_eq!(
-            state.take_wanted(SigSet::ALL).map(|(got, _)| got),
+            state.of(0).take_wanted(SigSet::ALL).map(|(got, _)| got),
             Some(signal)
         );
     }
@@ -316,14 +326,18 @@ fn what_is_awaited_is_neither_ignored_nor_deadly() {
 fn stops_and_cont_take_each_other_back() {
     for stop in SigSet::STOPS.iter() {
         let mut state = SignalState::new(false);
-        assert_eq!(send(&mut state, stop), Effect::Notify);
-        assert!(matches!(state.take_next(), Some(Next::Stop(found)) if found.signal == stop));
+        assert_eq!(send(&mut state, stop), Effect::Notify(0));
+        assert!(matches!(state.of(0).take_next(), Some(Next::Stop(found)) if found.signal == stop));
         assert!(state.is_stopped());
         assert_eq!(send(&mut state, Signal::CONT), Effect::None);
         assert!(!state.is_stopped());
-        assert_eq!(send(&mut state, stop), Effect::Notify);
+        assert_eq!(send(&mut state, stop), Effect::Notify(0));
         assert_eq!(send(&mut state, Signal::CONT), Effect::None);
-        assert_eq!(state.take_next(), None, "the stop had not been noticed");
+        assert_eq!(
+            state.of(0).take_next(),
+            None,
+            "the stop had not been noticed"
+        );
     }
 }
 
@@ -332,24 +346,26 @@ fn stops_and_cont_take_each_other_back() {
 fn what_fork_and_exec_keep() {
     let mut state = with(HANDLER);
     state.set_action(Signal::USR2, taken(SIG_IGN));
-    state.change_mask(MaskChange::Set, SigSet::EMPTY.with(Signal::USR1));
-    state.stack = SigAltStack {
+    state
+        .of(0)
+        .change_mask(MaskChange::Set, SigSet::EMPTY.with(Signal::USR1));
+    *state.of(0).stack_mut() = SigAltStack {
         sp: 0x1000,
         size: 0x2000,
         ..SigAltStack::NONE
     };
     assert_eq!(send(&mut state, Signal::USR1), Effect::None);
-    let child = state.fork();
-    assert!(child.pending().is_empty());
+    let mut child = state.fork(0);
+    assert!(child.of(0).pending().is_empty());
     assert_eq!(
-        (child.blocked(), child.stack),
-        (state.blocked(), state.stack)
+        (child.of(0).blocked(), *child.of(0).stack()),
+        (state.of(0).blocked(), *state.of(0).stack())
     );
     assert_eq!(child.action(Signal::TERM), state.action(Signal::TERM));
     state.exec();
-    assert!(state.pending().contains(Signal::USR1));
-    assert_eq!(state.blocked(), child.blocked());
-    assert_eq!(state.stack.size, 0);
+    assert!(state.of(0).pending().contains(Signal::USR1));
+    assert_eq!(state.of(0).blocked(), child.of(0).blocked());
+    assert_eq!(state.of(0).stack().size, 0);
     assert_eq!(state.action(Signal::TERM), SigAction::default());
     assert_eq!(state.action(Signal::USR2).handler, SIG_IGN);
 }
@@ -364,28 +380,4 @@ fn unknown_flags_are_not_kept() {
     };
     state.set_action(Signal::USR1, action);
     assert_eq!(state.action(Signal::USR1).flags, u64::from(SA_NODEFER));
-}
-
-/// SY-7, the whole table.
-#[test]
-fn what_becomes_of_interrupted_calls() {
-    use After::{Again, Continue, Interrupted, Return};
-    let rows = [
-        (Errno::RESTART_SYS, Interrupted, Again, Again),
-        (Errno::RESTART_NOINTR, Again, Again, Again),
-        (Errno::RESTART_NOHAND, Interrupted, Interrupted, Again),
-        (Errno::RESTART_BLOCK, Interrupted, Interrupted, Continue),
-        (Errno::EINTR, Return, Return, Return),
-        (Errno::EAGAIN, Return, Return, Return),
-    ];
-    for (errno, plain, restarting, none) in rows {
-        let rax = errno.to_result().cast_unsigned();
-        assert_eq!(with_handler(rax, false), plain, "{errno}");
-        assert_eq!(with_handler(rax, true), restarting, "{errno}");
-        assert_eq!(without_handler(rax), none, "{errno}");
-        assert_eq!(is_restart(rax), none != Return);
-    }
-    for rax in [0, 1, 512, u64::MAX, SI_KERNEL as u64] {
-        assert_eq!(with_handler(rax, true), Return);
-    }
 }

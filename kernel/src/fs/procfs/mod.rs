@@ -46,6 +46,8 @@ pub enum ProcNode {
     Cwd(u32),
     /// `/proc/PID/root`.
     RootLink(u32),
+    /// `/proc/PID/task`.
+    Threads(u32),
     /// `/proc/PID/fd`.
     Descriptors(u32),
     /// `/proc/PID/fd/N`.
@@ -57,12 +59,13 @@ pub enum ProcNode {
 /// Makes what is in the directory of the process with this number.
 type OfProcess = fn(u32) -> ProcNode;
 
-/// The links in a process's directory.
-const LINKS: [(&str, OfProcess); 4] = [
+/// The links and directories in a process's directory.
+const LINKS: [(&str, OfProcess); 5] = [
     ("exe", ProcNode::Exe),
     ("cwd", ProcNode::Cwd),
     ("root", ProcNode::RootLink),
     ("fd", ProcNode::Descriptors),
+    ("task", ProcNode::Threads),
 ];
 /// Where a listing of `/proc` comes to the processes.
 const FIRST_PROCESS: u64 = 1 << 32;
@@ -71,7 +74,8 @@ impl ProcNode {
     /// Returns the type bits of `st_mode`.
     pub fn file_type(self) -> u32 {
         match self {
-            Self::Root | Self::Settings(..) | Self::Process(_) | Self::Descriptors(_) => S_IFDIR,
+            Self::Root | Self::Settings(..) | Self::Process(_) => S_IFDIR,
+            Self::Threads(_) | Self::Descriptors(_) => S_IFDIR,
             Self::Own | Self::Exe(_) | Self::Cwd(_) | Self::RootLink(_) | Self::Descriptor(..) => {
                 S_IFLNK
             }
@@ -81,7 +85,7 @@ impl ProcNode {
 
     fn permissions(self) -> u32 {
         match self {
-            Self::Root | Self::Settings(..) | Self::Process(_) => 0o555,
+            Self::Root | Self::Settings(..) | Self::Process(_) | Self::Threads(_) => 0o555,
             Self::Descriptors(_) => 0o500,
             Self::Registered(index, _) => entry(index).map_or(0, |entry| entry.permissions()),
             _ => 0o777,
@@ -100,6 +104,7 @@ impl ProcNode {
             Self::Cwd(pid) => of(pid, 3),
             Self::RootLink(pid) => of(pid, 4),
             Self::Descriptors(pid) => of(pid, 5),
+            Self::Threads(pid) => of(pid, 6),
             Self::Descriptor(pid, fd) => of(pid, 0x1_0000 + fd as u64),
             Self::Registered(index, pid) => of(pid, 0x100 + index as u64),
         }
@@ -126,6 +131,10 @@ pub fn child(directory: &InodeRef, node: ProcNode, name: &[u8]) -> Option<InodeR
         ProcNode::Root => in_root(text)?,
         ProcNode::Settings(first, len) => in_settings(first, len, text)?,
         ProcNode::Process(pid) => in_process(pid, text)?,
+        ProcNode::Threads(pid) => {
+            let tid = number::<u32>(text)?;
+            (processes()?.next_thread(pid, tid)? == tid).then_some(ProcNode::Process(tid))?
+        }
         ProcNode::Descriptors(pid) => {
             let fd = number::<i32>(text)?;
             processes()?.find(pid)?.file(fd)?;
@@ -195,6 +204,16 @@ pub fn entry_after(node: ProcNode, cookie: u64) -> Option<(u64, Vec<u8>, ProcNod
             process_after(pid, cookie)
         }
         ProcNode::Settings(first, len) => settings_after(first, len, cookie),
+        ProcNode::Threads(pid) => {
+            // Cookies 0 to 2 are the dots', and no thread has number 0.
+            let from = u32::try_from(cookie.max(2) - 1).ok()?;
+            let tid = processes()?.next_thread(pid, from)?;
+            Some((
+                u64::from(tid) + 2,
+                tid.to_string().into(),
+                ProcNode::Process(tid),
+            ))
+        }
         ProcNode::Descriptors(pid) => {
             // Cookies 0 to 2 are the dots'.
             let from = i32::try_from(cookie.max(2) - 2).ok()?;

@@ -68,11 +68,14 @@ pub trait ProcessFacts: Send + Sync {
 
 /// What `/proc` asks about the processes.
 pub trait Processes: Sync {
-    /// Finds a process.
-    fn find(&self, pid: u32) -> Option<Arc<dyn ProcessFacts>>;
+    /// Finds a process, or a thread.
+    fn find(&self, number: u32) -> Option<Arc<dyn ProcessFacts>>;
 
     /// Returns the lowest number of a process at or above `from`.
     fn next(&self, from: u32) -> Option<u32>;
+
+    /// Returns the lowest number of a thread of `pid` at or above `from`.
+    fn next_thread(&self, pid: u32, from: u32) -> Option<u32>;
 
     /// Returns the number of the process that asks.
     fn own(&self) -> u32;

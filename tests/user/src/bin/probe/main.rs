@@ -13,6 +13,7 @@ mod calls;
 mod changes;
 mod contents;
 mod cow;
+mod crews;
 mod cut_files;
 mod damaged;
 mod exec;
@@ -46,6 +47,7 @@ mod sizes;
 mod stack;
 mod starve;
 mod storm;
+mod threads;
 mod tmpfs;
 mod uaccess;
 
@@ -88,6 +90,8 @@ const TOPICS: &[&Topic] = &[
     &blocked::TOPIC,
     &registers::TOPIC,
     &sched::TOPIC,
+    &threads::TOPIC,
+    &crews::TOPIC,
     &signals::TOPIC,
     &interrupt::TOPIC,
     &alarm::TOPIC,
