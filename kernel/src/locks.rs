@@ -19,6 +19,10 @@ pub mod rank {
     pub const MM_LIST: u8 = 45;
     /// Kernel stack slots.
     pub const KSTACK: u8 = 46;
+    /// The state of a piece of deferred work.
+    pub const WORK: u8 = 47;
+    /// A list of deferred work, or of timers for it.
+    pub const WORK_LIST: u8 = 48;
     /// A task's own fields: what it stands on, its name, its vector registers.
     pub const TASK: u8 = 62;
     /// The heap's classes and arena.
@@ -48,6 +52,14 @@ pub fn assert_may_sleep() {
         local::preempt_count() == 0,
         "nothing sleeps while preemption is disabled"
     );
+}
+
+/// Returns whether the current task has user memory to copy from or to: an mm of its own (I-8).
+///
+/// What CR3 holds does not tell: a kernel thread stands on the tables of whoever ran before.
+#[inline]
+pub fn has_user_memory() -> bool {
+    task::current().has_mm()
 }
 
 /// Returns whether the current task has to end: who works long for it asks now and then, and stops.
@@ -108,7 +120,7 @@ impl sync::Hooks for KernelHooks {
     }
 
     fn interrupted() -> bool {
-        task::current().has_signal_work()
+        task::current().is_interrupted()
     }
 
     fn killed() -> bool {

@@ -24,6 +24,7 @@ mod task;
 mod time;
 mod trace;
 mod trap;
+mod work;
 
 use ::log::info;
 use bootloader_api::config::Mapping;

@@ -11,6 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["task"],
     &["sched"],
     &["time", "fs"],
+    &["work"],
     &["process"],
     &["trap", "syscall", "trace"],
     &["boot", "selftest"],

@@ -4,6 +4,9 @@
 //! first (a kernel or wrapping address never reaches an instruction), then the copy runs with the
 //! exception table behind it: whatever faults and cannot be repaired ends the copy, not the kernel
 //! (PF-14). Such a copy may sleep and counts as taking mmap_lock: no spin lock is held.
+//!
+//! A task without an mm of its own has no user memory, even while CR3 shows somebody's: its copies are refused
+//! before they begin (I-8).
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -11,6 +14,7 @@ use core::ops::Range;
 use addr::Frame;
 use zerocopy::{FromBytes, IntoBytes};
 
+use super::counters::USER_COPIES_REFUSED;
 use super::physmap;
 use crate::arch::uaccess::{self as raw, StringCopy};
 use crate::locks;
@@ -39,13 +43,17 @@ pub fn copy_to_user(to: u64, from: &[u8]) -> Result<(), Efault> {
 
 /// Fills as much of `to` as is readable at `from` and returns how many bytes that was (PF-15).
 pub fn copy_from_user_partial(to: &mut [u8], from: u64) -> usize {
-    locks::assert_may_sleep();
+    if !may_copy() {
+        return 0;
+    }
     to.len() - raw::copy_from_user(to, from)
 }
 
 /// Writes as much of `from` as is writable at `to` and returns how many bytes that was.
 pub fn copy_to_user_partial(to: u64, from: &[u8]) -> usize {
-    locks::assert_may_sleep();
+    if !may_copy() {
+        return 0;
+    }
     from.len() - raw::copy_to_user(to, from)
 }
 
@@ -53,7 +61,9 @@ pub fn copy_to_user_partial(to: u64, from: &[u8]) -> usize {
 ///
 /// The caller has a reference to the frame, and no lock that a fault needs.
 pub fn copy_from_user_to_frame(frame: Frame, within: Range<usize>, from: u64) -> usize {
-    locks::assert_may_sleep();
+    if !may_copy() {
+        return 0;
+    }
     within.len() - physmap::copy_from_user(frame, within, from)
 }
 
@@ -61,20 +71,26 @@ pub fn copy_from_user_to_frame(frame: Frame, within: Range<usize>, from: u64) ->
 ///
 /// The caller has a reference to the frame, and no lock that a fault needs.
 pub fn copy_frame_to_user(to: u64, frame: Frame, within: Range<usize>) -> usize {
-    locks::assert_may_sleep();
+    if !may_copy() {
+        return 0;
+    }
     within.len() - physmap::copy_to_user(to, frame, within)
 }
 
 /// Zeroes user memory and returns how many bytes were.
 pub fn clear_user(to: u64, len: u64) -> u64 {
-    locks::assert_may_sleep();
+    if !may_copy() {
+        return 0;
+    }
     len - raw::clear_user(to, len as usize) as u64
 }
 
 /// Reads one value.
 #[inline]
 pub fn read_user<T: FromBytes>(from: u64) -> Result<T, Efault> {
-    locks::assert_may_sleep();
+    if !may_copy() {
+        return Err(Efault);
+    }
     raw::read(from).ok_or(Efault)
 }
 
@@ -86,7 +102,9 @@ pub fn write_user<T: IntoBytes + zerocopy::Immutable>(to: u64, value: &T) -> Res
 /// Reads a NUL-terminated string of at most `max` bytes without the NUL.
 pub fn read_cstr(from: u64, max: usize) -> Result<Vec<u8>, CstrError> {
     const STEP: usize = 256;
-    locks::assert_may_sleep();
+    if !may_copy() {
+        return Err(CstrError::Fault);
+    }
     let mut string = Vec::new();
     while string.len() <= max {
         let at = from
@@ -104,4 +122,15 @@ pub fn read_cstr(from: u64, max: usize) -> Result<Vec<u8>, CstrError> {
         }
     }
     Err(CstrError::TooLong)
+}
+
+/// Whether the current task may copy at all: it can sleep, and has user memory.
+#[inline]
+fn may_copy() -> bool {
+    locks::assert_may_sleep();
+    let may = locks::has_user_memory();
+    if !may {
+        USER_COPIES_REFUSED.inc();
+    }
+    may
 }

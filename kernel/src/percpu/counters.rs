@@ -150,6 +150,12 @@ counters! {
     KSTATD_LOOKS = "kstatd_looks";
     /// Times that was a user's, not `init_mm`.
     KSTATD_BORROWED = "kstatd_borrowed";
+    /// Times a kernel thread moved into a process's address space.
+    KTHREAD_USE_MM = "kthread_use_mm";
+    /// Copies from or to user memory refused since the task has none of its own (I-8).
+    USER_COPIES_REFUSED = "user_copies_refused";
+    /// Pieces of deferred work done.
+    WORK_RUNS = "work_runs";
     /// Gauge: address-space objects that exist, `init_mm` not counted.
     MM_ALIVE = "mm_alive";
     /// Gauge: top-level page tables that exist, `init_mm`'s not counted.

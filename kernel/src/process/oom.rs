@@ -16,7 +16,7 @@ use abi::Signal;
 use log::warn;
 use oom::{Candidate, Choice, Life};
 
-use super::{ExitStatus, Process, current, tree};
+use super::{ExitStatus, Process, tree};
 use crate::mm::counters::OOM_KILLS;
 use crate::mm::frame::{self, Owner};
 use crate::mm::{MmUserRef, audit, reclaim};
@@ -179,7 +179,7 @@ impl Suspect {
 
 /// Tells who asked, where all memory is, and who could end.
 fn report(what: &str, suspects: &[Suspect]) {
-    let (name, pid) = (task::current().name(), current().pid());
+    let (name, pid) = (task::current().name(), super::pid_for_log());
     warn!(target: "oom", "{name} invoked oom-killer: pid={pid}, {what}, order=0, {} frames free", frame::count(Owner::Free));
     let mut line = arrayvec::ArrayString::<512>::new();
     audit::for_each_owner(|owner, frames| {

@@ -23,7 +23,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use crate::arch::{cpu, local, timer};
 use crate::locks::assert_may_sleep;
 use crate::mm::counters::CONTEXT_SWITCHES;
-use crate::task::{self, BLOCKED, DEAD, RUNNABLE, TaskRef, current};
+use crate::task::{self, BLOCKED, DEAD, PARKED, RUNNABLE, TaskRef, current};
 use runqueue::{Rq, this_rq};
 
 pub use kthread::kthread_run;
@@ -45,8 +45,17 @@ pub fn start(task: &TaskRef) {
 
 /// Makes a blocked task runnable; does nothing to one that is not blocked.
 pub fn wake(task: &TaskRef) {
+    wake_from(BLOCKED, task);
+}
+
+/// Makes a kernel thread runnable that is parked or was never started (KT-3).
+pub(crate) fn wake_parked(task: &TaskRef) {
+    wake_from(PARKED, task);
+}
+
+fn wake_from(state: u8, task: &TaskRef) {
     let mut rq = this_rq().lock();
-    if task.state() != BLOCKED {
+    if task.state() != state {
         return;
     }
     task.set_state(RUNNABLE);
@@ -64,7 +73,19 @@ pub fn prepare_to_sleep() {
     current().set_state(BLOCKED);
 }
 
-/// Takes [`prepare_to_sleep`] back.
+/// Marks the current kernel thread as parked: only [`wake_parked`] makes it run again.
+pub(crate) fn prepare_to_park() {
+    current().set_state(PARKED);
+}
+
+/// Waits until a task that sleeps is off its CPU: one that is marked may still be on its way.
+pub(crate) fn wait_off_cpu(task: &TaskRef) {
+    while task.queued().load(Relaxed) {
+        yield_now();
+    }
+}
+
+/// Takes [`prepare_to_sleep`] back, or [`prepare_to_park`].
 pub fn cancel_sleep() {
     let _rq = this_rq().lock();
     current().set_state(RUNNABLE);
@@ -119,7 +140,7 @@ fn pick_next(rq: &mut Rq, why: Why) -> TaskRef {
     let prev = rq.current.clone().expect("some task is running");
     let goes_on = match prev.state() {
         RUNNABLE => true,
-        BLOCKED => why == Why::Preempted,
+        BLOCKED | PARKED => why == Why::Preempted,
         _ => false,
     };
     if goes_on && !prev.is_idle() {

@@ -3,11 +3,13 @@
 //! Read in this order:
 //! - [`task_mm`]: own mm, borrowed mm, or none; how exec and exit change it.
 //! - [`current`](mod@current): the task that runs here. [`context`]: where a task that does not run left off.
-//! - [`user`]: how a user task is made; kernel threads are made in [`crate::sched::kthread`].
+//! - [`user`]: how a user task is made; kernel threads are made in [`crate::sched::kthread`], [`kthread`] is what
+//!   they have that others have not.
 //! - [`reaper`]: how they go, on somebody else's stack.
 
 pub mod context;
 pub mod current;
+pub mod kthread;
 pub mod lockcheck;
 pub mod reaper;
 pub mod task_mm;
@@ -30,6 +32,8 @@ use crate::mm::counters::TASKS_ALIVE;
 use crate::mm::kstack::Kstack;
 
 pub use context::Context;
+use kthread::Control;
+
 pub use current::{Current, current, current_ref};
 pub use lockcheck::{lock_acquired, lock_released};
 pub use task_mm::{TaskMm, current_mm, exec_mm, exit_mm};
@@ -39,8 +43,6 @@ pub use user::NewUser;
 pub type TaskRef = Arc<Task>;
 /// What the process layer hangs onto a task; mm, task and sched never look inside.
 pub type Owner = Arc<dyn Any + Send + Sync>;
-/// A kernel thread's body.
-pub type Body = Box<dyn FnOnce() + Send>;
 /// At most 15 bytes, as in `/proc/PID/comm`.
 pub type Name = ArrayString<15>;
 
@@ -50,6 +52,8 @@ pub const RUNNABLE: u8 = 0;
 pub const BLOCKED: u8 = 1;
 /// Has left for good; its stack is freed by the reaper.
 pub const DEAD: u8 = 2;
+/// A kernel thread that is parked or was never started: only its owner wakes it.
+pub const PARKED: u8 = 3;
 
 /// A task: one flow of control through the kernel, perhaps with a user program around it.
 pub struct Task {
@@ -57,7 +61,7 @@ pub struct Task {
     /// The idle task of a CPU: never queued, runs when nothing else does (KT-5).
     idle: bool,
     name: SpinLock<Name, { rank::TASK }>,
-    /// [`RUNNABLE`], [`BLOCKED`] or [`DEAD`]; written under the run-queue lock, or by the task itself
+    /// [`RUNNABLE`], [`BLOCKED`], [`PARKED`] or [`DEAD`]; written under the run-queue lock, or by the task itself
     /// on its way to sleep.
     state: AtomicU8,
     /// Whether a run queue holds it, or a CPU runs it. Under the run-queue lock.
@@ -72,7 +76,10 @@ pub struct Task {
     fs_base: AtomicU64,
     gs_base: AtomicU64,
     owner: Option<Owner>,
-    body: SpinLock<Option<Body>, { rank::TASK }>,
+    /// What only kernel threads have; the idle tasks are none in this sense.
+    kthread: Option<Box<Control>>,
+    /// Whether [`Self::mm_slot`] holds an mm of the task's own; written by the task itself.
+    own_mm: AtomicBool,
     /// A signal that ends the process at the next chance; 0 for none.
     fatal: AtomicU8,
     /// Whether there may be signals to look at before the next return to user mode. Cleared under the
@@ -98,13 +105,19 @@ pub(crate) struct Parts {
     pub(crate) mm: TaskMm,
     pub(crate) fpu: Option<FpuState>,
     pub(crate) owner: Option<Owner>,
-    pub(crate) body: Option<Body>,
+    pub(crate) kthread: Option<Box<Control>>,
 }
 
 impl Task {
     /// Makes a task that nobody runs yet.
     pub(crate) fn from_parts(parts: Parts) -> TaskRef {
         TASKS_ALIVE.inc();
+        // A kernel thread sleeps for its first wake-up in a way of its own (KT-1).
+        let state = if parts.kthread.is_some() {
+            PARKED
+        } else {
+            BLOCKED
+        };
         Arc::new(Self {
             tid: if parts.idle {
                 0
@@ -113,16 +126,17 @@ impl Task {
             },
             idle: parts.idle,
             name: SpinLock::new(parts.name),
-            state: AtomicU8::new(BLOCKED),
+            state: AtomicU8::new(state),
             queued: AtomicBool::new(false),
             kstack: parts.kstack,
             context: parts.context,
+            own_mm: AtomicBool::new(matches!(parts.mm, TaskMm::User(_))),
             mm: SpinLock::new(parts.mm),
             fpu: parts.fpu.map(SpinLock::new),
             fs_base: AtomicU64::new(0),
             gs_base: AtomicU64::new(0),
             owner: parts.owner,
-            body: SpinLock::new(parts.body),
+            kthread: parts.kthread,
             fatal: AtomicU8::new(0),
             signal_pending: AtomicBool::new(false),
             min_faults: AtomicU64::new(0),
@@ -179,8 +193,14 @@ impl Task {
     }
 
     /// Returns whether the task has an mm of its own (LZ-1).
+    #[inline]
     pub fn has_mm(&self) -> bool {
-        matches!(*self.mm.lock(), TaskMm::User(_))
+        self.own_mm.load(Relaxed)
+    }
+
+    /// Notes whether it has; to be called with the lock of [`Self::mm_slot`].
+    fn set_has_mm(&self, has: bool) {
+        self.own_mm.store(has, Relaxed);
     }
 
     pub(crate) fn fpu(&self) -> Option<&SpinLock<FpuState, { rank::TASK }>> {
@@ -224,9 +244,9 @@ impl Task {
         self.gs_base.store(base, Relaxed);
     }
 
-    /// Takes the body of a kernel thread that starts.
-    pub(crate) fn take_body(&self) -> Option<Body> {
-        self.body.lock().take()
+    /// Returns what only kernel threads have.
+    pub fn kthread(&self) -> Option<&Control> {
+        self.kthread.as_deref()
     }
 
     /// Returns the signal that is to end the process, if one was posted.
@@ -247,6 +267,14 @@ impl Task {
     /// Notes whether there are signals to look at.
     pub(crate) fn set_signal_pending(&self, pending: bool) {
         self.signal_pending.store(pending, Release);
+    }
+
+    /// Returns whether an interruptible sleep is over: a signal, or somebody calls a kernel thread.
+    pub fn is_interrupted(&self) -> bool {
+        self.has_signal_work()
+            || self
+                .kthread()
+                .is_some_and(|kthread| kthread.state().is_called())
     }
 
     /// Returns whether there is something to do before user mode: a signal to look at, or the end.

@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use super::TaskRef;
-use crate::locks::{SpinLock, WaitQueue, rank};
+use crate::locks::{Interrupted, SpinLock, WaitQueue, rank};
 use crate::mm::counters::TASKS_REAPED;
 
 static DEAD: SpinLock<Vec<TaskRef>, { rank::TIMER }> = SpinLock::new(Vec::new());
@@ -18,17 +18,16 @@ pub(crate) fn hand_over(task: TaskRef) {
     WORK.wake_one();
 }
 
-/// The body of the reaper.
-pub fn run() {
-    loop {
-        let batch = WORK.wait_for(|| {
-            let batch = core::mem::take(&mut *DEAD.lock());
-            (!batch.is_empty()).then_some(batch)
-        });
-        for task in batch {
-            log::debug!(target: "task", "{task} reaped, kernel stack {} free", task.kstack().slot());
-            TASKS_REAPED.inc();
-            drop(task);
-        }
+/// One turn of the reaper: waits for dead tasks and frees what they leave.
+pub fn turn() -> Result<(), Interrupted> {
+    let batch = WORK.wait_for_interruptible(|| {
+        let batch = core::mem::take(&mut *DEAD.lock());
+        (!batch.is_empty()).then_some(batch)
+    })?;
+    for task in batch {
+        log::debug!(target: "task", "{task} reaped, kernel stack {} free", task.kstack().slot());
+        TASKS_REAPED.inc();
+        drop(task);
     }
+    Ok(())
 }

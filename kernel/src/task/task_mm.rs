@@ -41,6 +41,7 @@ pub fn exec_mm(new: MmUserRef) -> Option<MmUserRef> {
     let task = current();
     let mut slot = task.mm_slot().lock(); // Interrupts are off from here on.
     let old = core::mem::replace(&mut *slot, TaskMm::User(new.clone()));
+    task.set_has_mm(true);
     switch::switch_mm(&new);
     drop(slot);
     match old {
@@ -65,6 +66,7 @@ pub fn exit_mm() {
     let borrowed = mm.grab();
     LAZY_GRAB.inc();
     let old = core::mem::replace(&mut *slot, TaskMm::Lazy(borrowed));
+    task.set_has_mm(false);
     debug_assert!(!cpu::irqs_enabled(), "mm and lazy mode change as one");
     switch::enter_lazy_tlb();
     drop(slot);

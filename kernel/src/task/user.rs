@@ -43,7 +43,7 @@ impl NewUser<'_> {
                 FpuState::new()
             }),
             owner: Some(self.owner),
-            body: None,
+            kthread: None,
         });
         task.store_fs_base(self.fs_base);
         task.store_gs_base(self.gs_base);

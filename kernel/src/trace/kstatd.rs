@@ -7,7 +7,9 @@ use bootinfo::CommandLine;
 use log::{debug, info};
 
 use crate::arch::mmu;
+use crate::locks::Interrupted;
 use crate::mm::{counters, frame, init_mm, init_mm_root};
+use crate::sched::kthread::serve;
 use crate::task::{self, TaskMm};
 use crate::time;
 
@@ -27,15 +29,21 @@ pub fn period(cmdline: &CommandLine) -> u64 {
 /// The thread's body.
 pub fn run(period: u64) {
     let mut last = None;
-    while period > 0 && time::sleep_until(time::now_ns() + period).is_ok() {
-        let borrowed = look();
-        if Some(borrowed) != last {
-            info!(target: "kstatd", "{}", Lodging(borrowed));
-            last = Some(borrowed);
-        } else {
-            debug!(target: "kstatd", "{}", Lodging(borrowed));
-        }
+    if period > 0 {
+        serve(|| turn(period, &mut last));
     }
+}
+
+fn turn(period: u64, last: &mut Option<Borrowed>) -> Result<(), Interrupted> {
+    time::sleep_until(time::now_ns() + period)?;
+    let borrowed = look();
+    if Some(borrowed) != *last {
+        info!(target: "kstatd", "{}", Lodging(borrowed));
+        *last = Some(borrowed);
+    } else {
+        debug!(target: "kstatd", "{}", Lodging(borrowed));
+    }
+    Ok(())
 }
 
 /// Where the thread found itself.

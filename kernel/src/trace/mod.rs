@@ -4,13 +4,15 @@ pub mod kstatd;
 
 use bootinfo::CommandLine;
 
-use crate::sched::kthread_run;
+use crate::sched::kthread::{kthread_run, serve};
 use crate::task::reaper;
+use crate::work;
 
 /// Starts the kernel threads that every Lodger has.
 pub fn start_kthreads(cmdline: &CommandLine) {
     let period = kstatd::period(cmdline);
-    kthread_run("reaper", reaper::run).expect("boot has memory for its kernel threads");
+    kthread_run("reaper", || serve(reaper::turn)).expect("boot has memory for its kernel threads");
     kthread_run("kstatd", move || kstatd::run(period))
         .expect("boot has memory for its kernel threads");
+    work::start_workers(1).expect("boot has memory for its kernel threads");
 }

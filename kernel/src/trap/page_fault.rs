@@ -86,7 +86,10 @@ fn corrupted(frame: &mut TrapFrame, context: &Context) {
     let mended = mm.mend_entry(context.addr.page());
     log::error!(target: "oops", "the entry: {mended:?}; the program ends");
     drop(mm);
-    process::kill_by_fault(frame, addr, "bad page table");
+    // A kernel thread that uses the mm has no end of a program's to come to: its copy fails.
+    if task::current().owner().is_some() {
+        process::kill_by_fault(frame, addr, "bad page table");
+    }
     if !context.from_user {
         fix_up(frame, addr, what);
     }

@@ -30,8 +30,13 @@ impl TaskRef {
         None
     }
 
-    /// Says whether a signal waits: never one.
-    pub fn has_signal_work(&self) -> bool {
+    /// Says whether the task has user memory: here programs are no more than their mms.
+    pub fn has_mm(&self) -> bool {
+        true
+    }
+
+    /// Says whether a signal waits, or somebody calls: never.
+    pub fn is_interrupted(&self) -> bool {
         false
     }
 }

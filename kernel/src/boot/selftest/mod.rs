@@ -7,13 +7,17 @@
 //! - [`fsck`]: damage of every kind, which must be named.
 //! - [`preemption`]: a task preempted on its way to sleep.
 //! - [`processors`]: messages between CPUs, a CPU that does not come, CPUs that fail at once.
+//! - [`kthreads`]: start, stop, park. [`lodger`]: a stay in an address space. [`work`]: deferred work.
 //! - [`crimes`]: NX, SMEP, SMAP, WP, stack overflow, panic, oops.
 
 mod address_spaces;
 mod crimes;
 mod fsck;
+mod kthreads;
+mod lodger;
 mod preemption;
 mod processors;
+mod work;
 
 use bootinfo::CommandLine;
 use log::info;
@@ -24,12 +28,17 @@ use crate::sched::kthread_run;
 type Test = (&'static str, fn());
 
 /// Every test with its name.
-const TESTS: [Test; 22] = [
+const TESTS: &[Test] = &[
     ("khalf", address_spaces::khalf),
     ("lazy", address_spaces::lazy),
     ("zombie", address_spaces::zombie),
     ("lifetime", address_spaces::lifetime),
     ("preempted_sleeper", preemption::preempted_sleeper),
+    ("kthreads", kthreads::kthreads),
+    ("use_mm", lodger::use_mm),
+    ("use_mm_twice", lodger::twice),
+    ("use_mm_kept", lodger::kept),
+    ("work", work::work),
     ("fsck", fsck::fsck),
     ("messages", processors::messages),
     ("absent_cpu", processors::absent_cpu),
@@ -64,11 +73,12 @@ pub fn start(cmdline: &CommandLine) -> bool {
         ));
     };
     info!(target: "test", "{name} begins");
-    kthread_run(name, move || {
-        test();
-        info!(target: "test", "{name} passed");
-        power::off(power::PASS)
-    })
-    .expect("boot has memory for a test");
+    kthread_run(name, move || run(name, test)).expect("boot has memory for a test");
     true
+}
+
+fn run(name: &str, test: fn()) {
+    test();
+    info!(target: "test", "{name} passed");
+    power::off(power::PASS)
 }
