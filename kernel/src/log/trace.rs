@@ -6,9 +6,9 @@
 use core::fmt::{Arguments, Write};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use crate::arch::cpu;
 use crate::arch::serial::COM2;
 use crate::arch::timer;
+use crate::locks::{SpinLock, rank};
 
 /// What a trace point tells of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +28,8 @@ const NAMES: [(&str, Area); 3] = [
 ];
 
 static ON: AtomicU32 = AtomicU32::new(0);
+/// Keeps the lines of different CPUs apart.
+static PORT: SpinLock<(), { rank::CONSOLE }> = SpinLock::new(());
 
 /// Turns the area called `name` on; returns whether there is one.
 pub fn enable(name: &str) -> bool {
@@ -47,8 +49,7 @@ pub fn on(area: Area) -> bool {
 /// Writes one event; the caller has asked [`on`].
 #[cold]
 pub fn event(what: Arguments<'_>) {
-    let irq = cpu::irq_save();
+    let _whole = PORT.lock();
     // Writing to the port cannot fail.
     let _ = writeln!(&COM2, "{} {what}", timer::now_ns());
-    cpu::irq_restore(irq);
 }

@@ -1,7 +1,7 @@
 //! The kernel's memory management on the host, below it a machine that does not exist.
 //!
 //! [`mm`], [`percpu`] and [`locks`] are the kernel's own files, compiled a second time. What they
-//! stand on is supplied here, in modules of the names they ask for: [`arch`], [`sched`], [`task`].
+//! stand on is supplied here, in modules of the names they ask for: [`arch`], [`sched`], [`smp`], [`task`].
 //! Behind those lies [`sim`]: physical memory, processors, and an MMU whose TLB forgets nothing
 //! that it was not told to forget.
 //!
@@ -36,6 +36,7 @@ pub mod mm;
 #[path = "../../../kernel/src/percpu/mod.rs"]
 pub mod percpu;
 pub mod sched;
+pub mod smp;
 pub mod task;
 
 pub mod calls;

@@ -1,13 +1,20 @@
 //! Messages between CPUs, a CPU that does not come, and CPUs that fail.
 
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 
+use addr::{Frame, VirtAddr};
 use cpumask::{AtomicCpuMask, CpuMask};
 use log::info;
 
 use crate::arch::cpu;
+use crate::arch::uaccess::read_kernel_word;
 use crate::boot::processors::{self, LeftOut};
 use crate::mm::counters::RESCHEDULES_RECEIVED;
+use crate::mm::frame::{self, Owner};
+use crate::mm::kstack::Kstack;
+use crate::mm::layout::KSTACK_PAGES;
+use crate::mm::{init_mm_root, pgtable, physmap};
 use crate::percpu::cpu_id;
 use crate::{smp, time};
 
@@ -59,6 +66,57 @@ fn note(argument: usize) {
     CALLED.insert(cpu_id());
     CALLS.fetch_add(1, SeqCst);
     SUM.fetch_add(argument as u64, SeqCst);
+}
+
+/// A kernel stack's addresses mean the new stack to every CPU once they are used again (TLB-4).
+///
+/// All CPUs look at stacks, so that they remember where those lie; then the stacks go, and others come in the same slots, of
+/// other frames.
+pub(super) fn kstack_reuse() {
+    const STACKS: u64 = 12;
+    let mut reused = 0;
+    let mut old = Vec::new();
+    for round in 0..20 {
+        let stacks: Vec<Kstack> = (0..STACKS)
+            .map(|_| Kstack::new().expect("a test has memory"))
+            .collect();
+        for stack in &stacks {
+            reused += usize::from(old.contains(&stack.slot()));
+            let word = round << 32 | stack.slot();
+            physmap::write(frame_of(stack), 0, &word.to_le_bytes());
+            WANTED.store(word, SeqCst);
+            let address = stack.range().start.start().as_u64();
+            smp::call_function(smp::online(), compare, address as usize, true);
+        }
+        old = stacks.iter().map(Kstack::slot).collect();
+        // The frames that come free are not those that are taken next.
+        let others = (0..STACKS * KSTACK_PAGES).map(|_| frame::alloc(Owner::Kernel));
+        let others: Vec<Frame> = others.flatten().collect();
+        drop(stacks);
+        others.into_iter().for_each(frame::free);
+    }
+    assert_eq!(
+        STALE.load(SeqCst),
+        0,
+        "each CPU sees the stack that is there"
+    );
+    assert!(reused > 50, "slots are used again, or nothing was tried");
+    info!(target: "test", "{reused} slots used again");
+}
+
+static WANTED: AtomicU64 = AtomicU64::new(0);
+static STALE: AtomicUsize = AtomicUsize::new(0);
+
+fn compare(address: usize) {
+    let seen = read_kernel_word(VirtAddr::new(address as u64));
+    if seen != Some(WANTED.load(SeqCst)) {
+        STALE.fetch_add(1, SeqCst);
+    }
+}
+
+fn frame_of(stack: &Kstack) -> Frame {
+    let mapped = pgtable::leaf(init_mm_root(), stack.range().start.start());
+    mapped.expect("a stack is mapped").1.frame()
 }
 
 /// A number that no APIC has: nobody answers, that is told, and the machine goes on.
