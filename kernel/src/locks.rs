@@ -3,9 +3,13 @@
 //! One of the two files that point up the layers: sleeping and waking are the scheduler's. It holds
 //! nothing else. Ranks and their order: docs/locking.md.
 
+#[path = "locks/stats.rs"]
+pub mod stats;
+
 pub use sync::{Interrupted, Once};
 
 use crate::arch::{cpu, local};
+use crate::percpu::cpu_id;
 use crate::sched;
 use crate::task::{self, TaskRef};
 
@@ -125,6 +129,32 @@ impl sync::Hooks for KernelHooks {
 
     fn killed() -> bool {
         must_end()
+    }
+
+    fn task_id() -> u32 {
+        task::current_number()
+    }
+
+    #[inline]
+    fn slot() -> usize {
+        cpu_id()
+    }
+
+    fn now() -> u64 {
+        stats::now()
+    }
+
+    fn spun(rank: u8, turns: u32) {
+        stats::spun(rank, turns);
+    }
+
+    fn waits(rank: u8, owner: u32) {
+        task::waits_for_lock(rank, owner);
+    }
+
+    fn waited(rank: u8, ns: u64) {
+        stats::waited(rank, ns);
+        task::has_lock();
     }
 
     fn assert_may_sleep() {

@@ -3,6 +3,7 @@
 use log::{error, info};
 
 use crate::arch::cpu;
+use crate::locks::stats;
 use crate::mm::{self, audit, counters};
 use crate::process::power::Ending;
 use crate::smp::stop::{self, Claim};
@@ -31,6 +32,11 @@ pub fn end(ending: Ending) -> ! {
 pub fn off(code: u32) -> ! {
     stop_others();
     counters::for_each(|name, value| info!(target: "counters", "{name} {value}"));
+    stats::for_each(|name, what, count| {
+        if count > 0 {
+            info!(target: "counters", "lock_{name}_{what} {count}");
+        }
+    });
     mm::audit::for_each_owner(|name, frames| info!(target: "counters", "{name} {frames}"));
     let compared = fsck();
     match audit() {

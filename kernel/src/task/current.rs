@@ -42,6 +42,14 @@ pub fn exists() -> bool {
     !local::current().is_null()
 }
 
+/// Returns the running task's number, or 0 in early boot and for idle tasks.
+pub fn current_number() -> u32 {
+    match exists() {
+        true => current().tid(),
+        false => 0,
+    }
+}
+
 /// Returns a counted reference to the running task.
 pub fn current_ref() -> TaskRef {
     let task = current().task;

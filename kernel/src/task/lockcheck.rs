@@ -12,6 +12,7 @@
 )]
 
 use core::cell::UnsafeCell;
+use core::sync::atomic::Ordering::Relaxed;
 
 use sync::{HeldRanks, Order};
 
@@ -52,6 +53,21 @@ pub fn lock_released(rank: u8) {
     {
         panic!("{violation}");
     }
+}
+
+/// Notes for reports that the running task waits for a sleeping lock of `rank`, which `owner` has.
+pub fn waits_for_lock(rank: u8, owner: u32) {
+    let wait = u64::from(rank) << 32 | u64::from(owner);
+    current().lock_wait.store(wait, Relaxed);
+}
+
+/// Notes that it waits no longer.
+pub fn has_lock() {
+    debug_assert!(
+        current().lock_wait().is_some(),
+        "a wait that ends was begun"
+    );
+    current().lock_wait.store(0, Relaxed);
 }
 
 /// Runs what an interrupt does with a record of its own.

@@ -34,8 +34,8 @@ use crate::mm::kstack::Kstack;
 pub use context::Context;
 use kthread::Control;
 
-pub use current::{Current, current, current_ref};
-pub use lockcheck::{lock_acquired, lock_released};
+pub use current::{Current, current, current_number, current_ref};
+pub use lockcheck::{has_lock, lock_acquired, lock_released, waits_for_lock};
 pub use task_mm::{TaskMm, current_mm, exec_mm, exit_mm};
 pub use user::NewUser;
 
@@ -92,6 +92,8 @@ pub struct Task {
     run_ns: AtomicU64,
     turn_began: AtomicU64,
     held: lockcheck::HeldCell,
+    /// The rank of the sleeping lock that it waits for, or 0, above the number of the task that has it.
+    lock_wait: AtomicU64,
 }
 
 static NEXT_TID: AtomicU32 = AtomicU32::new(1);
@@ -144,6 +146,7 @@ impl Task {
             run_ns: AtomicU64::new(0),
             turn_began: AtomicU64::new(0),
             held: lockcheck::HeldCell::new(),
+            lock_wait: AtomicU64::new(0),
         })
     }
 
@@ -262,6 +265,13 @@ impl Task {
     /// Who posts it also wakes the task ([`crate::sched::post_kill`] does both).
     pub(crate) fn mark_fatal(&self, signal: u8) {
         let _ = self.fatal.compare_exchange(0, signal, Release, Relaxed);
+    }
+
+    /// Returns the rank of the sleeping lock that the task waits for, and the number of the task that had it
+    /// when the wait began (0: not known); for reports.
+    pub fn lock_wait(&self) -> Option<(u8, u32)> {
+        let wait = self.lock_wait.load(Relaxed);
+        (wait != 0).then_some(((wait >> 32) as u8, wait as u32))
     }
 
     /// Notes whether there are signals to look at.

@@ -60,6 +60,26 @@ pub trait Hooks: Send + Sync + Sized + 'static {
     /// Says whether the running task has to end; then it is also [`interrupted`](Self::interrupted).
     fn killed() -> bool;
 
+    /// Returns the number of the running task, which is not 0, or 0 before there is one.
+    fn task_id() -> u32;
+
+    /// Returns a number that tasks on different CPUs mostly do not share; it may change at any time.
+    fn slot() -> usize;
+
+    /// Returns a time in ns, for how long a wait takes.
+    fn now() -> u64;
+
+    /// Counts a spin lock that was found taken, and came after so many turns.
+    fn spun(rank: u8, turns: u32);
+
+    /// Notes that the running task is going to wait for a sleeping lock.
+    ///
+    /// `owner` is the number of the task that has it, or 0 where that is not known.
+    fn waits(rank: u8, owner: u32);
+
+    /// Notes that it has the lock now, after so many ns.
+    fn waited(rank: u8, ns: u64);
+
     /// Panics where sleeping is forbidden: interrupts off, a spin lock held, an interrupt handler.
     fn assert_may_sleep();
 }

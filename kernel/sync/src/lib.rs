@@ -10,6 +10,8 @@
 //! - [`spinlock`]: spins with interrupts off while held; can be handed to another task;
 //! - [`wait_queue`]: sleeping until a condition holds, with no lost wake-up;
 //! - [`mutex`] and [`rwsem`]: sleeping locks over a wait queue;
+//! - [`once`]: what is written once and read without a lock;
+//! - `base`: the atomics of all of these, which the models replace;
 //! - `std_hooks` (feature `std`): the hooks of the host tests.
 //!
 //! A lock's rank is part of its type. Nested locks are taken by `lock_under(&outer_guard)`, which
@@ -49,9 +51,12 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[macro_use]
+mod base;
 pub mod held;
 pub mod hooks;
 pub mod mutex;
+pub mod once;
 pub mod rank;
 pub mod rwsem;
 pub mod spinlock;
@@ -62,9 +67,8 @@ pub mod wait_queue;
 pub use held::{HeldRanks, RankViolation};
 pub use hooks::{Hooks, Order};
 pub use mutex::{Mutex, MutexGuard};
+pub use once::Once;
 pub use rank::Held;
 pub use rwsem::{ReadGuard, RwSem, WriteGuard};
-/// A cell written once and read without a lock ever after.
-pub use spin::Once;
 pub use spinlock::{SpinGuard, SpinLock};
 pub use wait_queue::{Interrupted, WaitQueue};

@@ -1,46 +1,54 @@
 //! The sleeping lock: who finds it taken gives up the CPU.
 //!
 //! A newcomer may overtake a task that was just woken: the order among waiters is not promised.
+//!
+//! # Invariants
+//! `owner` is not [`FREE`] exactly as long as one [`MutexGuard`] of the lock lives.
+#![expect(unsafe_code, reason = "a guard gives access to what the lock protects")]
 
 use core::any::type_name;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
-use spin::mutex::{SpinMutex, SpinMutexGuard};
-
+use crate::base::{AtomicU32, Cell, Ordering};
 use crate::hooks::{Hooks, Order};
 use crate::rank::{Held, WAIT, assert_nests};
 use crate::wait_queue::WaitQueue;
 
+/// Nobody owns the lock.
+const FREE: u32 = 0;
+/// Somebody does who has no number: before there are tasks.
+const NAMELESS: u32 = u32::MAX;
+
 /// A sleeping lock of rank `R` around a `T`.
 pub struct Mutex<T, const R: u8, H: Hooks> {
-    /// Only ever tried, never spun on.
-    value: SpinMutex<T>,
+    /// [`FREE`], the owner's number, or [`NAMELESS`].
+    owner: AtomicU32,
+    value: Cell<T>,
     waiters: WaitQueue<H>,
 }
+
+// SAFETY: one guard at a time gives access, so that sharing the lock only sends the value around.
+unsafe impl<T: Send, const R: u8, H: Hooks> Sync for Mutex<T, R, H> {}
 
 /// Access to what a [`Mutex`] protects.
 #[must_use = "the lock is given back as soon as its guard is dropped"]
 pub struct MutexGuard<'a, T, const R: u8, H: Hooks> {
-    // In this order: fields are dropped from the top, and the wake comes after the unlock.
-    value: SpinMutexGuard<'a, T>,
-    _wake: WakeNext<'a, R, H>,
-}
-
-/// Wakes the next waiter when it is dropped.
-struct WakeNext<'a, const R: u8, H: Hooks> {
-    waiters: &'a WaitQueue<H>,
+    lock: &'a Mutex<T, R, H>,
     /// The record of held ranks belongs to the task.
     stays_in_task: PhantomData<*const ()>,
 }
 
 impl<T, const R: u8, H: Hooks> Mutex<T, R, H> {
-    /// Makes an unlocked lock.
-    pub const fn new(value: T) -> Self {
-        const { assert_nests(R, WAIT) };
-        Self {
-            value: SpinMutex::new(value),
-            waiters: WaitQueue::new(),
+    const_fn! {
+        /// Makes an unlocked lock.
+        pub const fn new(value: T) -> Self {
+            const { assert_nests(R, WAIT) };
+            Self {
+                owner: AtomicU32::new(FREE),
+                value: Cell::new(value),
+                waiters: WaitQueue::new(),
+            }
         }
     }
 
@@ -48,8 +56,10 @@ impl<T, const R: u8, H: Hooks> Mutex<T, R, H> {
     pub fn lock(&self) -> MutexGuard<'_, T, R, H> {
         H::assert_may_sleep();
         H::acquired(R, type_name::<T>(), Order::Deeper);
-        let free_now = self.value.try_lock();
-        self.guard(free_now.unwrap_or_else(|| self.waiters.wait_for(|| self.value.try_lock())))
+        if !self.take() {
+            self.wait();
+        }
+        self.guard()
     }
 
     /// Takes the lock inside another one; the pair is checked at compile time.
@@ -63,9 +73,11 @@ impl<T, const R: u8, H: Hooks> Mutex<T, R, H> {
 
     /// Takes the lock if it is free now, in any order.
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T, R, H>> {
-        let value = self.value.try_lock()?;
+        if !self.take() {
+            return None;
+        }
         H::acquired(R, type_name::<T>(), Order::Try);
-        Some(self.guard(value))
+        Some(self.guard())
     }
 
     /// Returns the value; a unique reference needs no lock.
@@ -73,13 +85,41 @@ impl<T, const R: u8, H: Hooks> Mutex<T, R, H> {
         self.value.get_mut()
     }
 
-    fn guard<'a>(&'a self, value: SpinMutexGuard<'a, T>) -> MutexGuard<'a, T, R, H> {
+    /// Returns the number of the task that has the lock, if anybody has it who has a number.
+    pub fn owner(&self) -> Option<u32> {
+        let owner = self.owner.load(Ordering::Relaxed);
+        (owner != FREE && owner != NAMELESS).then_some(owner)
+    }
+
+    /// Says whether somebody sleeps until the lock is free.
+    pub fn has_waiters(&self) -> bool {
+        !self.waiters.is_empty()
+    }
+
+    #[inline]
+    fn take(&self) -> bool {
+        let me = match H::task_id() {
+            FREE => NAMELESS,
+            id => id,
+        };
+        let taken = self
+            .owner
+            .compare_exchange(FREE, me, Ordering::Acquire, Ordering::Relaxed);
+        taken.is_ok()
+    }
+
+    #[cold]
+    fn wait(&self) {
+        let since = H::now();
+        H::waits(R, self.owner().unwrap_or(0));
+        self.waiters.wait_until(|| self.take());
+        H::waited(R, H::now().saturating_sub(since));
+    }
+
+    fn guard(&self) -> MutexGuard<'_, T, R, H> {
         MutexGuard {
-            value,
-            _wake: WakeNext {
-                waiters: &self.waiters,
-                stays_in_task: PhantomData,
-            },
+            lock: self,
+            stays_in_task: PhantomData,
         }
     }
 }
@@ -88,20 +128,23 @@ impl<T, const R: u8, H: Hooks> Deref for MutexGuard<'_, T, R, H> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.value
+        // SAFETY: the lock is ours as long as the guard lives, and the guard is borrowed.
+        unsafe { &*self.lock.value.for_reading() }
     }
 }
 
 impl<T, const R: u8, H: Hooks> DerefMut for MutexGuard<'_, T, R, H> {
     fn deref_mut(&mut self) -> &mut T {
-        &mut self.value
+        // SAFETY: the lock is ours as long as the guard lives, and the guard is borrowed mutably.
+        unsafe { &mut *self.lock.value.for_writing() }
     }
 }
 
-impl<const R: u8, H: Hooks> Drop for WakeNext<'_, R, H> {
+impl<T, const R: u8, H: Hooks> Drop for MutexGuard<'_, T, R, H> {
     fn drop(&mut self) {
+        self.lock.owner.store(FREE, Ordering::Release);
         H::released(R);
-        self.waiters.wake_one();
+        self.lock.waiters.wake_one();
     }
 }
 

@@ -3,8 +3,13 @@
 //! A holder must not sleep. Waiting for the lock, on the other hand, is done with interrupts as
 //! the caller had them: the holder may be waiting for this CPU to answer an interrupt (TLB-12).
 //!
+//! Who waits takes no place in a queue: with interrupts on a waiter may be interrupted, or another task may
+//! run in its place, and everybody behind it would wait for that. Instead a waiter that has waited long
+//! becomes *impatient*, and newcomers let the impatient go first. So nobody starves, and an interrupt that
+//! wants the lock that the code below it waits for gets it, late.
+//!
 //! # Invariants
-//! `raw` is locked exactly as long as one [`SpinGuard`] of it lives, or its guard was
+//! `locked` is set exactly as long as one [`SpinGuard`] of the lock lives, or its guard was
 //! [handed over](SpinGuard::hand_over) and not adopted yet.
 #![expect(
     unsafe_code,
@@ -16,16 +21,21 @@ use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 
-use spin::mutex::{SpinMutex, SpinMutexGuard};
-
+use crate::base::{AtomicBool, AtomicU32, Cell, Ordering, PATIENCE};
 use crate::hooks::{Hooks, Order};
 use crate::rank::{Held, assert_nests};
 
 /// A spinning lock of rank `R` around a `T`.
 pub struct SpinLock<T, const R: u8, H: Hooks> {
-    raw: SpinMutex<T>,
+    locked: AtomicBool,
+    /// Waiters that newcomers let go first.
+    impatient: AtomicU32,
+    value: Cell<T>,
     hooks: PhantomData<fn() -> H>,
 }
+
+// SAFETY: one guard at a time gives access, so that sharing the lock only sends the value around.
+unsafe impl<T: Send, const R: u8, H: Hooks> Sync for SpinLock<T, R, H> {}
 
 /// Access to what a [`SpinLock`] protects; interrupts are off while it lives.
 ///
@@ -38,11 +48,15 @@ pub struct SpinGuard<'a, T, const R: u8, H: Hooks> {
 }
 
 impl<T, const R: u8, H: Hooks> SpinLock<T, R, H> {
-    /// Makes an unlocked lock.
-    pub const fn new(value: T) -> Self {
-        Self {
-            raw: SpinMutex::new(value),
-            hooks: PhantomData,
+    const_fn! {
+        /// Makes an unlocked lock.
+        pub const fn new(value: T) -> Self {
+            Self {
+                locked: AtomicBool::new(false),
+                impatient: AtomicU32::new(0),
+                value: Cell::new(value),
+                hooks: PhantomData,
+            }
         }
     }
 
@@ -73,12 +87,12 @@ impl<T, const R: u8, H: Hooks> SpinLock<T, R, H> {
 
     /// Returns the value; a unique reference needs no lock.
     pub fn get_mut(&mut self) -> &mut T {
-        self.raw.get_mut()
+        self.value.get_mut()
     }
 
     /// Says whether somebody holds the lock at this moment.
     pub fn is_locked(&self) -> bool {
-        self.raw.is_locked()
+        self.locked.load(Ordering::Relaxed)
     }
 
     /// Makes a guard again of one that was handed over; interrupts go back to `irq` at its end.
@@ -97,28 +111,54 @@ impl<T, const R: u8, H: Hooks> SpinLock<T, R, H> {
     /// Whoever holds the lock never runs again: other CPUs are stopped, and this one does not
     /// return to the holder.
     pub unsafe fn bust(&self) {
-        // SAFETY: the caller vouches that no holder is left to be disturbed.
-        unsafe { self.raw.force_unlock() }
+        self.locked.store(false, Ordering::Release);
     }
 
     #[inline]
     fn lock_in(&self, order: Order) -> SpinGuard<'_, T, R, H> {
-        loop {
-            if let Some(guard) = self.attempt(order) {
-                return guard;
-            }
-            while self.raw.is_locked() {
-                H::relax();
-            }
+        if self.impatient.load(Ordering::Relaxed) == 0
+            && let Some(guard) = self.attempt(order)
+        {
+            return guard;
         }
+        self.wait(order)
+    }
+
+    /// Spins with interrupts as the caller had them, and has the attempts counted.
+    #[cold]
+    #[inline(never)]
+    fn wait(&self, order: Order) -> SpinGuard<'_, T, R, H> {
+        let mut turns = 0_u32;
+        let guard = loop {
+            let is_patient = turns < PATIENCE;
+            let gives_way = is_patient && self.impatient.load(Ordering::Relaxed) != 0;
+            if !gives_way
+                && !self.is_locked()
+                && let Some(guard) = self.attempt(order)
+            {
+                break guard;
+            }
+            H::relax();
+            turns = turns.saturating_add(1);
+            if is_patient && turns == PATIENCE {
+                self.impatient.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        if turns >= PATIENCE {
+            self.impatient.fetch_sub(1, Ordering::Relaxed);
+        }
+        H::spun(R, turns);
+        guard
     }
 
     #[inline]
     fn attempt(&self, order: Order) -> Option<SpinGuard<'_, T, R, H>> {
         let irq = H::irq_save();
         H::acquired(R, type_name::<T>(), order);
-        if let Some(raw) = self.raw.try_lock() {
-            SpinMutexGuard::leak(raw);
+        let taken = self
+            .locked
+            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
+        if taken.is_ok() {
             return Some(SpinGuard::new(self, irq));
         }
         H::released(R);
@@ -153,7 +193,7 @@ impl<T, const R: u8, H: Hooks> Deref for SpinGuard<'_, T, R, H> {
     #[inline]
     fn deref(&self) -> &T {
         // SAFETY: the lock is ours as long as the guard lives, and the guard is borrowed.
-        unsafe { &*self.lock.raw.as_mut_ptr() }
+        unsafe { &*self.lock.value.for_reading() }
     }
 }
 
@@ -161,15 +201,14 @@ impl<T, const R: u8, H: Hooks> DerefMut for SpinGuard<'_, T, R, H> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: the lock is ours as long as the guard lives, and the guard is borrowed mutably.
-        unsafe { &mut *self.lock.raw.as_mut_ptr() }
+        unsafe { &mut *self.lock.value.for_writing() }
     }
 }
 
 impl<T, const R: u8, H: Hooks> Drop for SpinGuard<'_, T, R, H> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: the guard exists, so the lock is taken and this is the one unlock of it.
-        unsafe { self.lock.raw.force_unlock() };
+        self.lock.locked.store(false, Ordering::Release);
         H::released(R);
         H::irq_restore(self.irq);
     }

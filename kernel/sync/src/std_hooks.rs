@@ -4,8 +4,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::thread::{self, Thread};
+use std::time::Instant;
 
 use crate::held::HeldRanks;
 use crate::hooks::{Hooks, Order};
@@ -25,7 +26,15 @@ struct State {
     killed: AtomicBool,
     /// Whether interrupts were on when the thread last spun, if it ever did.
     spun: AtomicU8,
+    id: u32,
+    /// Spin locks that the thread found taken, and sleeping locks.
+    spins: AtomicU64,
+    waits: AtomicU64,
+    /// The owner of the sleeping lock that the thread last waited for.
+    owner: AtomicU32,
 }
+
+static NEXT_ID: AtomicU32 = AtomicU32::new(1);
 
 /// Values of `State::spun`.
 mod spun {
@@ -41,6 +50,10 @@ std::thread_local! {
         interrupted: AtomicBool::new(false),
         killed: AtomicBool::new(false),
         spun: AtomicU8::new(spun::NEVER),
+        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+        spins: AtomicU64::new(0),
+        waits: AtomicU64::new(0),
+        owner: AtomicU32::new(0),
     }));
     static IRQS_ON: Cell<bool> = const { Cell::new(true) };
     static HELD: RefCell<HeldRanks> = const { RefCell::new(HeldRanks::new()) };
@@ -63,6 +76,19 @@ impl StdHooks {
             spun::NEVER => None,
             spun => Some(spun == spun::IRQS_ON),
         }
+    }
+
+    /// Returns how many spin locks and how many sleeping locks this thread found taken.
+    pub fn contended() -> (u64, u64) {
+        ME.with(|me| {
+            let read = |count: &AtomicU64| count.load(Ordering::SeqCst);
+            (read(&me.0.spins), read(&me.0.waits))
+        })
+    }
+
+    /// Returns the task that had the sleeping lock for which this thread waited last, or 0.
+    pub fn waited_for() -> u32 {
+        ME.with(|me| me.0.owner.load(Ordering::SeqCst))
     }
 
     /// Makes a thread give up its interruptible waits.
@@ -149,6 +175,31 @@ impl Hooks for StdHooks {
 
     fn killed() -> bool {
         ME.with(|me| me.0.killed.load(Ordering::SeqCst))
+    }
+
+    fn task_id() -> u32 {
+        ME.with(|me| me.0.id)
+    }
+
+    fn slot() -> usize {
+        Self::task_id() as usize
+    }
+
+    fn now() -> u64 {
+        static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+        START.get_or_init(Instant::now).elapsed().as_nanos() as u64
+    }
+
+    fn spun(_rank: u8, _turns: u32) {
+        ME.with(|me| me.0.spins.fetch_add(1, Ordering::SeqCst));
+    }
+
+    fn waits(_rank: u8, owner: u32) {
+        ME.with(|me| me.0.owner.store(owner, Ordering::SeqCst));
+    }
+
+    fn waited(_rank: u8, _ns: u64) {
+        ME.with(|me| me.0.waits.fetch_add(1, Ordering::SeqCst));
     }
 
     fn assert_may_sleep() {

@@ -10,8 +10,8 @@
 
 use alloc::collections::VecDeque;
 use core::fmt;
-use core::sync::atomic::{AtomicUsize, Ordering, fence};
 
+use crate::base::{AtomicUsize, Ordering, fence};
 use crate::hooks::Hooks;
 use crate::rank::WAIT;
 use crate::spinlock::SpinLock;
@@ -29,11 +29,13 @@ pub struct WaitQueue<H: Hooks> {
 pub struct Interrupted;
 
 impl<H: Hooks> WaitQueue<H> {
-    /// Makes an empty queue.
-    pub const fn new() -> Self {
-        Self {
-            sleepers: SpinLock::new(VecDeque::new()),
-            len: AtomicUsize::new(0),
+    const_fn! {
+        /// Makes an empty queue.
+        pub const fn new() -> Self {
+            Self {
+                sleepers: SpinLock::new(VecDeque::new()),
+                len: AtomicUsize::new(0),
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread;
 
 use sync::std_hooks::StdHooks;
-use sync::{Mutex, RwSem, SpinLock, rank};
+use sync::{Hooks, Mutex, RwSem, SpinLock, rank};
 
 type Tree<T> = Mutex<T, { rank::TREE }, StdHooks>;
 type Mmap<T> = RwSem<T, { rank::MMAP }, StdHooks>;
@@ -191,4 +191,35 @@ fn sleeping_for_a_lock_under_a_spin_lock_is_caught_even_when_it_is_free() {
     let _guard = outer.lock();
     let sleep = catch_unwind(AssertUnwindSafe(|| drop(sem.write_under(&_guard))));
     assert!(sleep.is_err());
+}
+
+#[test]
+fn who_waits_is_told_the_owner_and_counted_once() {
+    let mutex = Tree::new(());
+    let guard = mutex.lock();
+    assert_eq!(mutex.owner(), Some(StdHooks::task_id()));
+    let owner = StdHooks::task_id();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| {
+            drop(mutex.lock());
+            (StdHooks::waited_for(), StdHooks::contended().1)
+        });
+        while !mutex.has_waiters() {
+            thread::yield_now();
+        }
+        drop(guard);
+        assert_eq!(waiter.join().unwrap(), (owner, 1));
+    });
+    assert_eq!((mutex.owner(), StdHooks::contended().1), (None, 0));
+}
+
+#[test]
+fn a_writer_is_the_owner_and_readers_are_not() {
+    let sem = Mmap::new(());
+    let writer = sem.write();
+    assert_eq!(sem.owner(), Some(StdHooks::task_id()));
+    drop(writer.downgrade());
+    let reader = sem.read();
+    assert_eq!(sem.owner(), None);
+    drop(reader);
 }

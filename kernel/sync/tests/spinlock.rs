@@ -129,3 +129,25 @@ fn a_busted_lock_can_be_taken_again() {
     unsafe { lock.bust() };
     assert!(lock.try_lock().is_some());
 }
+
+#[test]
+fn a_lock_found_taken_is_counted_and_a_free_one_is_not() {
+    let lock = RunQueueLock::new(());
+    drop(lock.lock());
+    assert_eq!(StdHooks::contended().0, 0);
+    let guard = lock.lock();
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| {
+            sender.send(StdHooks::current()).unwrap();
+            drop(lock.lock());
+            StdHooks::contended().0
+        });
+        let waiter_is = receiver.recv().unwrap();
+        while StdHooks::irqs_while_spinning(&waiter_is).is_none() {
+            thread::yield_now();
+        }
+        drop(guard);
+        assert_eq!(waiter.join().unwrap(), 1);
+    });
+}

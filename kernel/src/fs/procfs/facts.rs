@@ -7,12 +7,14 @@ use super::memory;
 use super::registry::{ProcessFacts, Refused, What, register};
 use super::settings;
 use crate::fs::reclaim;
+use crate::locks::stats;
 use crate::mm::{audit, fsck, reclaim as mm_reclaim};
 
 /// Adds the files that need no layer above.
 pub fn init() {
     mm_reclaim::register(reclaim::drop_clean);
     register("lodger", What::Text(|out| audit::write_counters(out)));
+    register("lodger_locks", What::Text(|out| stats::write(out)));
     register("lodger_fsck", What::Text(check_memory));
     memory::init();
     register("uptime", What::Text(uptime));

@@ -9,25 +9,27 @@
     reason = "guards give access to what the semaphore protects"
 )]
 
-use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 
-use super::{Gate, RwSem};
+use super::{Entry, RwSem};
+use crate::base::Cell;
 use crate::hooks::Hooks;
 use crate::rank::Held;
 
 /// A value that only the guards look into.
-pub(super) struct Guarded<T>(UnsafeCell<T>);
+pub(super) struct Guarded<T>(Cell<T>);
 
 // SAFETY: shared access comes from read guards (so `T: Sync`), exclusive access from a write
 // guard, which amounts to sending the value there and back (so `T: Send`).
 unsafe impl<T: Send + Sync> Sync for Guarded<T> {}
 
 impl<T> Guarded<T> {
-    pub(super) const fn new(value: T) -> Self {
-        Self(UnsafeCell::new(value))
+    const_fn! {
+        pub(super) const fn new(value: T) -> Self {
+            Self(Cell::new(value))
+        }
     }
 
     pub(super) fn get_mut(&mut self) -> &mut T {
@@ -39,6 +41,7 @@ impl<T> Guarded<T> {
 #[must_use = "the semaphore is given back as soon as its guard is dropped"]
 pub struct ReadGuard<'a, T, const R: u8, H: Hooks> {
     sem: &'a RwSem<T, R, H>,
+    entry: Entry,
     stays_in_task: PhantomData<*const ()>,
 }
 
@@ -51,9 +54,10 @@ pub struct WriteGuard<'a, T, const R: u8, H: Hooks> {
 
 impl<T, const R: u8, H: Hooks> RwSem<T, R, H> {
     /// Wraps up a reader that went in.
-    pub(super) fn read_guard(&self) -> ReadGuard<'_, T, R, H> {
+    pub(super) fn read_guard(&self, entry: Entry) -> ReadGuard<'_, T, R, H> {
         ReadGuard {
             sem: self,
+            entry,
             stays_in_task: PhantomData,
         }
     }
@@ -71,8 +75,7 @@ impl<'a, T, const R: u8, H: Hooks> WriteGuard<'a, T, R, H> {
     /// Turns the writer into a reader, without letting another writer in between.
     pub fn downgrade(self) -> ReadGuard<'a, T, R, H> {
         let sem = ManuallyDrop::new(self).sem;
-        sem.gate.downgrade();
-        sem.read_guard()
+        sem.read_guard(sem.gate.downgrade())
     }
 }
 
@@ -81,7 +84,7 @@ impl<T, const R: u8, H: Hooks> Deref for ReadGuard<'_, T, R, H> {
 
     fn deref(&self) -> &T {
         // SAFETY: this reader is inside, so no writer is, and the guard is borrowed.
-        unsafe { &*self.sem.value.0.get() }
+        unsafe { &*self.sem.value.0.for_reading() }
     }
 }
 
@@ -90,28 +93,28 @@ impl<T, const R: u8, H: Hooks> Deref for WriteGuard<'_, T, R, H> {
 
     fn deref(&self) -> &T {
         // SAFETY: this writer is inside, so nobody else is, and the guard is borrowed.
-        unsafe { &*self.sem.value.0.get() }
+        unsafe { &*self.sem.value.0.for_reading() }
     }
 }
 
 impl<T, const R: u8, H: Hooks> DerefMut for WriteGuard<'_, T, R, H> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: this writer is inside, so nobody else is, and the guard is borrowed mutably.
-        unsafe { &mut *self.sem.value.0.get() }
+        unsafe { &mut *self.sem.value.0.for_writing() }
     }
 }
 
 impl<T, const R: u8, H: Hooks> Drop for ReadGuard<'_, T, R, H> {
     fn drop(&mut self) {
         H::released(R);
-        Gate::leave_reading(&self.sem.gate);
+        self.sem.gate.leave_reading(self.entry);
     }
 }
 
 impl<T, const R: u8, H: Hooks> Drop for WriteGuard<'_, T, R, H> {
     fn drop(&mut self) {
         H::released(R);
-        Gate::leave_writing(&self.sem.gate);
+        self.sem.gate.leave_writing();
     }
 }
 

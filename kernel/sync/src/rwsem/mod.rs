@@ -17,6 +17,7 @@ use guards::Guarded;
 pub use guards::{ReadGuard, WriteGuard};
 use turns::Turns;
 
+use crate::base::{AtomicU32, Ordering};
 use crate::hooks::{Hooks, Order};
 use crate::rank::{Held, WAIT, assert_nests};
 use crate::wait_queue::WaitQueue;
@@ -30,22 +31,36 @@ pub struct RwSem<T, const R: u8, H: Hooks> {
 /// The way in and out, the same for every value.
 struct Gate<H: Hooks> {
     turns: Turns,
+    /// The number of the task that is inside as a writer, or 0; for reports.
+    owner: AtomicU32,
     readers: WaitQueue<H>,
     /// Writers waiting for their turn, and the one waiting for the readers inside to leave.
     writers: WaitQueue<H>,
 }
 
+/// How a reader went in, which is how it has to leave.
+#[derive(Clone, Copy)]
+enum Entry {
+    /// Counted in this slot: no writer was about.
+    Slot(usize),
+    /// Counted with the writers' turns.
+    Turn,
+}
+
 impl<T, const R: u8, H: Hooks> RwSem<T, R, H> {
-    /// Makes an unlocked semaphore.
-    pub const fn new(value: T) -> Self {
-        const { assert_nests(R, WAIT) };
-        Self {
-            value: Guarded::new(value),
-            gate: Gate {
-                turns: Turns::new(),
-                readers: WaitQueue::new(),
-                writers: WaitQueue::new(),
-            },
+    const_fn! {
+        /// Makes an unlocked semaphore.
+        pub const fn new(value: T) -> Self {
+            const { assert_nests(R, WAIT) };
+            Self {
+                value: Guarded::new(value),
+                gate: Gate {
+                    turns: Turns::new(),
+                    owner: AtomicU32::new(0),
+                    readers: WaitQueue::new(),
+                    writers: WaitQueue::new(),
+                },
+            }
         }
     }
 
@@ -54,8 +69,12 @@ impl<T, const R: u8, H: Hooks> RwSem<T, R, H> {
     pub fn read(&self) -> ReadGuard<'_, T, R, H> {
         H::assert_may_sleep();
         H::acquired(R, type_name::<T>(), Order::Deeper);
-        self.gate.enter_reading();
-        self.read_guard()
+        let slot = H::slot();
+        if self.gate.turns.try_enter_slot(slot) {
+            return self.read_guard(Entry::Slot(slot));
+        }
+        self.gate.enter_reading(R);
+        self.read_guard(Entry::Turn)
     }
 
     /// Takes the semaphore for writing, sleeping until nobody is inside or before us.
@@ -72,7 +91,7 @@ impl<T, const R: u8, H: Hooks> RwSem<T, R, H> {
     fn write_in(&self, order: Order) -> WriteGuard<'_, T, R, H> {
         H::assert_may_sleep();
         H::acquired(R, type_name::<T>(), order);
-        self.gate.enter_writing();
+        self.gate.enter_writing(R);
         self.write_guard()
     }
 
@@ -93,11 +112,19 @@ impl<T, const R: u8, H: Hooks> RwSem<T, R, H> {
 
     /// Takes the semaphore for reading if no writer is inside or waits, in any order.
     pub fn try_read(&self) -> Option<ReadGuard<'_, T, R, H>> {
-        if !self.gate.turns.try_enter_reading() {
+        let slot = H::slot();
+        if !self.gate.turns.try_enter_slot(slot) {
+            self.gate.gave_way();
             return None;
         }
         H::acquired(R, type_name::<T>(), Order::Try);
-        Some(self.read_guard())
+        Some(self.read_guard(Entry::Slot(slot)))
+    }
+
+    /// Returns the number of the task that is inside as a writer, if one is.
+    pub fn owner(&self) -> Option<u32> {
+        let owner = self.gate.owner.load(Ordering::Relaxed);
+        (owner != 0).then_some(owner)
     }
 
     /// Says whether nobody is inside or on the way in; only true for longer where nobody else can run.
@@ -112,39 +139,62 @@ impl<T, const R: u8, H: Hooks> RwSem<T, R, H> {
 }
 
 impl<H: Hooks> Gate<H> {
-    fn enter_reading(&self) {
+    #[cold]
+    fn enter_reading(&self, rank: u8) {
+        self.gave_way();
         let phase = self.turns.arrive_reading();
         if !self.turns.may_read(phase) {
-            self.readers.wait_until(|| self.turns.may_read(phase));
+            self.wait_in(&self.readers, rank, || self.turns.may_read(phase));
         }
     }
 
-    fn leave_reading(&self) {
-        self.turns.leave_reading();
+    /// A writer may have waited for the reader that was counted and gave way.
+    fn gave_way(&self) {
         self.writers.wake_all();
     }
 
-    fn enter_writing(&self) {
+    #[inline]
+    fn leave_reading(&self, entry: Entry) {
+        match entry {
+            Entry::Slot(slot) => self.turns.leave_slot(slot),
+            Entry::Turn => self.turns.leave_reading(),
+        }
+        self.writers.wake_all();
+    }
+
+    fn enter_writing(&self, rank: u8) {
         let ticket = self.turns.arrive_writing();
         if !self.turns.is_turn_of(ticket) {
-            self.writers.wait_until(|| self.turns.is_turn_of(ticket));
+            self.wait_in(&self.writers, rank, || self.turns.is_turn_of(ticket));
         }
         let inside = self.turns.close_to_readers(ticket);
         if !self.turns.have_left(inside) {
-            self.writers.wait_until(|| self.turns.have_left(inside));
+            self.wait_in(&self.writers, rank, || self.turns.have_left(inside));
         }
+        self.owner.store(H::task_id(), Ordering::Relaxed);
     }
 
     fn leave_writing(&self) {
+        self.owner.store(0, Ordering::Relaxed);
         self.turns.leave_writing();
         self.readers.wake_all();
         self.writers.wake_all();
     }
 
-    fn downgrade(&self) {
+    fn downgrade(&self) -> Entry {
+        self.owner.store(0, Ordering::Relaxed);
         self.turns.downgrade();
         self.readers.wake_all();
         self.writers.wake_all();
+        Entry::Turn
+    }
+
+    #[cold]
+    fn wait_in(&self, queue: &WaitQueue<H>, rank: u8, condition: impl FnMut() -> bool) {
+        let since = H::now();
+        H::waits(rank, self.owner.load(Ordering::Relaxed));
+        queue.wait_until(condition);
+        H::waited(rank, H::now().saturating_sub(since));
     }
 }
 

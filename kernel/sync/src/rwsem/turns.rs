@@ -4,8 +4,13 @@
 //! reader-writer synchronization for multiprocessor real-time systems", 2010). Every condition a
 //! task waits for stays true once it is true until that task has gone in, so that a late wake does
 //! no harm and nobody can be overtaken.
+//!
+//! While no writer is about, readers count themselves in one of several [`Slots`] instead, so that CPUs do
+//! not pass one cache line around. A reader counts itself in and then looks for a writer; a writer makes
+//! itself known and then looks at all slots: of the two at least one sees the other, and the reader
+//! gives way. Each slot only ever falls while a writer waits for it, but for readers that give way at once.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use crate::base::{AtomicU32, Ordering, Slots, fence};
 
 /// One reader, above the two bits that writers use.
 const READER: u32 = 4;
@@ -26,6 +31,8 @@ pub(super) struct Turns {
     writers_in: AtomicU32,
     /// The ticket of the writer whose turn it is.
     writers_out: AtomicU32,
+    /// Readers inside who found no writer, each in the slot where it came.
+    slots: Slots,
 }
 
 /// The bits of the writer a reader found when it came.
@@ -41,13 +48,35 @@ pub(super) struct Ticket(u32);
 pub(super) struct ReadersBefore(u32);
 
 impl Turns {
-    pub(super) const fn new() -> Self {
-        Self {
-            readers_in: AtomicU32::new(0),
-            readers_out: AtomicU32::new(0),
-            writers_in: AtomicU32::new(0),
-            writers_out: AtomicU32::new(0),
+    const_fn! {
+        pub(super) const fn new() -> Self {
+            Self {
+                readers_in: AtomicU32::new(0),
+                readers_out: AtomicU32::new(0),
+                writers_in: AtomicU32::new(0),
+                writers_out: AtomicU32::new(0),
+                slots: Slots::new(),
+            }
         }
+    }
+
+    /// Counts a reader in at `slot`, unless a writer is inside or waits for the readers.
+    #[inline]
+    pub(super) fn try_enter_slot(&self, slot: usize) -> bool {
+        self.slots.of(slot).fetch_add(1, Ordering::Relaxed);
+        // Pairs with the fence in `close_to_readers`.
+        fence(Ordering::SeqCst);
+        if self.readers_in.load(Ordering::Acquire) & WRITER_BITS == 0 {
+            return true;
+        }
+        self.leave_slot(slot);
+        false
+    }
+
+    /// Counts a reader out that was counted in at `slot`.
+    #[inline]
+    pub(super) fn leave_slot(&self, slot: usize) {
+        self.slots.of(slot).fetch_sub(1, Ordering::Release);
     }
 
     /// Counts a reader in; it [may read](Self::may_read) when the writer it found has left.
@@ -62,14 +91,6 @@ impl Turns {
         found.0 == 0 || now != found.0
     }
 
-    /// Counts a reader in if no writer is inside or waits for the readers.
-    pub(super) fn try_enter_reading(&self) -> bool {
-        let counted = |now: u32| (now & WRITER_BITS == 0).then_some(now.wrapping_add(READER));
-        self.readers_in
-            .fetch_update(Ordering::Acquire, Ordering::Relaxed, counted)
-            .is_ok()
-    }
-
     /// Counts a reader out.
     pub(super) fn leave_reading(&self) {
         self.readers_out.fetch_add(READER, Ordering::Release);
@@ -79,7 +100,9 @@ impl Turns {
     pub(super) fn is_idle(&self) -> bool {
         let same =
             |a: &AtomicU32, b: &AtomicU32| a.load(Ordering::Acquire) == b.load(Ordering::Acquire);
-        same(&self.readers_in, &self.readers_out) && same(&self.writers_in, &self.writers_out)
+        same(&self.readers_in, &self.readers_out)
+            && same(&self.writers_in, &self.writers_out)
+            && self.slots_are_empty()
     }
 
     /// Draws a writer's ticket.
@@ -96,13 +119,21 @@ impl Turns {
     /// Makes later readers wait for this writer; returns the readers it has to wait for.
     pub(super) fn close_to_readers(&self, ticket: Ticket) -> ReadersBefore {
         let bits = WRITER | (ticket.0 & PHASE);
-        ReadersBefore(self.readers_in.fetch_add(bits, Ordering::Acquire))
+        let before = ReadersBefore(self.readers_in.fetch_add(bits, Ordering::Acquire));
+        // Pairs with the fence in `try_enter_slot`.
+        fence(Ordering::SeqCst);
+        before
     }
 
     /// Says whether all readers counted before the writer have left.
     #[inline]
     pub(super) fn have_left(&self, before: ReadersBefore) -> bool {
-        self.readers_out.load(Ordering::Acquire) == before.0
+        self.readers_out.load(Ordering::Acquire) == before.0 && self.slots_are_empty()
+    }
+
+    fn slots_are_empty(&self) -> bool {
+        let mut slots = self.slots.all();
+        slots.all(|slot| slot.load(Ordering::Acquire) == 0)
     }
 
     /// Lets readers in again and gives the turn to the next writer.
@@ -128,7 +159,7 @@ mod tests {
         let turns = Turns::new();
         let (one, two) = (turns.arrive_reading(), turns.arrive_reading());
         assert!(turns.may_read(one) && turns.may_read(two));
-        assert!(turns.try_enter_reading());
+        assert!(turns.try_enter_slot(0) && turns.try_enter_slot(1));
     }
 
     #[test]
@@ -140,11 +171,33 @@ mod tests {
         let inside = turns.close_to_readers(ticket);
         let after = turns.arrive_reading();
         assert!(!turns.have_left(inside) && !turns.may_read(after));
-        assert!(!turns.try_enter_reading());
+        assert!(!turns.try_enter_slot(0));
         turns.leave_reading();
         assert!(turns.have_left(inside) && !turns.may_read(after));
         turns.leave_writing();
         assert!(turns.may_read(after));
+    }
+
+    #[test]
+    fn a_writer_waits_for_the_readers_in_every_slot() {
+        for slot in 0..crate::base::READER_SLOTS {
+            let turns = Turns::new();
+            assert!(turns.try_enter_slot(slot));
+            let inside = turns.close_to_readers(turns.arrive_writing());
+            assert!(!turns.have_left(inside) && !turns.is_idle());
+            turns.leave_slot(slot);
+            assert!(turns.have_left(inside));
+        }
+    }
+
+    #[test]
+    fn a_reader_that_gives_way_is_counted_nowhere() {
+        let turns = Turns::new();
+        let inside = turns.close_to_readers(turns.arrive_writing());
+        assert!(!turns.try_enter_slot(3));
+        assert!(turns.have_left(inside));
+        turns.leave_writing();
+        assert!(turns.is_idle());
     }
 
     #[test]
@@ -210,7 +263,8 @@ mod tests {
             *count.get_mut() = u32::MAX;
         }
         for _ in 0..3 {
-            assert!(turns.try_enter_reading());
+            let reader = turns.arrive_reading();
+            assert!(turns.may_read(reader));
             turns.leave_reading();
             let ticket = turns.arrive_writing();
             assert!(turns.is_turn_of(ticket));

@@ -3,4 +3,5 @@
 pub mod cpu;
 pub mod local;
 pub mod mmu;
+pub mod timer;
 pub mod uaccess;

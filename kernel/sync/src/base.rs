@@ -1,0 +1,72 @@
+//! What the locks are made of: atomic words, a fence, and a cell that somebody else guards.
+//!
+//! All other files take these from here and nowhere else. `tests/locks` compiles the same files above a
+//! module of this name that explores all interleavings, and all values that a weak memory may show.
+
+use core::cell::UnsafeCell;
+
+pub(crate) use core::hint::spin_loop;
+pub(crate) use core::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering, fence,
+};
+
+/// Turns of spinning after which a waiter no longer lets newcomers overtake it.
+pub(crate) const PATIENCE: u32 = 1 << 12;
+
+/// Counts of readers that a semaphore has, so that CPUs need not share one.
+pub(crate) const READER_SLOTS: usize = 8;
+
+/// Declares a `const fn`; the models take the `const` away, which their atomics do not know.
+macro_rules! const_fn {
+    ($(#[$note:meta])* $vis:vis const fn $($rest:tt)*) => {
+        $(#[$note])* $vis const fn $($rest)*
+    };
+}
+
+/// A value to which a lock gives access.
+pub(crate) struct Cell<T>(UnsafeCell<T>);
+
+impl<T> Cell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    /// Returns where to read; who does must be inside the lock, if only as one of many.
+    #[inline]
+    pub(crate) fn for_reading(&self) -> *const T {
+        self.0.get()
+    }
+
+    /// Returns where to write; who does must be inside the lock alone.
+    #[inline]
+    pub(crate) fn for_writing(&self) -> *mut T {
+        self.0.get()
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut()
+    }
+}
+
+/// Counters apart from each other, none in the cache line of another.
+pub(crate) struct Slots([Slot; READER_SLOTS]);
+
+#[repr(align(64))]
+struct Slot(AtomicU32);
+
+impl Slots {
+    pub(crate) const fn new() -> Self {
+        Self([const { Slot(AtomicU32::new(0)) }; READER_SLOTS])
+    }
+
+    /// Returns the counter of slot `index`, wrapped around.
+    #[inline]
+    pub(crate) fn of(&self, index: usize) -> &AtomicU32 {
+        &self.0[index % READER_SLOTS].0
+    }
+
+    /// Returns all counters.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &AtomicU32> {
+        self.0.iter().map(|slot| &slot.0)
+    }
+}
