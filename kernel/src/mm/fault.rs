@@ -10,9 +10,10 @@
 //! ```
 //!
 //! Contents are complete before a PTE shows them (HF-3). A PTE that changed between look and apply
-//! means that another CPU got here first: look again (HF-2). COW clears, flushes, then installs (HF-8).
+//! means that another CPU got here first: look again (HF-2). How a copy takes a shared
+//! page's place while others look is told in [`cow`](super::cow) (HF-8).
 
-use addr::{Frame, Page, PageRange, VirtAddr};
+use addr::{Frame, Page, VirtAddr};
 use fault::{Backed, FaultAction, Mapped, SegvCode};
 use pte::{Access, Pte, PteFlags};
 use vma::{VmFlags, Vma};
@@ -22,9 +23,11 @@ use super::counters::{
     COW_COPIED, COW_REUSED, Counter, FAULT_DEMAND_ZERO, FAULT_FILE, FAULT_FILE_COW,
     FAULT_REDECIDED, FAULT_SHARED_WRITE, FAULT_SPURIOUS, FAULT_ZERO_PAGE, FAULT_ZERO_UPGRADE,
 };
+use super::cow::same;
 use super::frame::{self, Owner};
 use super::pgtable::Slot;
-use super::{Mm, OutOfMemory, fault_around, large, physmap, stack, tlb, zero_frame};
+use super::{Mm, OutOfMemory, cow, fault_around, large, physmap, stack, tlb, zero_frame};
+use crate::arch::cpu;
 
 /// An access to a user address that the MMU refused.
 #[derive(Clone, Copy, Debug)]
@@ -112,7 +115,10 @@ fn populate_with(
         if action == FaultAction::Refuse {
             return Err(FaultError::Segv(SegvCode::MapErr));
         }
-        if !done {
+        if action == FaultAction::Wait {
+            // Whoever makes the page writable is not preempted, and holds no lock that we have.
+            cpu::relax();
+        } else if !done {
             let prepared = Prepared::new(action, vma, page, seen)?;
             done = apply(mm, vma, page, seen, action, prepared)?;
         }
@@ -139,7 +145,9 @@ fn kind(action: FaultAction) -> &'static Counter {
         FaultAction::Copy => &COW_COPIED,
         FaultAction::Reuse => &COW_REUSED,
         FaultAction::MkWriteShared => &FAULT_SHARED_WRITE,
-        FaultAction::Touch | FaultAction::Spurious | FaultAction::Refuse => &FAULT_SPURIOUS,
+        FaultAction::Touch | FaultAction::Spurious | FaultAction::Refuse | FaultAction::Wait => {
+            &FAULT_SPURIOUS
+        }
     }
 }
 
@@ -188,6 +196,7 @@ fn mapped(pte: Pte) -> Mapped {
         () if pte.is_guard() => Mapped::Guard,
         () if pte.is_prot_none() => Mapped::ProtNone,
         () if pte.is_zero_page() => Mapped::Zero { writable },
+        () if pte.is_settling() => Mapped::Settling,
         () if pte.is_anon() => Mapped::Anon {
             writable,
             sole_owner: frame::refs(pte.frame()) == 1,
@@ -304,7 +313,11 @@ fn apply(
     };
     match (action, prepared) {
         (_, Prepared::New(frame)) => {
-            install(mm, page, slot, seen, leaf(frame, vma, PteFlags::ANON, true))
+            let new = leaf(frame, vma, PteFlags::ANON, true);
+            if let Some(settling) = cow::install(mm, page, slot, seen, new) {
+                drop(tables);
+                settling.finish();
+            }
         }
         (FaultAction::MapFile { writable }, Prepared::Cached(frame)) => {
             let new = leaf(frame, vma, PteFlags::empty(), writable);
@@ -332,28 +345,6 @@ fn rewrite(mm: &Mm, vma: &UserVma, page: Page, slot: Slot, action: FaultAction) 
             tlb::flush_local(mm, page);
         }
     }
-}
-
-/// Puts a private copy where nothing, the zero page or a shared page was: clear, flush, install.
-fn install(mm: &Mm, page: Page, slot: Slot, seen: Pte, new: Pte) {
-    mm.rss.charge(new);
-    if seen.is_none() {
-        slot.swap(new);
-        return;
-    }
-    let old = slot.swap(Pte::EMPTY);
-    tlb::flush(mm, Some(PageRange::new(page, page.next())), false);
-    slot.swap(new);
-    if !old.is_zero_page() {
-        mm.rss.uncharge(old);
-        frame::put(old.frame());
-    }
-}
-
-/// Whether two readings of a PTE differ at most in what the CPU sets by itself.
-fn same(a: Pte, b: Pte) -> bool {
-    let cpu_sets = (PteFlags::ACCESSED | PteFlags::DIRTY).bits();
-    (a.raw() ^ b.raw()) & !cpu_sets == 0
 }
 
 /// A PTE for `frame` with the VMA's protection (HF-20); W only if `writable` says that it may be.

@@ -155,8 +155,8 @@ pub(super) fn reuse(mm: &Mm, page: Page) -> bool {
     each(entry.frame(), |frame| is_ours &= frame::refs(frame) == 1);
     if is_ours {
         parent.replace(index(page, 2), entry.mkwrite().mkdirty().mkyoung());
-        // One translation, for the CPU; one at least: what is left of it gained rights only.
-        tlb::flush(mm, Some(block), false);
+        // It gained rights only: what other CPUs remember faults once (TLB-8).
+        tlb::flush_local(mm, page);
         COW_REUSED.inc();
     }
     is_ours
@@ -191,9 +191,12 @@ impl Tables {
     }
 
     /// Puts a table in place of the large page around `page`, an entry of `parent`.
+    ///
+    /// What other CPUs remember of the large page stays true: it gives the same frames with the same
+    /// rights. Whoever changes one of the small entries flushes that page, and with it any large one around it.
     pub(super) fn split(&mut self, parent: UserTable, page: Page) -> UserTable {
         let slot = index(page, 2);
-        // Gone first, with all that the CPU has noted in it: no CPU may hold both sizes of a translation.
+        // Gone first, with all that this CPU has noted in it.
         let entry = Pte::from_raw(parent.entry(slot).swap(0, AcqRel));
         mmu::flush_page(page.start());
         let table = UserTable::init(self.spare.pop());

@@ -15,12 +15,11 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use core::ops::Deref;
-use core::sync::atomic::{
-    AtomicBool, AtomicU64,
-    Ordering::{Acquire, Relaxed},
-};
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicU64};
 
 use addr::{Frame, PAGE_SIZE, Page, PageRange, USER_END, VirtAddr};
+use cpumask::{AtomicCpuMask, CpuMask};
 use lazytlb::MmId;
 use vma::{VmFlags, VmaSet};
 
@@ -41,6 +40,8 @@ pub struct Mm {
     root: Frame,
     /// Raised by whoever weakens or removes a translation, after doing so (TLB-1).
     pub(super) tlb_gen: AtomicU64,
+    /// The CPUs that may have it loaded (TLB-5); [`switch`] puts them in.
+    pub(super) cpus: AtomicCpuMask,
     /// What is mapped; `mmap_lock`.
     pub(super) map: RwSem<AddressSpace, { rank::MMAP }>,
     /// The lower half of the page tables.
@@ -176,6 +177,7 @@ impl Mm {
             id,
             root,
             tlb_gen: AtomicU64::new(0),
+            cpus: AtomicCpuMask::new(CpuMask::EMPTY),
             map: RwSem::new(AddressSpace::new()),
             tables: SpinLock::new(Tables::new(root)),
             rss: Rss::default(),
@@ -202,7 +204,7 @@ impl Mm {
 
     /// Returns the present TLB generation.
     pub fn generation(&self) -> u64 {
-        self.tlb_gen.load(Acquire)
+        self.tlb_gen.load(SeqCst)
     }
 
     /// Returns how many frames are mapped.
@@ -257,7 +259,6 @@ impl Mm {
     }
 
     /// Removes everything from the user half: VMAs, pages, tables. The mm has no users left.
-    ///
     /// First takes this CPU off the tables (LZ-17), then unhooks, flushes and frees (I-6).
     fn exit_mmap(&self) {
         // The set as it is: a list of tens of thousands of mappings would need memory to free memory.

@@ -24,6 +24,7 @@ pub mod audit;
 pub mod backing;
 pub mod brk;
 pub mod commit;
+mod cow;
 pub mod damage;
 pub mod fault;
 pub mod fault_around;

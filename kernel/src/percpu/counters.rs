@@ -82,6 +82,12 @@ counters! {
     TLB_FULL_FLUSHES = "tlb_full_flushes";
     /// Flushes that were not needed because the mm was not loaded, or lazily so.
     TLB_FLUSHES_SKIPPED = "tlb_flushes_skipped";
+    /// CPUs interrupted for a flush.
+    IPI_SENT = "ipi_sent";
+    /// CPUs not interrupted because they only borrow the mm (TLB-2).
+    IPI_SKIPPED_LAZY = "ipi_skipped_lazy";
+    /// CPUs interrupted that had gone on to another mm by then (TLB-3).
+    FLUSH_WRONG_CPU = "flush_wrong_cpu";
     /// Page faults of any kind.
     FAULTS_TOTAL = "faults_total";
     /// First writes that got a zeroed frame.

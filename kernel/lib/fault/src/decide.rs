@@ -5,6 +5,7 @@
 //!  private  nothing    MapZero / MapFile    NewAnon / CopyFile
 //!           zero page  Touch                UpgradeZero
 //!           anonymous  Touch                Touch if writable, Reuse if the only owner, else Copy
+//!           settling   Touch                Wait
 //!           file page  Touch                Copy
 //!  shared   nothing    MapFile              MapFile, writable
 //!           file page  Touch                Touch if writable, else MkWriteShared
@@ -50,6 +51,9 @@ pub enum Mapped {
         /// not a mapping counts too (HF-7).
         sole_owner: bool,
     },
+    /// A page of anonymous memory that has just taken another's place; whoever put it there allows
+    /// writes as soon as every CPU has forgotten the other one (TLB-8).
+    Settling,
     /// A page of the file's cache.
     File {
         /// Whether the entry allows writes; in a private mapping it never should.
@@ -83,6 +87,8 @@ pub enum FaultAction {
     /// translation is stale. Mark the page as used, after a write as written, and drop the
     /// translation.
     Touch,
+    /// Another CPU is about to allow the write: look again.
+    Wait,
     /// The access fails as if nothing were mapped (`MADV_GUARD_INSTALL`).
     Refuse,
     /// Nothing can be done to the entry. The mapping does not allow the access, or entry
@@ -115,9 +121,11 @@ const fn decide_shared(mapped: Mapped, write: bool) -> FaultAction {
         Mapped::None => FaultAction::MapFile { writable: write },
         Mapped::File { writable } if writable || !write => FaultAction::Touch,
         Mapped::File { .. } => FaultAction::MkWriteShared,
-        Mapped::ProtNone | Mapped::Guard | Mapped::Zero { .. } | Mapped::Anon { .. } => {
-            FaultAction::Spurious
-        }
+        Mapped::ProtNone
+        | Mapped::Guard
+        | Mapped::Zero { .. }
+        | Mapped::Anon { .. }
+        | Mapped::Settling => FaultAction::Spurious,
     }
 }
 
@@ -128,6 +136,7 @@ const fn decide_private(backed: Backed, mapped: Mapped, write: bool) -> FaultAct
         (Mapped::ProtNone | Mapped::Guard, _) => FaultAction::Spurious,
         (_, false) => FaultAction::Touch,
         (Mapped::Zero { .. }, true) => FaultAction::UpgradeZero,
+        (Mapped::Settling, true) => FaultAction::Wait,
         (Mapped::File { .. }, true) => FaultAction::Copy,
         (Mapped::Anon { writable: true, .. }, true) => FaultAction::Touch,
         (Mapped::Anon { sole_owner, .. }, true) => write_protected(sole_owner),

@@ -7,7 +7,8 @@ use vma::VmFlags;
 
 const BACKINGS: [Backed; 2] = [Backed::Anon, Backed::File];
 
-const STATES: [Mapped; 11] = [
+const STATES: [Mapped; 12] = [
+    Mapped::Settling,
     Mapped::None,
     Mapped::ProtNone,
     Mapped::Guard,
@@ -125,6 +126,8 @@ fn carry_out(action: FaultAction, before: Mapped) -> Mapped {
                 sole_owner: true, ..
             },
         ) => own,
+        // What another CPU makes of it meanwhile.
+        (FaultAction::Wait, Mapped::Settling) => own,
         (FaultAction::MkWriteShared, Mapped::File { .. }) => Mapped::File { writable: true },
         (FaultAction::Refuse, Mapped::Guard) => Mapped::Guard,
         (FaultAction::Touch | FaultAction::Spurious, same) => same,
@@ -136,6 +139,7 @@ fn carry_out(action: FaultAction, before: Mapped) -> Mapped {
 fn permits(mapped: Mapped, access: Access) -> bool {
     match mapped {
         Mapped::None | Mapped::ProtNone | Mapped::Guard => false,
+        Mapped::Settling => access != Access::Write,
         Mapped::Zero { writable } | Mapped::Anon { writable, .. } | Mapped::File { writable } => {
             writable || access != Access::Write
         }
@@ -148,10 +152,10 @@ fn is_writable(mapped: Mapped) -> bool {
 }
 
 #[test]
-fn the_domain_has_1056_inputs() {
+fn the_domain_has_1152_inputs() {
     let mut inputs = 0;
     for_each_input(|_| inputs += 1);
-    assert_eq!(inputs, 16 * 2 * 11 * 3);
+    assert_eq!(inputs, 16 * 2 * 12 * 3);
 }
 
 #[test]
@@ -352,6 +356,8 @@ fn the_table_at_the_head_of_decide_is_what_it_does() {
         (private, Backed::Anon, ALONE, Touch, Reuse),
         (private, Backed::Anon, AMONG, Touch, Copy),
         (private, Backed::Anon, OWN, Touch, Touch),
+        (private, Backed::Anon, Mapped::Settling, Touch, Wait),
+        (private, Backed::File, Mapped::Settling, Touch, Wait),
         (private, Backed::File, ALONE, Touch, Reuse),
         (private, Backed::File, AMONG, Touch, Copy),
         (private, Backed::File, CACHED, Touch, Copy),

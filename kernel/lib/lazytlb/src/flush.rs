@@ -26,8 +26,10 @@ pub struct FlushRequest {
 /// What a CPU does about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flush {
-    /// Nothing that is loaded is concerned.
+    /// It has flushed already.
     Nothing,
+    /// It no longer has the mm loaded: it takes itself out of the mm's mask (TLB-5).
+    Elsewhere,
     /// Forget these pages, one by one; then `seen_gen` is the request's generation.
     Pages(PageRange),
     /// Forget everything of the mm; then `seen_gen` is the generation read before.
@@ -49,7 +51,10 @@ pub enum Standing {
 ///
 /// `current_gen` is the mm's generation now, which may be ahead of the request's.
 pub fn receive(cpu: &CpuTlb, request: &FlushRequest, current_gen: u64) -> Flush {
-    if cpu.loaded != request.mm || cpu.loaded == MmId::INIT {
+    if cpu.loaded != request.mm {
+        return Flush::Elsewhere;
+    }
+    if cpu.loaded == MmId::INIT {
         return Flush::Nothing;
     }
     if cpu.lazy {
@@ -69,13 +74,13 @@ pub fn receive(cpu: &CpuTlb, request: &FlushRequest, current_gen: u64) -> Flush 
 
 /// Decides whether a CPU in the mm's mask must be interrupted (TLB-2).
 ///
-/// A lazy CPU compares generations before it runs user code again, so that it may be passed by,
-/// unless page tables are freed: it could still walk through them.
+/// A CPU that has gone on to another mm needs nothing: what it forgot then it cannot use, and it reads
+/// the generation when it comes back. A lazy CPU does so too before it runs user code again, but it
+/// could still walk through page tables that are freed.
 pub fn needs_ipi(cpu: &Standing, request: &FlushRequest) -> bool {
     match cpu {
         Standing::Switching => true,
-        Standing::On(_) if request.freed_tables => true,
-        Standing::On(cpu) => cpu.loaded == request.mm && !cpu.lazy,
+        Standing::On(cpu) => cpu.loaded == request.mm && (!cpu.lazy || request.freed_tables),
     }
 }
 

@@ -121,6 +121,11 @@ impl Pte {
         self.is_present() && self.has(PteFlags::LAZY)
     }
 
+    /// Says whether the page waits for every CPU to forget the one whose place it took.
+    pub const fn is_settling(self) -> bool {
+        self.has(PteFlags::SETTLING)
+    }
+
     /// Says whether writes are allowed.
     pub const fn is_writable(self) -> bool {
         self.has(PteFlags::WRITE)
@@ -187,6 +192,12 @@ impl Pte {
     #[must_use]
     pub const fn mkwrite(self) -> Self {
         self.with(PteFlags::WRITE)
+    }
+
+    /// Forbids writes until every CPU has forgotten the page whose place this one takes.
+    #[must_use]
+    pub const fn mksettling(self) -> Self {
+        self.wrprotect().with(PteFlags::SETTLING)
     }
 
     /// Marks the page as written.

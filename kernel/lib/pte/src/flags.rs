@@ -1,7 +1,7 @@
 //! The bits of a page-table entry beside its frame number.
 //!
-//! Bits 0 to 8 and 63 belong to the CPU (Intel SDM vol. 3, 4.5 "4-level paging"); bits 9 to
-//! 11 are ignored by it and carry what the fault path must know about the frame.
+//! Bits 0 to 8 and 63 belong to the CPU (Intel SDM vol. 3, 4.5 "4-level paging"); bits 9 to 11 and
+//! 52 are ignored by it and carry what the fault path must know about the frame.
 
 use bitflags::bitflags;
 
@@ -35,6 +35,9 @@ bitflags! {
         /// The page may be thrown away as long as it is not dirty (MADV_FREE). In an entry that is
         /// not present it is the guard marker.
         const LAZY = 1 << 11;
+        /// The page has just taken another one's place and is read-only until every CPU has forgotten
+        /// that one; who put it there is about to allow writes.
+        const SETTLING = 1 << 52;
         /// Instructions may not be fetched.
         const NX = 1 << 63;
     }

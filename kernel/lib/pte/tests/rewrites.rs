@@ -45,8 +45,8 @@ fn holds_page(entry: Pte) -> bool {
 }
 
 #[test]
-fn there_are_thirteen_flags_and_none_of_them_lies_in_the_frame_number() {
-    assert_eq!(PteFlags::all().iter().count(), 13);
+fn there_are_fourteen_flags_and_none_of_them_lies_in_the_frame_number() {
+    assert_eq!(PteFlags::all().iter().count(), 14);
     assert_eq!(PteFlags::all().bits() & 0x000f_ffff_ffff_f000, 0);
 }
 

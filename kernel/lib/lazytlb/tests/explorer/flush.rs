@@ -99,7 +99,7 @@ impl Kernel {
         let tlb = self.state.cpu(cpu).tlb.expect("no switch is under way");
         let current = self.state.mm(mm).generation;
         match receive(&tlb, request, u64::from(current)) {
-            Flush::Nothing if tlb.loaded != request.mm => self.state.mm(mm).mask &= !(1 << cpu),
+            Flush::Elsewhere => self.state.mm(mm).mask &= !(1 << cpu),
             Flush::Nothing => {}
             Flush::Pages(_) => self.flush_selectively(cpu, tlb, request, request.generation),
             Flush::All if self.broken == Broken::SelectiveFlush && request.range.is_some() => {
