@@ -42,3 +42,18 @@ fn deferred_work_is_done_once_for_each_request_and_not_after_a_cancel() {
     line_with(&outcome, &["test: ", "work ok"]);
     assert!(outcome.counter("work_runs") > 20);
 }
+
+/// One store inside and one outside for each letter: the first as the program's own, the second never.
+#[test]
+fn lz_25_the_postman_stores_a_word_and_is_refused_when_he_has_left() {
+    let outcome = passes("postman init=/bin/probe -- postman");
+    let held = outcome.program_output();
+    let held = held.iter().filter(|line| line.starts_with("ok postman "));
+    assert_eq!(held.count(), 4);
+    let [delivered, returned, lost] =
+        ["letters_delivered", "letters_returned", "letters_lost"].map(|name| outcome.counter(name));
+    assert!(delivered >= 3 && returned >= 5, "{delivered}, {returned}");
+    assert_eq!(delivered + returned + lost, 8 + 30);
+    assert_eq!(outcome.counter("kthread_use_mm"), delivered + returned);
+    assert_eq!(outcome.counter("user_copies_refused"), delivered + returned);
+}

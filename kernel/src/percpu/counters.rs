@@ -160,6 +160,12 @@ counters! {
     KTHREAD_USE_MM = "kthread_use_mm";
     /// Copies from or to user memory refused since the task has none of its own (I-8).
     USER_COPIES_REFUSED = "user_copies_refused";
+    /// Words that the postman brought.
+    LETTERS_DELIVERED = "letters_delivered";
+    /// Words for places where their process cannot store.
+    LETTERS_RETURNED = "letters_returned";
+    /// Words for processes that had ended.
+    LETTERS_LOST = "letters_lost";
     /// Pieces of deferred work done.
     WORK_RUNS = "work_runs";
     /// Gauge: address-space objects that exist, `init_mm` not counted.

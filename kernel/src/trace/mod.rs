@@ -1,6 +1,7 @@
 //! The kernel threads that watch and tidy: the reaper and the statistics thread.
 
 pub mod kstatd;
+pub mod postman;
 
 use bootinfo::CommandLine;
 
@@ -14,5 +15,8 @@ pub fn start_kthreads(cmdline: &CommandLine) {
     kthread_run("reaper", || serve(reaper::turn)).expect("boot has memory for its kernel threads");
     kthread_run("kstatd", move || kstatd::run(period))
         .expect("boot has memory for its kernel threads");
+    if cmdline.has("postman") {
+        postman::start().expect("boot has memory for its kernel threads");
+    }
     work::start_workers(1).expect("boot has memory for its kernel threads");
 }

@@ -21,6 +21,7 @@ const STOPS: &[Case] = &[
     ("A stack that grows when it is touched", growing_stack),
     ("What is not allowed is punished", punished),
     ("A program written in C", a_c_program),
+    ("A letter from the kernel", a_letter),
 ];
 
 fn main() {
@@ -295,6 +296,40 @@ fn a_c_program() -> Verdict {
         "it said hello",
         output.stdout.starts_with(b"Hello, Lodger!"),
     )
+}
+
+const LETTERBOX: &str = "/proc/self/postman";
+
+/// Asks a kernel thread, which has no memory of its own, to store a word in this process's.
+fn a_letter() -> Verdict {
+    if !std::path::Path::new(LETTERBOX).exists() {
+        println!("   There is no postman here: Lodger starts one for `./x run --append postman`.");
+        return Ok(());
+    }
+    let map = must("mmap", Map::anon(1, map::RW))?;
+    let (at, word) = (map.page(0), 0x1055_0f70_0001_u64);
+    let mut meter = Meter::new();
+    let delivered = || Counters::new().get("letters_delivered");
+    let before = delivered();
+    let mut posted = Ok(());
+    meter.measure(|| {
+        posted = std::fs::write(LETTERBOX, format!("{at:x} {word:x}"));
+        (0..500).any(|_| delivered() != before || sys::sleep_ms(2).is_err());
+    });
+    posted.map_err(|error| error.to_string())?;
+    same("the word", mem::peek64(at), word)?;
+    println!(
+        "   A kernel thread moved into this address space, stored {word:#x} at {at:#x}, and moved out."
+    );
+    told(
+        "a second store, from outside",
+        meter.grew("user_copies_refused"),
+        1,
+    )?;
+    println!(
+        "   Then it tried again: refused, although the processor still stood on these page tables."
+    );
+    Ok(())
 }
 
 /// Prints the kernel's counters, two to a line.

@@ -26,6 +26,7 @@ pub const KEYS: &[&str] = &[
     "loglevel",
     "maxcpus",
     "norandmaps",
+    "postman",
     "test",
     "thp",
     "timeout",

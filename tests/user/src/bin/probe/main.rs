@@ -33,6 +33,7 @@ mod maps;
 mod pagemap;
 mod pipes;
 mod places;
+mod postman;
 mod registers;
 mod remap;
 mod repair;
@@ -123,6 +124,7 @@ fn main() {
         ["exhaust"] => storm::exhaust_memory(),
         ["crowd", count] => storm::crowd(count.parse().unwrap_or(100)),
         ["lodgers"] => lodgers::run(),
+        ["postman"] => postman::run(),
         ["fill"] => storm::fill_memory(),
         ["where"] => places::tell_own(),
         ["compare"] => places::compare(),
@@ -147,7 +149,7 @@ fn run(topics: &[&Topic], only: Option<&str>) -> i32 {
 
 fn list() -> i32 {
     println!(
-        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | starve | hogs | promises | drops | rereads | exhaust | crowd N | fuzz N | damaged | mappings | where | compare | naps N | lodgers | args … | null"
+        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | starve | hogs | promises | drops | rereads | exhaust | crowd N | fuzz N | damaged | mappings | where | compare | naps N | postman | lodgers | args … | null"
     );
     for topic in TOPICS {
         println!("  {:10} {}", topic.name, topic.about);
