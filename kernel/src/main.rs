@@ -90,6 +90,7 @@ extern "C" fn on_another_cpu(cpu: usize) -> ! {
     boot::machine::init_other(cpu); // entry area, APIC
     mm::switch::load_init(); // on init_mm, and known to be
     sched::init(boot::processors::idle_task(cpu)); // this flow of control becomes the idle task
+    time::start(); // its own tick
     smp::set_online(cpu);
     arch::cpu::irq_enable();
     sched::idle_loop()

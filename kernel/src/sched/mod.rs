@@ -23,15 +23,18 @@ use core::sync::atomic::Ordering::Relaxed;
 use crate::arch::{cpu, local, timer};
 use crate::locks::assert_may_sleep;
 use crate::mm::counters::CONTEXT_SWITCHES;
-use crate::task::{self, BLOCKED, DEAD, PARKED, RUNNABLE, TaskRef, current};
-use runqueue::{Rq, this_rq};
+use crate::percpu::cpu_id;
+use crate::smp;
+use crate::task::{self, BLOCKED, DEAD, PARKED, RUNNABLE, Task, TaskRef, current};
+use runqueue::{Rq, load_of, lock_rq_of, lock_this_rq, rq_of, this_rq};
 
 pub use kthread::kthread_run;
 pub use switching::first_switch;
 
-/// Makes `idle` the running task of this CPU; from here on there is a current task.
+/// Makes `idle` the running task of the CPU that calls; from here on it has a current task.
 pub fn init(idle: TaskRef) {
     idle.set_state(RUNNABLE);
+    idle.set_cpu(cpu_id());
     task::current::set_current(&idle);
     let mut rq = this_rq().lock();
     rq.current = Some(idle.clone());
@@ -43,7 +46,7 @@ pub fn start(task: &TaskRef) {
     wake(task);
 }
 
-/// Makes a blocked task runnable; does nothing to one that is not blocked.
+/// Makes a blocked task runnable, on a CPU that has time for it; does nothing to one that is not blocked.
 pub fn wake(task: &TaskRef) {
     wake_from(BLOCKED, task);
 }
@@ -54,28 +57,73 @@ pub(crate) fn wake_parked(task: &TaskRef) {
 }
 
 fn wake_from(state: u8, task: &TaskRef) {
-    let mut rq = this_rq().lock();
+    let mut rq = lock_rq_of(task);
     if task.state() != state {
         return;
     }
     task.set_state(RUNNABLE);
     // A task woken on its way to sleep is still running and queues itself in `schedule`.
-    if !task.queued().swap(true, Relaxed) {
-        rq.queue.push(task.clone());
+    if task.queued().swap(true, Relaxed) {
+        return;
     }
-    if rq.current.as_ref().is_some_and(|current| current.is_idle()) {
-        local::set_need_resched();
+    let (home, cpu) = (task.cpu(), place(task));
+    if cpu != home {
+        // Nobody else touches it meanwhile: it is neither blocked nor in a queue.
+        task.set_cpu(cpu);
+        drop(rq);
+        rq = rq_of(cpu).lock();
     }
+    enqueue(&mut rq, cpu, task.clone());
+}
+
+/// Puts a runnable task into CPU `cpu`'s run queue, and gets an idle CPU going.
+fn enqueue(rq: &mut Rq, cpu: usize, task: TaskRef) {
+    rq.queue.push(task);
+    let Some(running) = &rq.current else { return };
+    rq.publish_load(cpu, running);
+    if running.is_idle() {
+        smp::send_reschedule(cpu);
+    }
+}
+
+/// Takes over a task that waits on a CPU with more than one to run; returns whether there was one.
+fn pull() -> bool {
+    let mut busy = smp::online().into_iter().filter(|cpu| load_of(*cpu) > 1);
+    busy.any(pull_from)
+}
+
+fn pull_from(busy: usize) -> bool {
+    let mut theirs = rq_of(busy).lock();
+    let (Some(task), Some(running)) = (theirs.queue.pick(), &theirs.current) else {
+        return false;
+    };
+    theirs.publish_load(busy, running);
+    // Nobody else touches it meanwhile: it is neither blocked nor in a queue.
+    task.set_cpu(cpu_id());
+    drop(theirs);
+    enqueue(&mut this_rq().lock(), cpu_id(), task);
+    true
+}
+
+/// Chooses a CPU for a task that was woken: where it was if that has nothing to do, else one that has not,
+/// else where it was.
+fn place(task: &Task) -> usize {
+    let home = task.cpu();
+    if load_of(home) == 0 {
+        return home;
+    }
+    let idle = smp::online().into_iter().find(|cpu| load_of(*cpu) == 0);
+    idle.unwrap_or(home)
 }
 
 /// Marks the current task as blocked; a wake from now on makes [`schedule`] return at once.
 pub fn prepare_to_sleep() {
-    current().set_state(BLOCKED);
+    current().will_sleep(BLOCKED);
 }
 
 /// Marks the current kernel thread as parked: only [`wake_parked`] makes it run again.
 pub(crate) fn prepare_to_park() {
-    current().set_state(PARKED);
+    current().will_sleep(PARKED);
 }
 
 /// Waits until a task that sleeps is off its CPU: one that is marked may still be on its way.
@@ -87,7 +135,7 @@ pub(crate) fn wait_off_cpu(task: &TaskRef) {
 
 /// Takes [`prepare_to_sleep`] back, or [`prepare_to_park`].
 pub fn cancel_sleep() {
-    let _rq = this_rq().lock();
+    let _rq = lock_this_rq();
     current().set_state(RUNNABLE);
 }
 
@@ -122,10 +170,11 @@ pub fn yield_now() {
 }
 
 fn switch_away(why: Why) {
-    let mut rq = this_rq().lock();
+    let mut rq = lock_this_rq();
     local::clear_need_resched();
     let now = timer::now_ns();
     let next = pick_next(&mut rq, why);
+    rq.publish_load(cpu_id(), &next);
     if current().is(&next) {
         current().begin_turn(now);
         return;
@@ -174,13 +223,23 @@ pub fn others_wait() -> bool {
 /// Makes `task` look for signals at its next chance, and wakes it for that.
 pub fn post_signal(task: &TaskRef) {
     task.set_signal_pending(true);
-    wake(task);
+    wake_or_kick(task);
 }
 
 /// Posts a signal that ends `task` at its next chance, and wakes it for that.
 pub fn post_kill(task: &TaskRef, signal: u8) {
     task.mark_fatal(signal);
+    wake_or_kick(task);
+}
+
+/// Wakes `task`; if it runs on another CPU, makes it enter the kernel there, which it leaves looking for signals.
+fn wake_or_kick(task: &TaskRef) {
     wake(task);
+    let rq = lock_rq_of(task);
+    let cpu = task.cpu();
+    if cpu != cpu_id() && rq.current.as_ref() == Some(task) {
+        smp::send_reschedule(cpu);
+    }
 }
 
 /// Ends the current task: the last schedule. Its own mm is gone already (KT-4).
@@ -198,7 +257,7 @@ pub fn exit_task() -> ! {
 pub fn idle_loop() -> ! {
     loop {
         cpu::irq_disable();
-        if local::need_resched() || others_wait() {
+        if local::need_resched() || others_wait() || pull() {
             cpu::irq_enable();
             schedule();
         } else {

@@ -12,17 +12,14 @@
 
 use lazytlb::MmSwitch;
 
-use super::runqueue::{Rq, this_rq};
+use super::runqueue::{Rq, RqGuard, this_rq};
 use crate::arch::cpu;
-use crate::locks::rank;
 use crate::log::trace::{self, Area};
 use crate::mm::counters::{
     LAZY_DROP, LAZY_GRAB, LAZY_TRANSFER, SWITCH_KK, SWITCH_KU, SWITCH_UK, SWITCH_UU,
 };
 use crate::mm::{MmRef, switch};
 use crate::task::{self, DEAD, Task, TaskMm, TaskRef, context, reaper};
-
-type RqGuard = sync::SpinGuard<'static, Rq, { rank::RUNQ }, crate::locks::KernelHooks>;
 
 /// Switches from the running task to `next`; returns on the running task's own next turn.
 pub(super) fn context_switch(mut rq: RqGuard, next: TaskRef) {

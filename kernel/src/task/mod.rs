@@ -21,7 +21,7 @@ use core::any::Any;
 use core::fmt;
 use core::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU32, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
 };
 
 use arrayvec::ArrayString;
@@ -30,6 +30,7 @@ use crate::arch::fpu::FpuState;
 use crate::locks::{SpinLock, rank};
 use crate::mm::counters::TASKS_ALIVE;
 use crate::mm::kstack::Kstack;
+use crate::percpu::cpu_id;
 
 pub use context::Context;
 use kthread::Control;
@@ -66,6 +67,8 @@ pub struct Task {
     state: AtomicU8,
     /// Whether a run queue holds it, or a CPU runs it. Under the run-queue lock.
     queued: AtomicBool,
+    /// The CPU whose run queue it belongs to; written under that queue's lock.
+    cpu: AtomicU32,
     kstack: Kstack,
     /// Where it left off; touched only by the switch, under the run-queue lock.
     context: Context,
@@ -130,6 +133,7 @@ impl Task {
             name: SpinLock::new(parts.name),
             state: AtomicU8::new(state),
             queued: AtomicBool::new(false),
+            cpu: AtomicU32::new(cpu_id() as u32),
             kstack: parts.kstack,
             context: parts.context,
             own_mm: AtomicBool::new(matches!(parts.mm, TaskMm::User(_))),
@@ -212,6 +216,22 @@ impl Task {
 
     pub(crate) fn state(&self) -> u8 {
         self.state.load(Acquire)
+    }
+
+    /// Marks the running task as blocked or parked, before it looks for the last time whether it has to sleep: whoever
+    /// makes that untrue later sees the mark.
+    pub(crate) fn will_sleep(&self, state: u8) {
+        self.state.swap(state, SeqCst);
+    }
+
+    /// Returns the CPU that it runs on, waits for, or ran on last.
+    pub fn cpu(&self) -> usize {
+        self.cpu.load(Acquire) as usize
+    }
+
+    /// Sends the task to CPU `cpu`; the caller holds the run queue that it belonged to, and it does not run.
+    pub(crate) fn set_cpu(&self, cpu: usize) {
+        self.cpu.store(cpu as u32, Release);
     }
 
     /// Returns whether it runs or waits for its turn, and is not about to sleep.
