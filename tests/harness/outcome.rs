@@ -103,7 +103,7 @@ impl Outcome {
     #[track_caller]
     pub fn fail(&self, reason: &str) -> ! {
         // The table of counters at the end would push everything else out.
-        let told = |line: &&str| !line.contains("] cpu0 counters: ");
+        let told = |line: &&str| !line.contains(" counters: ") || !is_kernel_line(line);
         let lines: Vec<&str> = self.log.lines().filter(told).collect();
         let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n");
         panic!(

@@ -16,7 +16,6 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 use acpi::Processors;
 use addr::{Frame, FrameRange};
-use cpumask::CpuMask;
 use lapic::{Command, Message};
 use log::{error, info, warn};
 use pte::{Pte, PteFlags};
@@ -96,21 +95,13 @@ fn start_all(apic_ids: &[u32], entry: Entry, low: FrameRange) {
     apic_ids.iter().for_each(|&id| send(id, Message::Init));
     wait(SETTLE, || false);
     let mut next = 1;
-    let mut left_out = CpuMask::EMPTY;
     for &apic_id in apic_ids {
         match start_one(&pages, next, apic_id, entry) {
-            Ok(()) => next += 1,
-            Err(why) => {
-                error!(target: "smp", "the CPU with APIC {apic_id} is left out: {why}");
-                // Its number, which its stack and its tables belong to, is not given out again.
-                if why == LeftOut::Lost {
-                    left_out = left_out.with(next);
-                    next += 1;
-                }
-            }
+            // The number of one that is lost belongs to whatever it still does.
+            Ok(()) | Err(LeftOut::Lost) => next += 1,
+            Err(LeftOut::NoAnswer | LeftOut::NoMemory) => {}
         }
     }
-    debug_assert!(!smp::online().meets(left_out), "who is lost stays lost");
 }
 
 /// Tries to start a CPU that is not there, for a self test.
@@ -125,8 +116,13 @@ pub fn start_absent(apic_id: u32) -> Result<(), LeftOut> {
     start_one(&LowPages::new(low), MAX_CPUS - 1, apic_id, never)
 }
 
-/// Starts the CPU with this APIC as CPU `cpu`.
+/// Starts the CPU with this APIC as CPU `cpu`, or tells why not.
 fn start_one(pages: &LowPages, cpu: usize, apic_id: u32, entry: Entry) -> Result<(), LeftOut> {
+    try_start(pages, cpu, apic_id, entry)
+        .inspect_err(|why| error!(target: "smp", "the CPU with APIC {apic_id} is left out: {why}"))
+}
+
+fn try_start(pages: &LowPages, cpu: usize, apic_id: u32, entry: Entry) -> Result<(), LeftOut> {
     let stack = prepare(cpu).map_err(|OutOfMemory| LeftOut::NoMemory)?;
     smp::set_apic_id(cpu, apic_id);
     pages.fill(&Start {

@@ -1,0 +1,141 @@
+//! Many CPUs: they come up, take messages, stop together; who does not come is told.
+
+mod stories;
+
+use harness::{Exit, Outcome, Vm};
+use stories::{line_with, lines_with};
+
+#[track_caller]
+fn self_test(name: &str, cpus: u32, end: Exit) -> Outcome {
+    let machine = Vm::new().smp(cpus).timeout(120);
+    let outcome = machine.cmdline(&format!("test={name}")).boot();
+    outcome.expect(end);
+    outcome
+}
+
+/// All are up, take a thousand calls each, and stop for the comparison at the end.
+#[track_caller]
+fn come_up(cpus: u32, list: &str) {
+    let outcome = self_test("messages", cpus, Exit::Pass);
+    line_with(
+        &outcome,
+        &[&format!("smp: {cpus} of {cpus} CPUs are up: {list}; xAPIC")],
+    );
+    line_with(&outcome, &[&format!("{cpus} CPUs called 1000 times")]);
+    assert_eq!(lines_with(&outcome, &[" smp: "]).len(), 1, "one line tells");
+    let sent = outcome.counter("calls_sent");
+    assert_eq!(sent > 0, cpus > 1, "{sent} calls sent");
+}
+
+#[test]
+fn one_cpu_is_a_machine_too() {
+    come_up(1, "0");
+}
+
+#[test]
+fn two_cpus_come_up() {
+    come_up(2, "0-1");
+}
+
+#[test]
+fn four_cpus_come_up() {
+    come_up(4, "0-3");
+}
+
+#[test]
+fn eight_cpus_come_up() {
+    come_up(8, "0-7");
+}
+
+#[test]
+fn sixty_four_cpus_come_up() {
+    come_up(64, "0-63");
+}
+
+#[test]
+fn cpus_come_up_under_uefi() {
+    let outcome = Vm::new().uefi().smp(3).cmdline("test=messages").boot();
+    outcome.expect_pass();
+    line_with(&outcome, &["smp: 3 of 3 CPUs are up: 0-2"]);
+}
+
+/// The order of instructions on several CPUs is given by the count, too.
+#[test]
+fn cpus_come_up_where_instructions_are_counted() {
+    let outcome = Vm::new().icount().smp(2).cmdline("test=absent_cpu").boot();
+    outcome.expect_pass();
+    line_with(&outcome, &["smp: 2 of 2 CPUs are up: 0-1"]);
+}
+
+#[test]
+fn maxcpus_leaves_the_others_off() {
+    for (limit, line) in [
+        ("2", "2 of 4 CPUs are up: 0-1"),
+        ("1", "1 of 4 CPUs are up: 0"),
+        ("0", "1 of 4 CPUs are up: 0"),
+        ("9", "4 of 4 CPUs are up: 0-3"),
+    ] {
+        let machine = Vm::new().smp(4);
+        let outcome = machine
+            .cmdline(&format!("maxcpus={limit} init=/bin/hello"))
+            .boot();
+        outcome.expect_pass();
+        line_with(&outcome, &[line]);
+    }
+}
+
+/// The firmware lists places for CPUs that could be plugged in later.
+#[test]
+fn an_empty_place_is_no_cpu() {
+    let machine = Vm::new().qemu_arg("-smp").qemu_arg("2,maxcpus=4");
+    let outcome = machine.cmdline("init=/bin/hello").boot();
+    outcome.expect_pass();
+    line_with(&outcome, &["smp: 2 of 2 CPUs are up: 0-1"]);
+}
+
+#[test]
+fn a_cpu_that_does_not_answer_is_told_and_left_out() {
+    let outcome = self_test("absent_cpu", 2, Exit::Pass);
+    line_with(
+        &outcome,
+        &[
+            "ERROR",
+            "the CPU with APIC 253 is left out: it does not answer",
+        ],
+    );
+}
+
+#[test]
+fn a_kernel_stack_in_a_used_place_is_the_new_one_to_all() {
+    self_test("kstack_reuse", 4, Exit::Pass);
+}
+
+#[test]
+fn a_panic_elsewhere_stops_all() {
+    let outcome = self_test("panic_elsewhere", 4, Exit::Panic);
+    line_with(&outcome, &["cpu1 panic: ", "broken on purpose, elsewhere"]);
+    outcome.assert_no("do not stop");
+    let told = outcome
+        .kernel_lines()
+        .skip_while(|line| !line.contains("on purpose"));
+    assert!(told.clone().count() > 3, "it is reported");
+    for line in told {
+        assert!(line.starts_with("cpu1 "), "another CPU goes on: {line}");
+    }
+}
+
+#[test]
+fn of_cpus_that_panic_at_once_one_reports() {
+    let outcome = self_test("panic_everywhere", 4, Exit::Panic);
+    for mark in ["broken on purpose, everywhere", "the machine stops here"] {
+        assert_eq!(lines_with(&outcome, &[mark]).len(), 1, "{mark}");
+    }
+}
+
+/// The tour's programs run while the other CPUs idle, and are stopped before memory is compared.
+#[test]
+fn programs_run_beside_idle_cpus() {
+    let outcome = Vm::new().smp(4).checked().boot();
+    outcome.expect_pass().line_containing("End of the tour");
+    outcome.assert_no("NOT SO");
+}
