@@ -53,9 +53,9 @@ pub struct Report {
 /// Where findings go, one line each.
 pub type Sink<'a> = &'a mut dyn FnMut(Arguments<'_>);
 
-/// Checks everything and tells `sink` what is wrong.
+/// Checks everything and tells `sink` what is wrong. The other CPUs have stopped, or wait (`smp::stop`).
 pub fn run(sink: Sink<'_>) -> Report {
-    // Nobody else changes anything while this task cannot be preempted: there is one processor.
+    // Nobody else changes anything while this task cannot be preempted: no other processor runs.
     local::preempt_disable();
     let mut check = Check {
         report: Report::default(),

@@ -1,4 +1,4 @@
-//! Stopping the other CPUs for good.
+//! Stopping the other CPUs: for a moment, or for good.
 //!
 //! At power-off they are asked in an interrupt, so that they hold no spin lock when they stop and what is counted and compared then is
 //! whole. In a panic there is no time to ask: an NMI stops them wherever they are.
@@ -9,9 +9,15 @@ use cpumask::{AtomicCpuMask, CpuMask};
 use lapic::Message;
 
 use super::{call_function, online, send};
-use crate::arch::{cpu, timer};
+use crate::arch::{cpu, local, timer};
 use crate::percpu::cpu_id;
 
+/// Whether a CPU works alone, or is about to, or lets the others go on.
+static IS_ALONE: AtomicBool = AtomicBool::new(false);
+/// Whether the others have to wait.
+static HOLD: AtomicBool = AtomicBool::new(false);
+/// CPUs that wait. Empty before the next who works alone holds anybody, so that nobody is counted who is on its way out.
+static PAUSED: AtomicCpuMask = AtomicCpuMask::new(CpuMask::EMPTY);
 /// CPUs that have stopped.
 static STOPPED: AtomicCpuMask = AtomicCpuMask::new(CpuMask::EMPTY);
 /// Whether an NMI means: stop.
@@ -67,6 +73,39 @@ pub fn is_meant() -> bool {
 pub fn here() -> ! {
     STOPPED.insert(cpu_id());
     cpu::halt()
+}
+
+/// Runs `work` while all other CPUs wait in an interrupt: they hold no spin lock, and change nothing.
+///
+/// Interrupts are on. `work` neither sleeps nor calls other CPUs.
+pub fn alone<R>(work: impl FnOnce() -> R) -> R {
+    local::preempt_disable();
+    // Who has to wait for its turn waits in the other's interrupt meanwhile.
+    while IS_ALONE.swap(true, SeqCst) {
+        cpu::relax();
+    }
+    HOLD.store(true, SeqCst);
+    call_function(others(), |_| pause(), 0, false);
+    while !PAUSED.load().covers(others()) {
+        cpu::relax();
+    }
+    let result = work();
+    HOLD.store(false, SeqCst);
+    while !PAUSED.load().is_empty() {
+        cpu::relax();
+    }
+    IS_ALONE.store(false, SeqCst);
+    local::preempt_enable_no_resched();
+    result
+}
+
+/// Waits until whoever wants to be alone has done its work.
+fn pause() {
+    PAUSED.insert(cpu_id());
+    while HOLD.load(SeqCst) {
+        cpu::relax();
+    }
+    PAUSED.remove(cpu_id());
 }
 
 fn others() -> CpuMask {

@@ -1,6 +1,6 @@
 //! `fsck` has teeth: each thing it compares is broken once, must be named, and is made good again.
 
-use core::fmt::Write;
+use core::fmt::{self, Write};
 use core::sync::atomic::Ordering::Relaxed;
 
 use addr::{PAGE_SIZE, Page, VirtAddr};
@@ -12,6 +12,7 @@ use super::address_spaces::mm_with_word;
 use crate::mm::frame::{self, Owner};
 use crate::mm::shared_anon::SharedAnon;
 use crate::mm::{Mm, PageSource, commit, fsck, tamper, zero_frame};
+use crate::smp::stop;
 
 const USER: u64 = 0x40_0000;
 
@@ -33,17 +34,18 @@ fn page() -> Page {
 
 /// Insists that nothing is wrong, and that something was compared.
 fn clean(when: &str) {
-    let report = fsck::run(&mut |what| panic!("{when}: {what}"));
+    let report = stop::alone(|| fsck::run(&mut |what| panic!("{when}: {what}")));
     assert!(report.busy == 0, "{when}: nobody is at work: {report}");
 }
 
 /// Insists that there is exactly one kind of finding, which says `words`.
 fn names(words: &str) -> u32 {
     let mut told = ArrayString::<1024>::new();
-    let report = fsck::run(&mut |what| {
+    let mut tell = |what: fmt::Arguments<'_>| {
         // What does not fit is not looked at.
         let _ = writeln!(told, "{what}");
-    });
+    };
+    let report = stop::alone(|| fsck::run(&mut tell));
     assert!(report.findings > 0, "nothing was noticed, not: {words}");
     assert!(told.contains(words), "it was not named ({words}): {told}");
     1

@@ -9,6 +9,7 @@ use super::settings;
 use crate::fs::reclaim;
 use crate::locks::stats;
 use crate::mm::{audit, fsck, reclaim as mm_reclaim};
+use crate::smp::stop;
 
 /// Adds the files that need no layer above.
 pub fn init() {
@@ -31,7 +32,9 @@ pub fn init() {
 /// One line for each finding, and a last one with what was compared.
 fn check_memory(out: &mut dyn Write) -> fmt::Result {
     let mut written = Ok(());
-    let report = fsck::run(&mut |what| written = written.and_then(|()| writeln!(out, "{what}")));
+    let mut tell =
+        |what: fmt::Arguments<'_>| written = written.and_then(|()| writeln!(out, "{what}"));
+    let report = stop::alone(|| fsck::run(&mut tell));
     written?;
     writeln!(out, "{} findings; {report}", report.findings)
 }
