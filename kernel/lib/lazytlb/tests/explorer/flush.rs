@@ -1,49 +1,65 @@
 //! Flushing: the generation is raised, who may hold a stale translation is interrupted, and only
 //! when all have answered is anything free again.
 
-use addr::PageRange;
-use lazytlb::{CpuTlb, Flush, FlushRequest, Standing, needs_ipi, receive};
+use addr::{Page, PageRange};
+use lazytlb::{Flush, FlushRequest, Standing, needs_ipi, receive};
 
-use crate::state::{Doing, FlushStage, INIT};
-use crate::step::{Broken, Kernel, id, place};
+use crate::kernel::{Kernel, id};
+use crate::rules::Broken;
+use crate::state::{Doing, FlushStage, Request, Then, Tlb};
+
+impl Request {
+    fn record(self) -> FlushRequest {
+        let page = || PageRange::from_len(Page::new(7), 1);
+        FlushRequest {
+            mm: id(self.mm),
+            generation: u64::from(self.generation),
+            range: self.page.then(page).flatten(),
+            freed_tables: self.freed_tables,
+        }
+    }
+}
 
 impl Kernel {
+    /// Unmaps a page; a kernel thread does it as one more user.
+    pub(crate) fn munmap(&mut self, cpu: u8, mm: u8, freed_tables: bool) {
+        self.state.left.flushes -= 1;
+        if !self.state.current(cpu).mm.is_user() {
+            self.state.mm(mm).users += 1;
+            self.state.current(cpu).putting = Some(mm);
+        }
+        self.begin_flush(cpu, mm, true, freed_tables, Then::Unmapped);
+    }
+
     /// Edits the tables and raises the generation.
     pub(crate) fn begin_flush(
         &mut self,
         cpu: u8,
-        mm: u8,
-        range: Option<PageRange>,
+        number: u8,
+        page: bool,
         freed_tables: bool,
-        teardown: bool,
+        then: Then,
     ) {
-        self.state.mm(mm).generation += 1;
-        self.state.mm(mm).has_tables &= !freed_tables;
-        let flush = FlushRequest {
-            mm: id(mm),
-            generation: u64::from(self.state.mm(mm).generation),
-            range,
+        let mm = self.state.mm(number);
+        mm.generation += 1;
+        mm.has_tables &= !freed_tables;
+        let flush = Request {
+            mm: number,
+            generation: mm.generation,
+            page,
             freed_tables,
         };
         let stage = FlushStage::Local;
-        self.state.cpu(cpu).doing = Doing::Flushing {
-            flush,
-            teardown,
-            stage,
-        };
+        self.state.cpu(cpu).doing = Doing::Flushing { flush, then, stage };
     }
 
-    pub(crate) fn flush(
-        &mut self,
-        cpu: u8,
-        flush: FlushRequest,
-        teardown: bool,
-        stage: FlushStage,
-    ) {
+    pub(crate) fn flush(&mut self, cpu: u8, flush: Request, then: Then, stage: FlushStage) {
         let next = match stage {
             FlushStage::Local => {
-                if !(teardown && self.broken == Broken::LeavingAtTeardown) {
-                    self.flush_here(cpu, &flush);
+                let stays = then == Then::TornDown && self.is_without(Broken::LeavingAtTeardown);
+                let tlb = self.tlb(cpu);
+                if !stays && needs_ipi(&Standing::On(tlb.record()), &flush.record()) {
+                    self.answer(cpu, &flush);
                 }
                 FlushStage::Remote
             }
@@ -51,98 +67,85 @@ impl Kernel {
                 self.interrupt_others(cpu, &flush);
                 FlushStage::Wait
             }
-            FlushStage::Wait => return self.flushed(cpu, &flush, teardown),
+            FlushStage::Wait => return self.flushed(cpu, &flush, then),
         };
-        self.state.cpu(cpu).doing = Doing::Flushing {
-            flush,
-            teardown,
-            stage: next,
-        };
+        let stage = next;
+        self.state.cpu(cpu).doing = Doing::Flushing { flush, then, stage };
     }
 
-    fn flush_here(&mut self, cpu: u8, flush: &FlushRequest) {
-        let tlb = self.state.cpu(cpu).tlb.expect("no switch is under way");
-        if needs_ipi(&Standing::On(tlb), flush) {
-            self.answer(cpu, flush);
-        }
-    }
-
-    fn interrupt_others(&mut self, cpu: u8, flush: &FlushRequest) {
-        let mask = self.state.mm(place(flush.mm)).mask;
+    fn interrupt_others(&mut self, cpu: u8, flush: &Request) {
+        let mask = self.state.mm(flush.mm).mask;
         let in_mask = |other: &u8| *other != cpu && mask & 1 << other != 0;
         for other in (0..self.state.cpu_count).filter(in_mask) {
-            if self.needs_ipi(other, flush) {
-                self.state.cpu(other).ipi = Some(*flush);
+            let is_up = self.state.cpu(other).doing != Doing::Offline;
+            if is_up && self.needs_ipi(other, flush) {
+                self.state.cpu(other).ipi[usize::from(cpu)] = Some(*flush);
             }
         }
     }
 
-    fn needs_ipi(&mut self, other: u8, flush: &FlushRequest) -> bool {
-        let standing = match self.state.cpu(other).tlb {
-            None if self.broken == Broken::SwitchingIpi => return false,
+    fn needs_ipi(&mut self, other: u8, flush: &Request) -> bool {
+        let tlb = self.state.cpu(other).tlb;
+        let standing = match tlb {
+            None if self.is_without(Broken::SwitchingIpi) => return false,
             None => Standing::Switching,
-            Some(tlb) => Standing::On(tlb),
+            Some(tlb) => Standing::On(tlb.record()),
         };
-        let freed_tables = flush.freed_tables && self.broken != Broken::LazyIpi;
-        needs_ipi(
-            &standing,
-            &FlushRequest {
-                freed_tables,
-                ..*flush
-            },
-        )
+        let freed_tables = flush.freed_tables && !self.is_without(Broken::LazyIpi);
+        let flush = Request {
+            freed_tables,
+            ..*flush
+        };
+        needs_ipi(&standing, &flush.record())
     }
 
     /// Does what a request asks of this CPU; interrupts are off.
-    pub(crate) fn answer(&mut self, cpu: u8, request: &FlushRequest) {
-        let mm = place(request.mm);
-        let tlb = self.state.cpu(cpu).tlb.expect("no switch is under way");
+    pub(crate) fn answer(&mut self, cpu: u8, request: &Request) {
+        let mm = request.mm;
+        let Some(tlb) = self.state.cpu(cpu).tlb else {
+            // Interrupts should be off now: it looks as if the CPU were elsewhere.
+            self.state.mm(mm).mask &= !(1 << cpu);
+            return;
+        };
         let current = self.state.mm(mm).generation;
-        match receive(&tlb, request, u64::from(current)) {
+        match receive(&tlb.record(), &request.record(), u64::from(current)) {
             Flush::Elsewhere => self.state.mm(mm).mask &= !(1 << cpu),
             Flush::Nothing => {}
             Flush::Pages(_) => self.flush_selectively(cpu, tlb, request, request.generation),
-            Flush::All if self.broken == Broken::SelectiveFlush && request.range.is_some() => {
-                self.flush_selectively(cpu, tlb, request, u64::from(current));
+            Flush::All if self.is_without(Broken::SelectiveFlush) && request.page => {
+                self.flush_selectively(cpu, tlb, request, current);
             }
             Flush::All => {
                 self.write_cr3(cpu, mm);
                 self.publish(cpu, mm, current);
             }
-            Flush::LoadInit => {
-                self.write_cr3(cpu, INIT);
-                self.publish(cpu, INIT, 0);
-            }
+            Flush::LoadInit => self.load_init(cpu),
         }
     }
 
     /// Forgets the request's pages; what the TLB missed before, it still misses.
-    fn flush_selectively(&mut self, cpu: u8, tlb: CpuTlb, request: &FlushRequest, seen_gen: u64) {
+    fn flush_selectively(&mut self, cpu: u8, tlb: Tlb, request: &Request, seen_gen: u8) {
         let this = self.state.cpu(cpu);
-        if u64::from(this.fresh) + 1 == request.generation {
+        if this.fresh + 1 == request.generation {
             this.fresh += 1;
         }
-        this.tlb = Some(CpuTlb { seen_gen, ..tlb });
+        this.tlb = Some(Tlb { seen_gen, ..tlb });
     }
 
     /// Everybody has answered: what was unhooked is freed.
-    fn flushed(&mut self, cpu: u8, flush: &FlushRequest, teardown: bool) {
-        let generation = flush.generation as u8;
-        let number = place(flush.mm);
-        let mm = self.state.mm(number);
-        mm.flushed = mm.flushed.max(generation);
-        if flush.freed_tables {
-            mm.tables_freed = mm.tables_freed.max(generation);
-        }
-        if teardown {
-            self.torn_down(number);
-        }
+    fn flushed(&mut self, cpu: u8, flush: &Request, then: Then) {
         self.state.cpu(cpu).doing = Doing::Running;
-    }
-
-    /// The users' memory is gone, and with it the one reference that they held together.
-    pub(crate) fn torn_down(&mut self, mm: u8) {
-        self.state.mm(mm).has_memory = false;
-        self.drop_count(mm);
+        let mm = self.state.mm(flush.mm);
+        if then == Then::Shot {
+            mm.has_pml4 = false;
+            return;
+        }
+        mm.flushed = mm.flushed.max(flush.generation);
+        if flush.freed_tables {
+            mm.tables_freed = mm.tables_freed.max(flush.generation);
+        }
+        if then == Then::TornDown {
+            self.torn_down(cpu, flush.mm);
+        }
     }
 }

@@ -53,14 +53,15 @@ impl State {
     /// Looks at everything the kernel writes down.
     fn wrong_books(&self) -> Option<&'static str> {
         let cpus = || self.live_cpus().iter();
-        let wrong_record = cpus().any(|cpu| {
-            let differs = |tlb: lazytlb::CpuTlb| tlb.loaded.as_u64() != u64::from(cpu.cr3);
-            cpu.tlb.is_some_and(differs)
-        });
+        let wrong_record = cpus().any(|cpu| cpu.tlb.is_some_and(|tlb| tlb.loaded != cpu.cr3));
         let nowhere = cpus().any(|cpu| self.tasks[usize::from(cpu.current)].mm == TaskMm::Off);
         let borrows_asleep = (0..self.task_count).any(|number| {
             let runs = cpus().any(|cpu| cpu.current == number);
-            !runs && matches!(self.tasks[usize::from(number)].mm, TaskMm::Lazy(_))
+            !runs
+                && matches!(
+                    self.tasks[usize::from(number)].mm,
+                    TaskMm::Lazy(_) | TaskMm::Guest
+                )
         });
         match () {
             () if wrong_record => Some("LZ-10: CR3 is not what the kernel believes"),

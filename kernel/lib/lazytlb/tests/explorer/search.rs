@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 
 use crate::invariants::{Check, violation};
+use crate::kernel::Kernel;
+use crate::rules::Rules;
 use crate::state::{Doing, State};
-use crate::step::{Broken, Kernel, Step, steps_of};
+use crate::step::{Step, steps_of};
 
 /// All that a machine can come to.
 pub(crate) struct Explored {
@@ -24,10 +26,13 @@ pub(crate) struct Counterexample {
     pub(crate) steps: Vec<(u8, Step)>,
 }
 
+/// What is said of a machine that stands still.
+pub(crate) const DEADLOCK: &str = "TLB-12: no CPU can go on";
+
 /// Visits every state that can be reached from `start`.
 pub(crate) fn explore(
     start: State,
-    broken: Broken,
+    rules: Rules,
     check: Check,
 ) -> Result<Explored, Counterexample> {
     let mut explored = Explored { states: Vec::new() };
@@ -45,7 +50,7 @@ pub(crate) fn explore(
             return Err(explored.counterexample(at, what));
         }
         let steps = |cpu| {
-            steps_of(&state, cpu)
+            steps_of(&state, cpu, &rules)
                 .into_iter()
                 .map(move |step| (cpu, step))
         };
@@ -56,9 +61,11 @@ pub(crate) fn explore(
                 .iter()
                 .all(|cpu| cpu.doing == Doing::Running)
         };
-        assert!(!all.is_empty() || at_rest(), "no CPU can go on: {state:#?}");
+        if all.is_empty() && !at_rest() {
+            return Err(explored.counterexample(at, DEADLOCK));
+        }
         for (cpu, step) in all {
-            let mut kernel = Kernel { state, broken };
+            let mut kernel = Kernel { state, rules };
             kernel.take(cpu, step);
             reach(&mut explored.states, kernel.state, Some((at, cpu, step)));
         }

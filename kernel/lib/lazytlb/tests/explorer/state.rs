@@ -4,9 +4,9 @@
 //! `Cpu::cr3` and `Cpu::fresh` are the hardware. The rules may use the former only, and the
 //! invariants are about the latter.
 
-use lazytlb::{CpuTlb, FlushRequest, MmId};
+use lazytlb::{CpuTlb, MmId};
 
-pub(crate) const MAX_CPUS: usize = 2;
+pub(crate) const MAX_CPUS: usize = 3;
 pub(crate) const MAX_TASKS: usize = 6;
 pub(crate) const MAX_MMS: usize = 4;
 
@@ -21,9 +21,23 @@ pub(crate) struct State {
     pub(crate) task_count: u8,
     pub(crate) mms: [Mm; MAX_MMS],
     pub(crate) mm_count: u8,
-    /// How many more flushes and execs may begin.
-    pub(crate) flushes_left: u8,
-    pub(crate) execs_left: u8,
+    /// What may still begin.
+    pub(crate) left: Left,
+}
+
+/// How many more of each may begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Left {
+    pub(crate) flushes: u8,
+    /// Nobody exits.
+    pub(crate) nobody_exits: bool,
+    /// Flushes free no page tables; only the end of an mm does.
+    pub(crate) tables_stay: bool,
+    pub(crate) execs: u8,
+    /// Times a kernel thread puts a user's mm to use.
+    pub(crate) uses: u8,
+    /// CPUs that go.
+    pub(crate) offlines: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,15 +45,43 @@ pub(crate) struct Cpu {
     pub(crate) current: u8,
     pub(crate) doing: Doing,
     /// What the kernel knows of this CPU; `None` while it switches (LZ-15).
-    pub(crate) tlb: Option<CpuTlb>,
+    pub(crate) tlb: Option<Tlb>,
     /// The borrowed reference to be dropped in the tail of the switch.
     pub(crate) stash: Option<u8>,
-    /// A request that has come by interrupt and is not answered.
-    pub(crate) ipi: Option<FlushRequest>,
+    /// Requests that have come by interrupt and are not answered, by sender.
+    pub(crate) ipi: [Option<Request>; MAX_CPUS],
     /// What CR3 really holds.
     pub(crate) cr3: u8,
     /// The TLB really holds nothing of `cr3`'s mm that is older than this generation.
     pub(crate) fresh: u8,
+}
+
+/// [`CpuTlb`], smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Tlb {
+    pub(crate) loaded: u8,
+    pub(crate) seen_gen: u8,
+    pub(crate) lazy: bool,
+}
+
+impl Tlb {
+    pub(crate) fn record(self) -> CpuTlb {
+        CpuTlb {
+            loaded: MmId::new(u64::from(self.loaded)),
+            seen_gen: u64::from(self.seen_gen),
+            lazy: self.lazy,
+        }
+    }
+}
+
+/// What is asked of another CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Request {
+    pub(crate) mm: u8,
+    pub(crate) generation: u8,
+    /// One page only.
+    pub(crate) page: bool,
+    pub(crate) freed_tables: bool,
 }
 
 /// What a CPU is in the middle of.
@@ -48,15 +90,36 @@ pub(crate) enum Doing {
     /// It runs its task with interrupts on.
     Running,
     /// It puts an mm to use, with interrupts off; the tail of the switch follows.
-    Loading { mm: u8, stage: LoadStage },
+    Loading { mm: u8, why: Why, stage: LoadStage },
     /// It runs the tail of a switch.
     Tail,
     /// It makes every CPU forget translations.
     Flushing {
-        flush: FlushRequest,
-        teardown: bool,
+        flush: Request,
+        then: Then,
         stage: FlushStage,
     },
+    /// It is gone, until it comes up again.
+    Offline,
+}
+
+/// Why a CPU goes onto an mm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Why {
+    Switch,
+    Exec,
+    UseMm,
+}
+
+/// What is done when all have answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Then {
+    /// What was unmapped is freed.
+    Unmapped,
+    /// The users' memory is freed, and their reference dropped.
+    TornDown,
+    /// The PML4 is freed: nobody borrows it any more (LZ-30).
+    Shot,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,9 +127,9 @@ pub(crate) enum LoadStage {
     /// Leave the lazy state, or announce the switch.
     Announce,
     /// Read the generation and decide; `before` is what the CPU stood on.
-    Decide { before: CpuTlb },
+    Decide { before: Tlb },
     /// The wrong order, for a test: the generation is read, and the CPU is still lazy.
-    LeaveTooLate { before: CpuTlb, read: u8 },
+    LeaveTooLate { before: Tlb, read: u8 },
     /// Write CR3.
     Write { read: u8 },
     /// Tell the others.
@@ -77,9 +140,9 @@ pub(crate) enum LoadStage {
 pub(crate) enum FlushStage {
     /// Flush on this CPU.
     Local,
-    /// Interrupt the other one.
+    /// Interrupt the others.
     Remote,
-    /// Wait for the answer, with interrupts on; then free.
+    /// Wait for the answers, with interrupts on; then free.
     Wait,
 }
 
@@ -92,12 +155,17 @@ pub(crate) struct Task {
     pub(crate) putting: Option<u8>,
     /// It has begun to exit; when nothing is left to put it never runs again.
     pub(crate) exiting: bool,
+    /// A kernel thread, whatever mm it uses for the moment.
+    pub(crate) is_kthread: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TaskMm {
     User(u8),
+    /// Borrowed, with a reference.
     Lazy(u8),
+    /// Borrowed without one: whatever the CPU stands on (LZ-30).
+    Guest,
     Off,
 }
 
@@ -124,27 +192,26 @@ pub(crate) struct Mm {
 impl State {
     /// A machine at rest on `init_mm`, with one idle task per CPU.
     pub(crate) fn new(cpu_count: u8) -> Self {
-        let idle = |cpu| Task {
-            idle_of: Some(cpu),
-            mm: TaskMm::Lazy(INIT),
-            ..Task::NEW
-        };
         let cpu = |current| Cpu {
             current,
             ..Cpu::AT_REST
         };
         let mut new = Self {
-            cpus: [cpu(0), cpu(1)],
+            cpus: [cpu(0), cpu(1), cpu(2)],
             cpu_count,
             tasks: [Task::NEW; MAX_TASKS],
             task_count: 0,
             mms: [Mm::NEW; MAX_MMS],
             mm_count: 1,
-            flushes_left: 0,
-            execs_left: 0,
+            left: Left::default(),
         };
         for number in 0..cpu_count {
-            new.add_task(idle(number));
+            new.add_task(Task {
+                idle_of: Some(number),
+                mm: TaskMm::Lazy(INIT),
+                is_kthread: true,
+                ..Task::NEW
+            });
             new.mms[usize::from(INIT)].count += 1;
         }
         new
@@ -152,7 +219,10 @@ impl State {
 
     /// Adds a kernel thread.
     pub(crate) fn with_kthread(mut self) -> Self {
-        self.add_task(Task::NEW);
+        self.add_task(Task {
+            is_kthread: true,
+            ..Task::NEW
+        });
         self
     }
 
@@ -169,15 +239,42 @@ impl State {
         self
     }
 
-    pub(crate) fn with_flushes(self, flushes_left: u8) -> Self {
-        Self {
-            flushes_left,
-            ..self
-        }
+    /// Takes the page tables away from all processes: they have touched nothing yet.
+    pub(crate) fn without_tables(mut self) -> Self {
+        self.mms.iter_mut().for_each(|mm| mm.has_tables = false);
+        self
     }
 
-    pub(crate) fn with_execs(self, execs_left: u8) -> Self {
-        Self { execs_left, ..self }
+    pub(crate) fn with_flushes(mut self, flushes: u8) -> Self {
+        self.left.flushes = flushes;
+        self
+    }
+
+    /// Lets nobody exit.
+    pub(crate) fn with_busy_cpus(mut self) -> Self {
+        self.left.nobody_exits = true;
+        self
+    }
+
+    /// Lets munmap free pages only, no tables.
+    pub(crate) fn with_tables_that_stay(mut self) -> Self {
+        self.left.tables_stay = true;
+        self
+    }
+
+    pub(crate) fn with_execs(mut self, execs: u8) -> Self {
+        self.left.execs = execs;
+        self
+    }
+
+    pub(crate) fn with_uses(mut self, uses: u8) -> Self {
+        self.left.uses = uses;
+        self
+    }
+
+    pub(crate) fn with_offlines(mut self, offlines: u8) -> Self {
+        self.left.offlines = offlines;
+        self
     }
 
     /// Adds an mm with one user.
@@ -208,6 +305,10 @@ impl State {
         self.task(current)
     }
 
+    pub(crate) fn running_on(&self, cpu: u8) -> &Task {
+        &self.tasks[usize::from(self.cpus[usize::from(cpu)].current)]
+    }
+
     pub(crate) fn live_cpus(&self) -> &[Cpu] {
         &self.cpus[..usize::from(self.cpu_count)]
     }
@@ -225,16 +326,20 @@ impl Cpu {
     const AT_REST: Self = Self {
         current: 0,
         doing: Doing::Running,
-        tlb: Some(CpuTlb {
-            loaded: MmId::INIT,
+        tlb: Some(Tlb {
+            loaded: INIT,
             seen_gen: 0,
             lazy: false,
         }),
         stash: None,
-        ipi: None,
+        ipi: [None; MAX_CPUS],
         cr3: INIT,
         fresh: 0,
     };
+
+    pub(crate) fn is_asked(&self) -> bool {
+        self.ipi.iter().any(Option::is_some)
+    }
 }
 
 impl Task {
@@ -243,6 +348,7 @@ impl Task {
         idle_of: None,
         putting: None,
         exiting: false,
+        is_kthread: false,
     };
 
     /// Says whether the task never runs again once it is left.
@@ -254,14 +360,6 @@ impl Task {
 impl TaskMm {
     pub(crate) fn is_user(self) -> bool {
         matches!(self, Self::User(_))
-    }
-
-    /// Returns the mm the task stands on.
-    pub(crate) fn active(self) -> Option<u8> {
-        match self {
-            Self::User(mm) | Self::Lazy(mm) => Some(mm),
-            Self::Off => None,
-        }
     }
 }
 

@@ -1,36 +1,8 @@
-//! What can happen next, and how the kernel carries it out by the crate's decisions.
-//!
-//! A step is what one CPU does without another one getting in between. [`Broken`] leaves one rule
-//! out, for the tests that show that the rule is needed.
+//! What can happen next. A step is what one CPU does without another one getting in between.
 
-use addr::{Page, PageRange};
-use lazytlb::{CpuTlb, Load, MmId, MmSwitch, enter_lazy, plan_load};
-
-use crate::state::{Doing, FlushStage, INIT, LoadStage, MAX_MMS, Mm, State, TaskMm};
-
-/// A rule that is left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Broken {
-    Nothing,
-    /// Coming back to the loaded mm, generations are not compared.
-    GenerationCheck,
-    /// The generation is read before the lazy flag is cleared.
-    LeavingLazyFirst,
-    /// Becoming a borrower takes no reference.
-    Grab,
-    /// An exiting task takes no reference on what it goes on standing on.
-    GrabAtExit,
-    /// The borrow ends before CR3 is written.
-    DeferredDrop,
-    /// Lazy CPUs are passed by even when page tables are freed.
-    LazyIpi,
-    /// CPUs in the middle of a switch are passed by.
-    SwitchingIpi,
-    /// The CPU that tears an mm down stays on its tables.
-    LeavingAtTeardown,
-    /// A request is flushed selectively although others came before or after it.
-    SelectiveFlush,
-}
+use crate::kernel::Kernel;
+use crate::rules::{Broken, Rules};
+use crate::state::{Doing, FlushStage, INIT, LoadStage, MAX_MMS, State, TaskMm, Why};
 
 /// One step of one CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,74 +11,131 @@ pub(crate) enum Step {
     Exit,
     Put,
     Exec,
+    UseMm(u8),
+    UnuseMm,
     Munmap {
         mm: u8,
         freed_tables: bool,
     },
-    AnswerIpi,
+    /// Answers the request of this CPU.
+    Answer(u8),
+    /// The idle task gives a borrow back whose mm is dead.
+    GiveBack,
+    Offline,
+    Online,
     /// The next stage of what the CPU is in the middle of.
     Continue,
 }
 
 /// Lists what this CPU can do next.
-pub(crate) fn steps_of(state: &State, cpu: u8) -> Vec<Step> {
+pub(crate) fn steps_of(state: &State, cpu: u8, rules: &Rules) -> Vec<Step> {
     let this = &state.cpus[usize::from(cpu)];
     let mut steps = match this.doing {
         Doing::Running => steps_of_task(state, cpu),
+        Doing::Offline => vec![Step::Online],
         Doing::Flushing {
             stage: FlushStage::Wait,
             ..
-        } if others_have_to_answer(state, cpu) => Vec::new(),
+        } if waits(state, cpu, rules) => Vec::new(),
         _ => vec![Step::Continue],
     };
-    let interrupts_on = matches!(
-        this.doing,
-        Doing::Running
-            | Doing::Flushing {
-                stage: FlushStage::Wait,
-                ..
-            }
-    );
-    if this.ipi.is_some() && interrupts_on {
-        steps.push(Step::AnswerIpi);
+    if is_interruptible(&this.doing, rules) {
+        let senders =
+            (0..state.cpu_count).filter(|sender| this.ipi[usize::from(*sender)].is_some());
+        steps.extend(senders.map(Step::Answer));
+    }
+    if is_preemptible(&this.doing, rules) {
+        steps.extend(switches(state, cpu).map(Step::SwitchTo));
     }
     steps
 }
 
-fn others_have_to_answer(state: &State, cpu: u8) -> bool {
-    let others = (0..state.cpu_count).filter(|other| *other != cpu);
-    others
-        .into_iter()
-        .any(|other| state.cpus[usize::from(other)].ipi.is_some())
+fn is_interruptible(doing: &Doing, rules: &Rules) -> bool {
+    match doing {
+        Doing::Running => true,
+        Doing::Flushing {
+            stage: FlushStage::Wait,
+            ..
+        } => rules.broken != Broken::AnsweringWhileWaiting,
+        Doing::Loading {
+            why: Why::UseMm, ..
+        } => rules.broken == Broken::UseWithInterruptsOff,
+        _ => false,
+    }
+}
+
+/// Between two instructions that should be one. A running task's switches are steps of its own.
+fn is_preemptible(doing: &Doing, rules: &Rules) -> bool {
+    matches!(
+        doing,
+        Doing::Loading {
+            why: Why::Exec,
+            stage: LoadStage::Announce,
+            ..
+        }
+    ) && rules.broken == Broken::ExecWithInterruptsOff
+}
+
+fn waits(state: &State, sender: u8, rules: &Rules) -> bool {
+    let asked = |cpu: &crate::state::Cpu| cpu.ipi[usize::from(sender)].is_some();
+    rules.broken != Broken::Waiting && state.live_cpus().iter().any(asked)
 }
 
 fn steps_of_task(state: &State, cpu: u8) -> Vec<Step> {
     let mut steps: Vec<Step> = switches(state, cpu).map(Step::SwitchTo).collect();
-    let task = state.tasks[usize::from(state.cpus[usize::from(cpu)].current)];
+    let task = state.running_on(cpu);
     if task.putting.is_some() {
         steps.push(Step::Put);
         return steps;
     }
-    if task.exiting || task.idle_of.is_some() {
+    if task.idle_of.is_some() {
+        return steps_of_idle(state, cpu, steps);
+    }
+    if task.exiting {
         return steps;
     }
-    if task.mm.is_user() {
-        steps.push(Step::Exit);
+    match (task.mm, task.is_kthread) {
+        (TaskMm::User(_), false) if !state.left.nobody_exits => steps.push(Step::Exit),
+        (TaskMm::User(_), true) => steps.push(Step::UnuseMm),
+        _ => {}
     }
-    if state.execs_left > 0 && usize::from(state.mm_count) < MAX_MMS {
+    if state.left.execs > 0 && usize::from(state.mm_count) < MAX_MMS {
         steps.push(Step::Exec);
     }
-    if state.flushes_left > 0 {
-        let own = |mm| task.mm == TaskMm::User(mm);
+    let others = || (INIT + 1..state.mm_count).filter(|mm| state.mms[usize::from(*mm)].users > 0);
+    if state.left.uses > 0 && task.is_kthread && !task.mm.is_user() {
+        steps.extend(others().map(Step::UseMm));
+    }
+    if state.left.flushes > 0 {
         // A kernel thread reaches into any mm that still has users.
-        let reach = |mm| !task.mm.is_user() && state.mms[usize::from(mm)].users > 0;
-        for mm in (INIT + 1..state.mm_count).filter(|mm| own(*mm) || reach(*mm)) {
+        let reaches = |mm: &u8| task.mm == TaskMm::User(*mm) || !task.mm.is_user();
+        for mm in others().filter(reaches) {
             let has_tables = state.mms[usize::from(mm)].has_tables;
-            let kinds = [false, true]
-                .into_iter()
-                .take(if has_tables { 2 } else { 0 });
+            let count = match (has_tables, state.left.tables_stay) {
+                (false, _) => 0,
+                (true, true) => 1,
+                (true, false) => 2,
+            };
+            let kinds = [false, true].into_iter().take(count);
             steps.extend(kinds.map(|freed_tables| Step::Munmap { mm, freed_tables }));
         }
+    }
+    steps
+}
+
+fn steps_of_idle(state: &State, cpu: u8, mut steps: Vec<Step>) -> Vec<Step> {
+    let this = &state.cpus[usize::from(cpu)];
+    if let TaskMm::Lazy(mm) = state.running_on(cpu).mm
+        && mm != INIT
+        && state.mms[usize::from(mm)].users == 0
+        && this.tlb.is_some_and(|tlb| tlb.loaded == INIT)
+    {
+        steps.push(Step::GiveBack);
+    }
+    let on = |cpu: &&crate::state::Cpu| cpu.doing != Doing::Offline;
+    let others_stay = state.live_cpus().iter().filter(on).count() > 1;
+    if state.left.offlines > 0 && others_stay && !this.is_asked() {
+        steps.push(Step::Offline);
     }
     steps
 }
@@ -120,12 +149,6 @@ fn switches(state: &State, cpu: u8) -> impl Iterator<Item = u8> {
     })
 }
 
-/// The kernel at work: a state, and the rule that is left out.
-pub(crate) struct Kernel {
-    pub(crate) state: State,
-    pub(crate) broken: Broken,
-}
-
 impl Kernel {
     pub(crate) fn take(&mut self, cpu: u8, step: Step) {
         match step {
@@ -133,237 +156,26 @@ impl Kernel {
             Step::Exit => self.exit(cpu),
             Step::Put => self.put(cpu),
             Step::Exec => self.exec(cpu),
+            Step::UseMm(mm) => self.use_mm(cpu, mm),
+            Step::UnuseMm => self.unuse_mm(cpu),
             Step::Munmap { mm, freed_tables } => self.munmap(cpu, mm, freed_tables),
-            Step::AnswerIpi => {
-                let request = self
-                    .state
-                    .cpu(cpu)
-                    .ipi
-                    .take()
-                    .expect("an interrupt has come");
-                self.answer(cpu, &request);
+            Step::Answer(sender) => {
+                let request = self.state.cpu(cpu).ipi[usize::from(sender)].take();
+                self.answer(cpu, &request.expect("an interrupt has come"));
             }
+            Step::GiveBack => self.give_back(cpu),
+            Step::Offline => self.offline(cpu),
+            Step::Online => self.online(cpu),
             Step::Continue => self.go_on(cpu),
         }
     }
 
     fn go_on(&mut self, cpu: u8) {
         match self.state.cpu(cpu).doing {
-            Doing::Running => unreachable!("a running task's steps have names"),
-            Doing::Loading { mm, stage } => self.load(cpu, mm, stage),
+            Doing::Running | Doing::Offline => unreachable!("these steps have names"),
+            Doing::Loading { mm, why, stage } => self.load(cpu, mm, why, stage),
             Doing::Tail => self.tail(cpu),
-            Doing::Flushing {
-                flush,
-                teardown,
-                stage,
-            } => self.flush(cpu, flush, teardown, stage),
+            Doing::Flushing { flush, then, stage } => self.flush(cpu, flush, then, stage),
         }
     }
-
-    // The context switch.
-
-    fn switch(&mut self, cpu: u8, to: u8) {
-        let from = std::mem::replace(&mut self.state.cpu(cpu).current, to);
-        let (prev, next) = (self.state.task(from).mm, self.state.task(to).mm);
-        let row = MmSwitch::plan(prev.is_user(), next.is_user());
-        let active = prev.active().expect("a running task stands on an mm");
-        if row.enters_lazy() {
-            self.enter_lazy(cpu);
-        }
-        if row.grabs() {
-            self.grab_unless(Broken::Grab, active);
-            self.state.task(to).mm = TaskMm::Lazy(active);
-        }
-        if row.transfers() {
-            self.state.task(to).mm = std::mem::replace(&mut self.state.task(from).mm, TaskMm::Off);
-        }
-        if row.drops_later() {
-            self.state.task(from).mm = TaskMm::Off;
-            self.end_borrow(cpu, active);
-        }
-        self.state.cpu(cpu).doing = match next {
-            TaskMm::User(mm) if row.switches() => loading(mm),
-            _ => Doing::Tail,
-        };
-    }
-
-    fn enter_lazy(&mut self, cpu: u8) {
-        let tlb = self
-            .state
-            .cpu(cpu)
-            .tlb
-            .as_mut()
-            .expect("no switch is under way");
-        if enter_lazy(tlb) {
-            tlb.lazy = true;
-        }
-    }
-
-    fn end_borrow(&mut self, cpu: u8, mm: u8) {
-        if self.broken == Broken::DeferredDrop {
-            self.drop_count(mm);
-        } else {
-            self.state.cpu(cpu).stash = Some(mm);
-        }
-    }
-
-    fn tail(&mut self, cpu: u8) {
-        if let Some(mm) = self.state.cpu(cpu).stash.take() {
-            self.drop_count(mm);
-        }
-        self.state.cpu(cpu).doing = Doing::Running;
-    }
-
-    // Getting onto an mm.
-
-    fn load(&mut self, cpu: u8, mm: u8, stage: LoadStage) {
-        let next = match stage {
-            LoadStage::Announce => Some(self.announce(cpu, mm)),
-            LoadStage::Decide { before } => {
-                let read = self.state.mm(mm).generation;
-                self.decide(before, mm, read)
-            }
-            LoadStage::LeaveTooLate { before, read } => {
-                self.leave(cpu, mm, before);
-                self.decide(before, mm, read)
-            }
-            LoadStage::Write { read } => {
-                self.write_cr3(cpu, mm);
-                Some(LoadStage::Publish { read })
-            }
-            LoadStage::Publish { read } => {
-                self.publish(cpu, mm, read);
-                None
-            }
-        };
-        self.state.cpu(cpu).doing = match next {
-            Some(stage) => Doing::Loading { mm, stage },
-            None => Doing::Tail,
-        };
-    }
-
-    /// Leaves the lazy state, or tells the others that this CPU switches.
-    fn announce(&mut self, cpu: u8, mm: u8) -> LoadStage {
-        let before = self.state.cpu(cpu).tlb.expect("no switch is under way");
-        let lazy_on_it = before.loaded == id(mm) && before.lazy;
-        if self.broken == Broken::LeavingLazyFirst && lazy_on_it {
-            let read = self.state.mm(mm).generation;
-            return LoadStage::LeaveTooLate { before, read };
-        }
-        self.leave(cpu, mm, before);
-        LoadStage::Decide { before }
-    }
-
-    fn leave(&mut self, cpu: u8, mm: u8, before: CpuTlb) {
-        if before.loaded == id(mm) {
-            self.state.cpu(cpu).tlb = Some(CpuTlb {
-                lazy: false,
-                ..before
-            });
-        } else {
-            self.state.cpu(cpu).tlb = None;
-            self.state.mm(mm).mask |= 1 << cpu;
-        }
-    }
-
-    fn decide(&mut self, before: CpuTlb, mm: u8, read: u8) -> Option<LoadStage> {
-        match plan_load(&before, id(mm), u64::from(read)) {
-            Load::Keep | Load::LeaveLazy => None,
-            Load::Reload if self.broken == Broken::GenerationCheck => None,
-            Load::Reload | Load::Switch => Some(LoadStage::Write { read }),
-        }
-    }
-
-    pub(crate) fn write_cr3(&mut self, cpu: u8, mm: u8) {
-        let fresh = self.state.mm(mm).generation;
-        let this = self.state.cpu(cpu);
-        (this.cr3, this.fresh) = (mm, fresh);
-    }
-
-    pub(crate) fn publish(&mut self, cpu: u8, mm: u8, read: u8) {
-        self.state.cpu(cpu).tlb = Some(CpuTlb {
-            loaded: id(mm),
-            seen_gen: u64::from(read),
-            lazy: false,
-        });
-    }
-
-    // The life of an mm.
-
-    fn exit(&mut self, cpu: u8) {
-        let mm = self.state.current(cpu).mm.active().expect("it has an mm");
-        self.grab_unless(Broken::GrabAtExit, mm);
-        let task = self.state.current(cpu);
-        task.mm = TaskMm::Lazy(mm);
-        task.putting = Some(mm);
-        task.exiting = true;
-        self.enter_lazy(cpu);
-    }
-
-    fn put(&mut self, cpu: u8) {
-        let mm = self
-            .state
-            .current(cpu)
-            .putting
-            .take()
-            .expect("something is to be put");
-        self.state.mm(mm).users -= 1;
-        match self.state.mm(mm) {
-            Mm {
-                users: 0,
-                has_tables: true,
-                ..
-            } => self.begin_flush(cpu, mm, None, true, true),
-            Mm { users: 0, .. } => self.torn_down(mm),
-            _ => {}
-        }
-    }
-
-    fn exec(&mut self, cpu: u8) {
-        self.state.execs_left -= 1;
-        let new = self.state.add_mm();
-        match std::mem::replace(&mut self.state.current(cpu).mm, TaskMm::User(new)) {
-            TaskMm::User(old) => self.state.current(cpu).putting = Some(old),
-            TaskMm::Lazy(borrowed) => self.end_borrow(cpu, borrowed),
-            TaskMm::Off => unreachable!("a running task stands on an mm"),
-        }
-        self.state.cpu(cpu).doing = loading(new);
-    }
-
-    fn munmap(&mut self, cpu: u8, mm: u8, freed_tables: bool) {
-        self.state.flushes_left -= 1;
-        if !self.state.current(cpu).mm.is_user() {
-            self.state.mm(mm).users += 1;
-            self.state.current(cpu).putting = Some(mm);
-        }
-        let page = PageRange::from_len(Page::new(7), 1);
-        self.begin_flush(cpu, mm, page, freed_tables, false);
-    }
-
-    fn grab_unless(&mut self, broken: Broken, mm: u8) {
-        if self.broken != broken {
-            self.state.mm(mm).count += 1;
-        }
-    }
-
-    pub(crate) fn drop_count(&mut self, mm: u8) {
-        let mm = self.state.mm(mm);
-        mm.count -= 1;
-        if mm.count == 0 {
-            mm.has_pml4 = false;
-        }
-    }
-}
-
-pub(crate) fn loading(mm: u8) -> Doing {
-    let stage = LoadStage::Announce;
-    Doing::Loading { mm, stage }
-}
-
-pub(crate) fn id(mm: u8) -> MmId {
-    MmId::new(u64::from(mm))
-}
-
-pub(crate) fn place(mm: MmId) -> u8 {
-    mm.as_u64() as u8
 }
