@@ -133,6 +133,12 @@ fn of_cpus_that_panic_at_once_one_reports() {
     }
 }
 
+#[test]
+fn a_cpu_that_idles_has_no_tick() {
+    let outcome = self_test("tickless", 8, Exit::Pass);
+    line_with(&outcome, &["timer interrupts in two idle seconds"]);
+}
+
 /// The tour's programs run while the other CPUs idle, and are stopped before memory is compared.
 #[test]
 fn programs_run_beside_idle_cpus() {

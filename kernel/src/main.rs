@@ -68,7 +68,7 @@ extern "C" fn on_own_tables() -> ! {
     process::layout::set_random(!cmdline.same_addresses); // where programs find their parts
     time::set_limit(cmdline.timeout); // the whole run's, if one is set
     sched::init(boot::machine::boot_task()); // this flow of control becomes the idle task
-    time::start(); // the tick
+    time::start(); // the clock rings from here on
     arch::cpu::irq_enable();
     boot::processors::start_others(on_another_cpu, cmdline.max_cpus); // up to maxcpus=
     trace::start_kthreads(&cmdline); // reaper, statistics
@@ -90,7 +90,7 @@ extern "C" fn on_another_cpu(cpu: usize) -> ! {
     boot::machine::init_other(cpu); // entry area, APIC
     mm::switch::load_init(); // on init_mm, and known to be
     sched::init(boot::processors::idle_task(cpu)); // this flow of control becomes the idle task
-    time::start(); // its own tick
+    time::start(); // its own clock
     smp::set_online(cpu);
     arch::cpu::irq_enable();
     sched::idle_loop()

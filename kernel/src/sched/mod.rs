@@ -31,6 +31,9 @@ use runqueue::{Rq, load_of, lock_rq_of, lock_this_rq, rq_of, this_rq};
 pub use kthread::kthread_run;
 pub use switching::first_switch;
 
+/// Time between two ticks of a CPU that runs a task: 4 ms.
+pub const TICK_NS: u64 = 4_000_000;
+
 /// Makes `idle` the running task of the CPU that calls; from here on it has a current task.
 pub fn init(idle: TaskRef) {
     idle.set_state(RUNNABLE);
@@ -178,6 +181,9 @@ fn switch_away(why: Why) {
     if current().is(&next) {
         current().begin_turn(now);
         return;
+    }
+    if current().is_idle() {
+        timer::arm_by(now + TICK_NS); // An idle CPU has no tick.
     }
     current().end_turn(now);
     next.begin_turn(now);

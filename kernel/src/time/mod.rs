@@ -1,43 +1,23 @@
-//! Time: timers that wake tasks or call, and the tick that ends slices.
+//! Time: what it is, timers that wake tasks or call, and the tick that ends slices.
 //!
-//! The local APIC's timer is armed for the next thing that happens: the earliest deadline, or the
-//! next tick. Times are nanoseconds since boot.
+//! Times are nanoseconds since boot. [`timers`] decides what a CPU is interrupted for; a CPU that idles is not, unless a timer
+//! of its own rings.
 
-use alloc::collections::BTreeMap;
+pub mod timers;
+
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::arch::timer;
-use crate::locks::{Interrupted, SpinLock, WaitQueue, rank};
-use crate::mm::counters::TIMER_INTERRUPTS;
-use crate::sched;
-use crate::task::{self, TaskRef, lockcheck};
+use crate::locks::{Interrupted, WaitQueue};
 
-/// Time between two ticks: 4 ms.
-pub const TICK_NS: u64 = 4_000_000;
+pub use crate::sched::TICK_NS;
+pub use timers::{TimerGuard, call_at, interrupt, wake_at};
 
-/// Deadlines, earliest first; the second number tells equal ones apart.
-static TIMERS: SpinLock<BTreeMap<(u64, u64), Due>, { rank::TIMER }> =
-    SpinLock::new(BTreeMap::new());
-static NEXT_TIMER: AtomicU64 = AtomicU64::new(0);
 /// Unix time at boot in ns.
 static BOOT_REALTIME: AtomicU64 = AtomicU64::new(0);
 
 /// When the run is to end itself, in ns since boot.
 static LIMIT: AtomicU64 = AtomicU64::new(u64::MAX);
-
-/// What happens at a deadline.
-enum Due {
-    /// A task is woken.
-    Wake(TaskRef),
-    /// A layer above is called with its number, in the interrupt.
-    Call(fn(u32), u32),
-}
-
-/// A timer that wakes a task or calls a function; dropping it disarms it.
-#[must_use = "a timer that is dropped never rings"]
-pub struct TimerGuard {
-    key: (u64, u64),
-}
 
 /// Returns nanoseconds since boot; never goes back.
 pub fn now_ns() -> u64 {
@@ -65,32 +45,14 @@ pub fn limit_passed() -> bool {
     now_ns() >= LIMIT.load(Relaxed)
 }
 
-/// Starts the tick.
+/// Returns when that is, in ns since boot.
+fn limit() -> Option<u64> {
+    Some(LIMIT.load(Relaxed)).filter(|limit| *limit != u64::MAX)
+}
+
+/// Lets this CPU be interrupted when something is due here.
 pub fn start() {
-    timer::arm(now_ns() + TICK_NS);
-}
-
-/// Makes the current task be woken at `deadline` (ns since boot), unless the guard goes first.
-pub fn wake_at(deadline: u64) -> TimerGuard {
-    insert(deadline, Due::Wake(task::current_ref()))
-}
-
-/// Calls `call` with `argument` at `deadline` (ns since boot), in the interrupt, unless the guard goes first.
-pub fn call_at(deadline: u64, call: fn(u32), argument: u32) -> TimerGuard {
-    insert(deadline, Due::Call(call, argument))
-}
-
-fn insert(deadline: u64, due: Due) -> TimerGuard {
-    let key = (deadline, NEXT_TIMER.fetch_add(1, Relaxed));
-    let mut timers = TIMERS.lock();
-    timers.insert(key, due);
-    if timers
-        .first_key_value()
-        .is_some_and(|(first, _)| *first == key)
-    {
-        timer::arm(deadline.min(now_ns() + TICK_NS));
-    }
-    TimerGuard { key }
+    timers::take_back();
 }
 
 /// Sleeps until `deadline` (ns since boot), or until the task has to end.
@@ -98,35 +60,4 @@ pub fn sleep_until(deadline: u64) -> Result<(), Interrupted> {
     let nobody_wakes = WaitQueue::new();
     let _timer = wake_at(deadline);
     nobody_wakes.wait_until_interruptible(|| now_ns() >= deadline)
-}
-
-/// The timer interrupt: wakes or calls who is due, ends slices, arms the next one. Interrupts are off.
-pub fn interrupt() {
-    TIMER_INTERRUPTS.inc();
-    let now = now_ns();
-    while let Some(due) = take_due(now) {
-        match due {
-            Due::Wake(task) => sched::wake(&task),
-            Due::Call(call, argument) => lockcheck::in_interrupt(|| call(argument)),
-        }
-    }
-    sched::tick(now);
-    let next = TIMERS
-        .lock()
-        .first_key_value()
-        .map_or(u64::MAX, |((deadline, _), _)| *deadline);
-    timer::arm(next.min(now + TICK_NS));
-}
-
-fn take_due(now: u64) -> Option<Due> {
-    let mut timers = TIMERS.lock();
-    let first = timers.first_entry()?;
-    (first.key().0 <= now).then(|| first.remove())
-}
-
-impl Drop for TimerGuard {
-    fn drop(&mut self) {
-        let due = TIMERS.lock().remove(&self.key);
-        drop(due);
-    }
 }

@@ -17,10 +17,11 @@
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use cpumask::MAX_CPUS;
 use raw_cpuid::CpuId;
 
 use super::port::{PIT_CHANNEL2, PIT_COMMAND, PIT_GATE};
-use super::{apic, cpu};
+use super::{apic, cpu, local};
 
 const NS_PER_SECOND: u64 = 1_000_000_000;
 /// The timer chip's speed.
@@ -46,6 +47,8 @@ const LONGEST_SHOT: u64 = 4 * NS_PER_SECOND;
 static START: AtomicU64 = AtomicU64::new(0);
 /// Nanoseconds per counter tick, times 2^[`NS_SHIFT`]; 0 until [`init`].
 static NS_PER_TICK: AtomicU64 = AtomicU64::new(0);
+/// When each CPU's timer interrupts next, in ns since boot; `u64::MAX` for never.
+static ARMED: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(u64::MAX) }; MAX_CPUS];
 /// Timer ticks per nanosecond, times 2^[`TICK_SHIFT`].
 static TICKS_PER_NS: AtomicU64 = AtomicU64::new(0);
 
@@ -117,15 +120,40 @@ const _: () = {
     assert!(seconds <= thirty_years && seconds > thirty_years - 60);
 };
 
-/// Asks for one timer interrupt at `deadline_ns`, or at once if that is past; replaces an earlier wish.
+/// Asks for one timer interrupt on this CPU at `deadline_ns`, or at once if that is past; replaces an earlier wish.
 ///
-/// A deadline more than four seconds away is interrupted early.
+/// A deadline more than four seconds away is interrupted early. Interrupts are off.
 #[inline]
 pub fn arm(deadline_ns: u64) {
-    let wait = deadline_ns.saturating_sub(now_ns()).min(LONGEST_SHOT);
+    let now = now_ns();
+    let wait = deadline_ns.saturating_sub(now).min(LONGEST_SHOT);
+    armed().store(now + wait, Relaxed);
     let ticks = (wait * TICKS_PER_NS.load(Relaxed)) >> TICK_SHIFT;
     // Rounded up: an interrupt before the deadline would only have to be asked for again.
     apic::start_timer(ticks as u32 + 1);
+}
+
+/// Asks for one timer interrupt on this CPU at `deadline_ns` at the latest: nothing changes if one comes earlier. Interrupts are
+/// off.
+///
+/// After an interrupt the wish is still there, in the past, until [`arm`] or [`disarm`]: its handler calls one of the two.
+#[inline]
+pub fn arm_by(deadline_ns: u64) {
+    if deadline_ns < armed().load(Relaxed) {
+        arm(deadline_ns);
+    }
+}
+
+/// Asks for no timer interrupt on this CPU. Interrupts are off.
+#[inline]
+pub fn disarm() {
+    armed().store(u64::MAX, Relaxed);
+    apic::start_timer(0);
+}
+
+#[inline]
+fn armed() -> &'static AtomicU64 {
+    &ARMED[local::cpu_id() as usize]
 }
 
 /// Measures both clocks and starts time; takes about 20 ms.

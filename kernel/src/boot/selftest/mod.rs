@@ -41,6 +41,7 @@ const TESTS: &[Test] = &[
     ("work", work::work),
     ("fsck", fsck::fsck),
     ("messages", processors::messages),
+    ("tickless", processors::tickless),
     ("kstack_reuse", processors::kstack_reuse),
     ("absent_cpu", processors::absent_cpu),
     ("panic_elsewhere", processors::panic_elsewhere),

@@ -10,7 +10,7 @@ use log::info;
 use crate::arch::cpu;
 use crate::arch::uaccess::read_kernel_word;
 use crate::boot::processors::{self, LeftOut};
-use crate::mm::counters::RESCHEDULES_RECEIVED;
+use crate::mm::counters::{RESCHEDULES_RECEIVED, TIMER_INTERRUPTS};
 use crate::mm::frame::{self, Owner};
 use crate::mm::kstack::Kstack;
 use crate::mm::layout::KSTACK_PAGES;
@@ -117,6 +117,20 @@ fn compare(address: usize) {
 fn frame_of(stack: &Kstack) -> Frame {
     let mapped = pgtable::leaf(init_mm_root(), stack.range().start.start());
     mapped.expect("a stack is mapped").1.frame()
+}
+
+/// Idle CPUs are not interrupted; one that works is.
+///
+/// With a tick each CPU would take 500 in two seconds.
+pub(super) fn tickless() {
+    const FEW: i64 = 100;
+    let before = TIMER_INTERRUPTS.get();
+    let slept = time::sleep_until(time::now_ns() + 2_000_000_000);
+    assert!(slept.is_ok(), "nobody wants this thread");
+    let idle = TIMER_INTERRUPTS.get() - before;
+    assert!(idle < FEW, "{idle} timer interrupts while nobody ran");
+    wait_until(|| TIMER_INTERRUPTS.get() > before + idle + 10);
+    info!(target: "test", "{idle} timer interrupts in two idle seconds");
 }
 
 /// A number that no APIC has: nobody answers, that is told, and the machine goes on.
