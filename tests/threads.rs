@@ -2,7 +2,7 @@
 
 mod stories;
 
-use stories::topic;
+use stories::{holds, topic};
 
 #[test]
 fn threads_have_numbers_and_signals_find_them() {
@@ -12,4 +12,14 @@ fn threads_have_numbers_and_signals_find_them() {
 #[test]
 fn processes_end_and_stop_with_all_their_threads() {
     topic("crews", 8);
+}
+
+#[test]
+fn futexes_wake_those_who_wait() {
+    topic("futexes", 12);
+}
+
+#[test]
+fn sixty_four_threads_of_a_c_library_work_together() {
+    holds("pthreads", &[], 17);
 }

@@ -7,7 +7,7 @@
 
 use core::arch::asm;
 use core::ops::Range;
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use addr::{Frame, PAGE_SIZE, PhysAddr};
 
@@ -102,6 +102,16 @@ pub fn read(frame: Frame, offset: usize, bytes: &mut [u8]) {
     let from = unsafe { pointer(frame).add(offset) };
     // SAFETY: as for `write`, the other way round.
     unsafe { core::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len()) };
+}
+
+/// Calls `each` with the word at byte `offset` of the frame, which is aligned to it.
+pub fn with_word<R>(frame: Frame, offset: usize, each: impl FnOnce(&AtomicU32) -> R) -> R {
+    check(offset, size_of::<u32>());
+    assert!(offset.is_multiple_of(size_of::<u32>()), "a word is aligned");
+    // SAFETY: `offset` lies within the frame, as checked above.
+    let word = unsafe { pointer(frame).add(offset) };
+    // SAFETY: the word is aligned and lies in RAM; programs and other CPUs access it as they like, as they may an atomic.
+    each(unsafe { &*word.cast::<AtomicU32>() })
 }
 
 /// Fills the bytes `within` of the frame with zeros.

@@ -1,7 +1,6 @@
 //! A process gets a new program.
 
 use alloc::string::String;
-use core::sync::atomic::Ordering::Relaxed;
 
 use super::image::{self, ExecRequest, ExecveError, Image};
 use super::thread::{Thread, current_thread};
@@ -33,6 +32,7 @@ fn become_program(image: Image, name: &str) {
     let closing = process.with_files(|files| files.take_close_on_exec());
     drop(closing);
     thread.reset_for_program(Program { exe, arguments });
+    thread.give_up_robust_list();
     thread.clear_child_tid();
     process.note_peak_rss(&task::current());
     let old = task::exec_mm(mm);
@@ -68,7 +68,6 @@ impl Thread {
     pub(super) fn reset_for_program(&self, program: Program) {
         let process = self.process();
         process.with_signals(|signals| signals.exec());
-        self.robust_list.store(0, Relaxed);
         *process.program.lock() = program;
     }
 }

@@ -39,6 +39,7 @@ pub fn exit_thread(status: ExitStatus) -> ! {
 /// Gives the address space up (LZ-16).
 fn release_memory() {
     let thread = current_thread();
+    thread.give_up_robust_list();
     thread.clear_child_tid();
     thread.process.note_peak_rss(&task::current());
     thread.complete_vfork();
@@ -86,7 +87,9 @@ impl Thread {
         if addr != 0 && mm.users() > 2 {
             // A bad address is the program's own affair.
             let _ = uaccess::write_user(addr, &0_u32);
-            futex::wake(futex::Key::new(mm.id().as_u64(), addr), 1, futex::ANY);
+            if let Ok(key) = futex::Key::shared(&mm, addr) {
+                futex::wake(key, 1, futex::ANY);
+            }
         }
     }
 }

@@ -7,7 +7,7 @@
 //!    of a process. [`init`]: the first one.
 //! 3. [`signal`]: how one process reaches another. [`fault`]: how a program reaches itself. [`deliver`]: how
 //!    handlers start, [`sigreturn`]: how they return. [`stop`]: processes that stop and go on. [`alarm`]: a signal at a time. [`oom`]: who ends when there is no memory.
-//! 4. [`futex`]: sleeping on a word of memory. [`limits`], [`usage`], [`view`] and `status` (what `/proc/PID` shows), [`power`] (how it all ends).
+//! 4. [`futex`]: sleeping on a word of memory, `robust`: the words of the dead. [`limits`], [`usage`], [`view`] and `status` (what `/proc/PID` shows), [`power`] (how it all ends).
 //!
 //! Each thread has a task of its own. A process's fields are each under a lock of their own; no two
 //! of them are held together. The tree's lock comes before them.
@@ -27,6 +27,7 @@ pub mod limits;
 pub mod oom;
 pub mod power;
 pub mod restart;
+mod robust;
 pub mod signal;
 pub mod sigreturn;
 mod status;

@@ -32,6 +32,8 @@ pub enum RestartBlock {
         expected: u32,
         /// Whose wake-ups count.
         bits: u32,
+        /// Whether only threads of the same address space wake it.
+        private: bool,
         /// When it ends, in ns since boot.
         deadline: u64,
     },

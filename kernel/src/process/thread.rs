@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use super::fault::LastTrap;
 use super::fork::VforkDone;
+use super::futex::Waiting;
 use super::restart::RestartBlock;
 use super::{Field, Process};
 use crate::locks::SpinLock;
@@ -30,6 +31,8 @@ pub struct Thread {
     pub(crate) clear_child_tid: AtomicU64,
     /// Head of the list of robust futexes; 0 for none.
     pub(crate) robust_list: AtomicU64,
+    /// What it is told while it waits for a futex.
+    pub(super) waiting: Waiting,
 }
 
 /// The thread that called, for the code that serves it.
@@ -70,6 +73,7 @@ impl Thread {
             restart: SpinLock::new(None),
             clear_child_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
+            waiting: Waiting::default(),
         }
     }
 

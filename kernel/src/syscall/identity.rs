@@ -108,8 +108,6 @@ pub fn set_tid_address(frame: &mut TrapFrame) -> SysResult {
 }
 
 /// `set_robust_list(head, size)`.
-///
-/// The list is kept for asking only.
 pub fn set_robust_list(frame: &mut TrapFrame) -> SysResult {
     let [head, size, ..] = frame.args();
     if size != ROBUST_LIST_HEAD {

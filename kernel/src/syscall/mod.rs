@@ -12,6 +12,7 @@ pub mod exec;
 pub mod facts;
 pub mod fd;
 pub mod file;
+pub mod futex;
 pub mod identity;
 pub mod itimer;
 pub mod kill;

@@ -3,7 +3,8 @@
 use abi::Errno;
 use abi::time::Timespec;
 
-use super::{SysResult, args, clock, poll};
+use super::futex::{self, FutexWait};
+use super::{SysResult, args, poll};
 use crate::arch::trapframe::TrapFrame;
 use crate::process::{self, restart::RestartBlock};
 use crate::time;
@@ -21,8 +22,17 @@ pub fn restart_syscall(_: &mut TrapFrame) -> SysResult {
             addr,
             expected,
             bits,
+            private,
             deadline,
-        }) => clock::wait_for_futex(addr, expected, bits, Some(deadline)),
+        }) => {
+            let wait = FutexWait {
+                addr,
+                expected,
+                bits,
+                private,
+            };
+            futex::wait_for_futex(wait, Some(deadline))
+        }
         None => Err(Errno::EINTR),
     }
 }

@@ -6,8 +6,8 @@
 use abi::Sysno;
 
 use super::{
-    Handler, clock, exec, facts, fd, file, identity, itimer, kill, memory, names, path, poll,
-    process, residency, restart, signal, socket, stat, system, terminal,
+    Handler, clock, exec, facts, fd, file, futex, identity, itimer, kill, memory, names, path,
+    poll, process, residency, restart, signal, socket, stat, system, terminal,
 };
 
 /// One more than the highest number in the table.
@@ -135,7 +135,7 @@ table! {
     gettid => identity::gettid, "";
     tkill => kill::tkill, "";
     time => clock::time, "";
-    futex => clock::futex, "WAIT, WAKE and their BITSET forms, within one address space; else ENOSYS";
+    futex => futex::futex, "no priority inheritance, no FUTEX_FD: ENOSYS";
     sched_getaffinity => system::sched_getaffinity, "one CPU";
     getdents64 => stat::getdents64, "";
     restart_syscall => restart::restart_syscall, "";

@@ -9,6 +9,8 @@
 //! The scheduler moves the borrowed reference along (LZ-1 … LZ-3); here are the other two changes:
 //! exec replaces the own mm, exit turns the own mm into a borrowed one.
 
+use lazytlb::MmId;
+
 use crate::arch::cpu;
 use crate::mm::counters::LAZY_GRAB;
 use crate::mm::{MmRef, MmUserRef, switch};
@@ -29,6 +31,14 @@ pub enum TaskMm {
 pub fn current_mm() -> Option<MmUserRef> {
     match &*current().mm_slot().lock() {
         TaskMm::User(mm) => Some(mm.clone()),
+        _ => None,
+    }
+}
+
+/// Returns the number of the current task's own mm.
+pub fn current_mm_id() -> Option<MmId> {
+    match &*current().mm_slot().lock() {
+        TaskMm::User(mm) => Some(mm.id()),
         _ => None,
     }
 }

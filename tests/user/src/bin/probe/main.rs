@@ -22,6 +22,7 @@ mod faults;
 mod faultsig;
 mod files;
 mod forged;
+mod futexes;
 mod fuzz;
 mod hogs;
 mod interrupt;
@@ -93,6 +94,7 @@ const TOPICS: &[&Topic] = &[
     &sched::TOPIC,
     &threads::TOPIC,
     &crews::TOPIC,
+    &futexes::TOPIC,
     &signals::TOPIC,
     &interrupt::TOPIC,
     &alarm::TOPIC,
