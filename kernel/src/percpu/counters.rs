@@ -46,6 +46,14 @@ macro_rules! counters {
 counters! {
     /// Context switches from one task to another.
     CONTEXT_SWITCHES = "context_switches";
+    /// Tasks woken on the CPU that woke them.
+    WAKEUPS_LOCAL = "wakeups_local";
+    /// Tasks woken on another CPU.
+    WAKEUPS_REMOTE = "wakeups_remote";
+    /// Tasks that went from one CPU to another, woken ones included.
+    MIGRATIONS = "migrations";
+    /// Tasks that a CPU took from another one.
+    BALANCE_PULLS = "balance_pulls";
     /// Switches kernel → kernel: the borrowed mm is handed on.
     SWITCH_KK = "switch_kk";
     /// Switches user → kernel: the kernel task borrows.

@@ -93,6 +93,7 @@ pub fn fork(frame: &TrapFrame, request: &CloneRequest) -> Result<u32, CloneError
     if !frame::can_spare(ROOM) {
         return Err(CloneError::OutOfMemory);
     }
+    sched::make_room()?;
     let vfork = request
         .flags
         .contains(CloneFlags::VFORK)

@@ -12,23 +12,28 @@
 //! on a stack, so that nothing is lost when a dead task's stack is never returned to.
 //!
 //! - [`switching`]: the four rows of the table. [`runqueue`]: the per-CPU state.
+//! - [`balance`]: which CPU a task runs on.
 //! - [`kthread`]: tasks that lodge: how they are made and started.
 
+pub mod balance;
 pub mod kthread;
 pub mod runqueue;
 pub mod switching;
 
 use core::sync::atomic::Ordering::Relaxed;
 
+use runq::{Leave, Schedulable};
+
 use crate::arch::{cpu, local, timer};
 use crate::locks::assert_may_sleep;
-use crate::mm::counters::CONTEXT_SWITCHES;
+use crate::mm::counters::{CONTEXT_SWITCHES, MIGRATIONS, WAKEUPS_LOCAL, WAKEUPS_REMOTE};
 use crate::percpu::cpu_id;
 use crate::smp;
-use crate::task::{self, BLOCKED, DEAD, PARKED, RUNNABLE, Task, TaskRef, current};
-use runqueue::{Rq, load_of, lock_rq_of, lock_this_rq, rq_of, this_rq};
+use crate::task::{self, BLOCKED, DEAD, PARKED, RUNNABLE, TaskRef, current};
+use runqueue::{Rq, lock_rq_of, lock_this_rq, rq_of, this_rq};
 
 pub use kthread::kthread_run;
+pub use runqueue::make_room;
 pub use switching::first_switch;
 
 /// Time between two ticks of a CPU that runs a task: 4 ms.
@@ -42,6 +47,9 @@ pub fn init(idle: TaskRef) {
     let mut rq = this_rq().lock();
     rq.current = Some(idle.clone());
     rq.idle = Some(idle);
+    drop(rq);
+    // Without memory for it, queueing asks the heap, as long as this CPU lacks room.
+    let _ = runqueue::make_room_in(cpu_id(), 0);
 }
 
 /// Lets a new task run for the first time.
@@ -69,54 +77,23 @@ fn wake_from(state: u8, task: &TaskRef) {
     if task.queued().swap(true, Relaxed) {
         return;
     }
-    let (home, cpu) = (task.cpu(), place(task));
+    let (home, cpu) = (task.cpu(), balance::place(task));
+    let mut shift = None;
     if cpu != home {
         // Nobody else touches it meanwhile: it is neither blocked nor in a queue.
         task.set_cpu(cpu);
         drop(rq);
+        shift = Some(balance::shift(home, cpu));
+        MIGRATIONS.inc();
         rq = rq_of(cpu).lock();
     }
-    enqueue(&mut rq, cpu, task.clone());
-}
-
-/// Puts a runnable task into CPU `cpu`'s run queue, and gets an idle CPU going.
-fn enqueue(rq: &mut Rq, cpu: usize, task: TaskRef) {
-    rq.queue.push(task);
-    let Some(running) = &rq.current else { return };
-    rq.publish_load(cpu, running);
-    if running.is_idle() {
-        smp::send_reschedule(cpu);
+    match cpu == cpu_id() {
+        true => &WAKEUPS_LOCAL,
+        false => &WAKEUPS_REMOTE,
     }
-}
-
-/// Takes over a task that waits on a CPU with more than one to run; returns whether there was one.
-fn pull() -> bool {
-    let mut busy = smp::online().into_iter().filter(|cpu| load_of(*cpu) > 1);
-    busy.any(pull_from)
-}
-
-fn pull_from(busy: usize) -> bool {
-    let mut theirs = rq_of(busy).lock();
-    let (Some(task), Some(running)) = (theirs.queue.pick(), &theirs.current) else {
-        return false;
-    };
-    theirs.publish_load(busy, running);
-    // Nobody else touches it meanwhile: it is neither blocked nor in a queue.
-    task.set_cpu(cpu_id());
-    drop(theirs);
-    enqueue(&mut this_rq().lock(), cpu_id(), task);
-    true
-}
-
-/// Chooses a CPU for a task that was woken: where it was if that has nothing to do, else one that has not,
-/// else where it was.
-fn place(task: &Task) -> usize {
-    let home = task.cpu();
-    if load_of(home) == 0 {
-        return home;
-    }
-    let idle = smp::online().into_iter().find(|cpu| load_of(*cpu) == 0);
-    idle.unwrap_or(home)
+    .inc();
+    rq.queue.wake(task.clone(), shift);
+    balance::queued(&mut rq, cpu, task);
 }
 
 /// Marks the current task as blocked; a wake from now on makes [`schedule`] return at once.
@@ -144,7 +121,7 @@ pub fn cancel_sleep() {
 
 /// Gives the CPU to the next task; returns when this one's turn comes again.
 ///
-/// A runnable task queues up behind the others; a blocked or dead one does not.
+/// A runnable task goes on if it is still its turn; a blocked or dead one does not.
 pub fn schedule() {
     assert_may_sleep();
     switch_away(Why::OwnWill);
@@ -163,25 +140,25 @@ pub fn preempt() {
 enum Why {
     /// It called [`schedule`], or ends.
     OwnWill,
+    /// It lets others go first.
+    Yielded,
     /// An interrupt took the CPU away.
     Preempted,
 }
 
 /// Lets other tasks run first.
 pub fn yield_now() {
-    schedule();
+    assert_may_sleep();
+    switch_away(Why::Yielded);
 }
 
 fn switch_away(why: Why) {
     let mut rq = lock_this_rq();
     local::clear_need_resched();
-    let now = timer::now_ns();
-    let next = pick_next(&mut rq, why);
-    rq.publish_load(cpu_id(), &next);
-    if current().is(&next) {
-        current().begin_turn(now);
-        return;
-    }
+    let (cpu, now) = (cpu_id(), timer::now_ns());
+    let next = pick_next(&mut rq, why, cpu, now);
+    rq.publish(cpu);
+    let Some(next) = next else { return };
     if current().is_idle() {
         timer::arm_by(now + TICK_NS); // An idle CPU has no tick.
     }
@@ -191,33 +168,51 @@ fn switch_away(why: Why) {
     switching::context_switch(rq, next);
 }
 
-fn pick_next(rq: &mut Rq, why: Why) -> TaskRef {
-    let prev = rq.current.clone().expect("some task is running");
+/// Chooses who runs now; `None` for the task that does already.
+fn pick_next(rq: &mut Rq, why: Why, cpu: usize, now: u64) -> Option<TaskRef> {
+    let Rq { queue, current, .. } = rq;
+    let prev = current.as_ref().expect("some task is running");
     let goes_on = match prev.state() {
+        _ if prev.is_idle() => false,
         RUNNABLE => true,
         BLOCKED | PARKED => why == Why::Preempted,
         _ => false,
     };
-    if goes_on && !prev.is_idle() {
-        prev.queued().store(true, Relaxed);
-        rq.queue.push(prev);
-    } else {
-        prev.queued().store(false, Relaxed);
+    if !prev.is_idle() {
+        queue.charge(prev.entity(), now);
     }
-    rq.queue
-        .pick()
-        .unwrap_or_else(|| rq.idle.clone().expect("each CPU has an idle task"))
+    prev.queued().store(goes_on, Relaxed);
+    if goes_on && !balance::may_stay(prev, cpu) {
+        rq.leaves = true;
+    } else if goes_on && queue.is_empty() {
+        return None;
+    } else if goes_on {
+        let leave = match why {
+            Why::Yielded => Leave::Yielded,
+            _ => Leave::Preempted,
+        };
+        queue.put_back(prev.clone(), leave);
+    } else if prev.is_idle() && queue.is_empty() {
+        return None;
+    }
+    let next = queue.pick(now);
+    queue.begin(next.as_deref().map(Schedulable::entity), now);
+    let next = next.unwrap_or_else(|| rq.idle.clone().expect("each CPU has an idle task"));
+    (current.as_ref() != Some(&next)).then_some(next)
 }
 
-/// Tells the scheduler that a timer interrupt came: a task whose slice is over is preempted soon.
+/// Tells the scheduler that a timer interrupt came: a task whose turn is over is preempted soon.
 pub fn tick(now: u64) {
-    let rq = this_rq().lock();
-    let running = current();
-    if running.is_idle() && rq.queue.is_empty() {
-        return;
-    }
-    if running.is_idle() || rq.queue.slice_over(running.turn_ns(now)) {
+    let mut rq = this_rq().lock();
+    let cpu = cpu_id();
+    let Rq { queue, current, .. } = &mut *rq;
+    let running = current.as_ref().filter(|running| !running.is_idle());
+    if queue.tick(running.map(|running| running.entity()), now) {
         local::set_need_resched();
+    }
+    rq.publish(cpu);
+    if rq.rhythm.is_due() {
+        balance::periodic(rq, cpu);
     }
 }
 
@@ -263,7 +258,7 @@ pub fn exit_task() -> ! {
 pub fn idle_loop() -> ! {
     loop {
         cpu::irq_disable();
-        if local::need_resched() || others_wait() || pull() {
+        if local::need_resched() || others_wait() || balance::pull() {
             cpu::irq_enable();
             schedule();
         } else {

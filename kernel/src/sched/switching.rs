@@ -12,6 +12,7 @@
 
 use lazytlb::MmSwitch;
 
+use super::balance;
 use super::runqueue::{Rq, RqGuard, this_rq};
 use crate::arch::cpu;
 use crate::log::trace::{self, Area};
@@ -47,7 +48,15 @@ fn finish(irq: cpu::IrqState) {
     let mut rq = unsafe { this_rq().adopt(irq) };
     let prev = rq.prev.take();
     let borrowed = rq.lazy_drop.take();
-    drop(rq);
+    if core::mem::take(&mut rq.leaves)
+        && let Some(prev) = &prev
+    {
+        let (from, to) = (prev.cpu(), balance::send_away(prev));
+        drop(rq);
+        balance::arrive(prev, from, to);
+    } else {
+        drop(rq);
+    }
     finish_switch(prev, borrowed);
 }
 

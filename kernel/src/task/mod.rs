@@ -25,6 +25,7 @@ use core::sync::atomic::{
 };
 
 use arrayvec::ArrayString;
+use runq::{Entity, Params, Schedulable};
 
 use crate::arch::fpu::FpuState;
 use crate::locks::{SpinLock, rank};
@@ -67,6 +68,8 @@ pub struct Task {
     state: AtomicU8,
     /// Whether a run queue holds it, or a CPU runs it. Under the run-queue lock.
     queued: AtomicBool,
+    /// What the scheduler decides by; written under the lock of the run queue that the task belongs to.
+    entity: Entity,
     /// The CPU whose run queue it belongs to; written under that queue's lock.
     cpu: AtomicU32,
     kstack: Kstack,
@@ -133,6 +136,7 @@ impl Task {
             name: SpinLock::new(parts.name),
             state: AtomicU8::new(state),
             queued: AtomicBool::new(false),
+            entity: Entity::new(Params::DEFAULT, u64::MAX),
             cpu: AtomicU32::new(cpu_id() as u32),
             kstack: parts.kstack,
             context: parts.context,
@@ -338,11 +342,6 @@ impl Task {
             .fetch_add(now.saturating_sub(self.turn_began.load(Relaxed)), Relaxed);
     }
 
-    /// Returns how long the present turn has lasted at `now`, in ns.
-    pub(crate) fn turn_ns(&self, now: u64) -> u64 {
-        now.saturating_sub(self.turn_began.load(Relaxed))
-    }
-
     /// Returns the CPU time of all finished turns in ns.
     pub fn run_ns(&self) -> u64 {
         self.run_ns.load(Relaxed)
@@ -351,6 +350,13 @@ impl Task {
     /// Returns the record of the locks the task holds.
     pub(crate) fn held(&self) -> &lockcheck::HeldCell {
         &self.held
+    }
+}
+
+impl Schedulable for Task {
+    #[inline]
+    fn entity(&self) -> &Entity {
+        &self.entity
     }
 }
 

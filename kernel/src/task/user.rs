@@ -1,5 +1,7 @@
 //! User tasks: how a task is made whose first instruction is in user mode.
 
+use runq::Schedulable;
+
 use super::lockcheck;
 use super::{Context, Owner, Parts, Task, TaskMm, TaskRef, current, cut_name};
 use crate::arch::fpu::FpuState;
@@ -45,6 +47,7 @@ impl NewUser<'_> {
             owner: Some(self.owner),
             kthread: None,
         });
+        task.entity().inherit(current().entity());
         task.store_fs_base(self.fs_base);
         task.store_gs_base(self.gs_base);
         lockcheck::start_holding(task.held(), rank::RUNQ, "run queue");

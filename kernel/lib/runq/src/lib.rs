@@ -1,76 +1,42 @@
-//! The run queue of one CPU: first come first served, a slice of time each.
+//! Who runs next, for how long, and on which CPU.
 //!
-//! Pure bookkeeping over any kind of task; the kernel keeps it under the run-queue lock.
+//! Pure bookkeeping over any kind of task that carries an [`Entity`]; the kernel keeps one
+//! [`RunQueue`] for each CPU under that CPU's run-queue lock. Time is a number that the caller brings.
+//!
+//! - [`params`]: what a task asks for: its policy, its nice level, its priority.
+//! - [`weight`]: what a nice level is worth. [`entity`]: what the scheduler knows of a task.
+//! - [`queue`]: real-time before fair, and whose turn is over. [`heap`]: how those who wait are
+//!   ordered. [`throttle`]: what real-time tasks leave to the others.
+//! - [`place`]: where a task runs that wakes up. [`balance`]: what moves from one CPU to another, so that
+//!   each gets its share of all of them.
+//!
+//! # The fair policy
+//!
+//! Each fair task has a virtual run time: the time it ran, divided by its weight. The task with the smallest
+//! one runs next; it is preempted when it has run for [`SLICE_NS`] and somebody is behind it, or when somebody
+//! wakes up who is behind it by more than [`GRANULARITY_NS`]. A sleeper comes back at most
+//! [`CREDIT_NS`] behind those who ran meanwhile, so that sleeping is no way to save up for a monopoly, and a
+//! new task begins one slice ahead, so that neither is forking.
 
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
-use alloc::collections::VecDeque;
+pub mod balance;
+pub mod entity;
+pub mod heap;
+pub mod params;
+pub mod place;
+pub mod queue;
+pub mod throttle;
+pub mod weight;
 
-/// How long a task may run while others wait.
-pub const SLICE_NS: u64 = 4_000_000;
+pub use balance::{Frames, LEAD_NS, Load, Pull};
+pub use entity::{Entity, Schedulable};
+pub use params::{Params, Policy};
+pub use place::{Wakeup, place};
+pub use queue::{CREDIT_NS, GRANULARITY_NS, Leave, RR_SLICE_NS, RunQueue, SLICE_NS};
 
-/// The tasks that are runnable and not running.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunQueue<T> {
-    tasks: VecDeque<T>,
-}
-
-impl<T> RunQueue<T> {
-    /// Makes an empty queue.
-    pub const fn new() -> Self {
-        Self {
-            tasks: VecDeque::new(),
-        }
-    }
-
-    /// Makes room for `tasks` tasks in all, so that [`push`](Self::push) does not allocate.
-    pub fn reserve(&mut self, tasks: usize) {
-        let more = tasks.saturating_sub(self.tasks.len());
-        self.tasks.reserve(more);
-    }
-
-    /// Queues a task behind all others.
-    pub fn push(&mut self, task: T) {
-        self.tasks.push_back(task);
-    }
-
-    /// Takes out the task that waits longest.
-    pub fn pick(&mut self) -> Option<T> {
-        self.tasks.pop_front()
-    }
-
-    /// Takes out the first task that `is_it`.
-    pub fn remove(&mut self, is_it: impl FnMut(&T) -> bool) -> Option<T> {
-        let at = self.tasks.iter().position(is_it)?;
-        self.tasks.remove(at)
-    }
-
-    /// Returns how many tasks wait.
-    pub fn len(&self) -> usize {
-        self.tasks.len()
-    }
-
-    /// Says whether no task waits.
-    pub fn is_empty(&self) -> bool {
-        self.tasks.is_empty()
-    }
-
-    /// Walks over the tasks that wait, next one first.
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.tasks.iter()
-    }
-
-    /// Says whether a task that has run for `ran_ns` must make room for another one.
-    pub fn slice_over(&self, ran_ns: u64) -> bool {
-        ran_ns >= SLICE_NS && !self.is_empty()
-    }
-}
-
-impl<T> Default for RunQueue<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+/// The largest number of CPUs: a mask of them is a `u64`.
+pub const MAX_CPUS: usize = 64;

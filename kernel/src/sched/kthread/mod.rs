@@ -60,6 +60,7 @@ pub fn kthread_create<R: ExitCode>(
     name: &str,
     body: impl FnOnce() -> R + Send + 'static,
 ) -> Result<Kthread, OutOfMemory> {
+    super::make_room()?;
     let kstack = Kstack::new()?;
     let context = Context::kthread(&kstack, start::start);
     let control = Control::new(Box::new(|| body().code()));
