@@ -63,7 +63,7 @@ extern "C" fn on_own_tables() -> ! {
     boot::machine::init(); // entry area, APIC, clocks
     let initramfs = boot::handover::initramfs();
     let cmdline = boot::cmdline::read(initramfs);
-    mm::switch::set_eager(cmdline.eager_tlb); // lazy TLB unless told otherwise
+    boot::cmdline::choose_borrowing(&cmdline); // lazy TLB, with references, unless told otherwise
     mm::large::set_mode(boot::cmdline::large_pages(&cmdline)); // who gets large pages
     process::layout::set_random(!cmdline.same_addresses); // where programs find their parts
     time::set_limit(cmdline.timeout); // the whole run's, if one is set

@@ -7,14 +7,14 @@ use core::fmt::{self, Write};
 
 use addr::PAGE_SIZE;
 use bootinfo::cpio::Archive;
-use bootinfo::{CommandLine, LargePages};
+use bootinfo::{Borrowing, CommandLine, LargePages};
 use log::{LevelFilter, info, warn};
 
 use crate::arch::fwcfg;
 use crate::fs::procfs::registry::{self, What};
 use crate::locks::Once;
-use crate::mm::frame;
 use crate::mm::large::Mode;
+use crate::mm::{borrow, frame, switch};
 
 /// fw_cfg's name of the command line.
 const FILE: &str = "opt/lodger/cmdline";
@@ -58,6 +58,12 @@ pub fn publish() {
 fn write_text(out: &mut dyn Write) -> fmt::Result {
     let text = TEXT.get().map_or(&[][..], |text| text);
     writeln!(out, "{}", String::from_utf8_lossy(text))
+}
+
+/// Chooses how kernel threads borrow.
+pub fn choose_borrowing(line: &CommandLine) {
+    switch::set_eager(line.borrowing == Borrowing::Eager);
+    borrow::set_shot(line.borrowing == Borrowing::Shot);
 }
 
 /// Who gets large pages.

@@ -26,13 +26,12 @@ use vma::{VmFlags, VmaSet};
 use super::backing::MapBacking;
 use super::counters::{MM_ALIVE, MM_CREATED, MM_FREED, MM_UNUSED, PML4_ALIVE};
 use super::gather::Gather;
+pub use super::limits::{DEFAULT_STACK_LIMIT, MmLimits};
 use super::pgtable::{self, Tables};
+use super::pinned::Pinned;
 use super::rss::Rss;
-use super::{OutOfMemory, commit, frame, switch, zap};
+use super::{OutOfMemory, borrow, commit, frame, switch, zap};
 use crate::locks::{Once, RwSem, SpinLock, rank};
-
-/// Default RLIMIT_STACK: 8 MiB.
-pub const DEFAULT_STACK_LIMIT: u64 = 8 << 20;
 
 /// An address space: one PML4, and the VMAs that say what its user half means.
 pub struct Mm {
@@ -52,34 +51,10 @@ pub struct Mm {
     vm_peak: AtomicU64,
     /// Whether its private memory was taken because it had to end (HF-19).
     reaped: AtomicBool,
+    /// Since when it has no users, and is held all the same.
+    pinned: Pinned,
     /// The way back from a pin to a user, while users exist.
     users: Once<Weak<UserMemory>>,
-}
-
-/// The resource limits that mm enforces, in bytes; `u64::MAX` for none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct MmLimits {
-    /// RLIMIT_STACK: how large the stack may grow.
-    pub stack: u64,
-    /// RLIMIT_DATA: all private writable mappings but the stack, the heap among them (VM-13).
-    pub data: u64,
-    /// The hard limit of RLIMIT_DATA, which counts in place of a soft one of nothing.
-    pub data_hard: u64,
-    /// RLIMIT_AS: all mappings.
-    pub address_space: u64,
-    /// RLIMIT_MEMLOCK; `None` for who may lock as much as there is (CAP_IPC_LOCK).
-    pub locked: Option<u64>,
-}
-
-impl MmLimits {
-    /// What a process has that nobody limited: 8 MiB of stack.
-    pub const DEFAULT: Self = Self {
-        stack: DEFAULT_STACK_LIMIT,
-        data: u64::MAX,
-        data_hard: u64::MAX,
-        address_space: u64::MAX,
-        locked: None,
-    };
 }
 
 /// What `mmap_lock` guards.
@@ -183,6 +158,7 @@ impl Mm {
             rss: Rss::default(),
             vm_peak: AtomicU64::new(0),
             reaped: AtomicBool::new(false),
+            pinned: Pinned::default(),
             users: Once::new(),
         }
     }
@@ -377,12 +353,16 @@ impl Deref for MmUserRef {
 impl Drop for UserMemory {
     fn drop(&mut self) {
         self.mm.exit_mmap();
+        if self.mm.count() > 1 {
+            self.mm.pinned.begin();
+        }
     }
 }
 
 impl Drop for Mm {
     fn drop(&mut self) {
         assert!(self.id != MmId::INIT, "init_mm is never freed");
+        borrow::shoot(self);
         assert!(
             !switch::is_loaded(self),
             "no CPU stands on a PML4 that is freed (I-1)"
@@ -393,6 +373,7 @@ impl Drop for Mm {
         assert!(rss == 0, "an mm dies without user pages: rss is {rss}");
         LIVE.lock().remove(&self.id.as_u64());
         frame::free(self.root);
+        self.pinned.end();
         MM_FREED.inc();
         MM_ALIVE.dec();
         PML4_ALIVE.dec();

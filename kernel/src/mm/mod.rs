@@ -7,7 +7,7 @@
 //! 1. [`layout`]: the map of the kernel half. [`physmap`]: how a frame is touched.
 //! 2. [`frame`]: the frame table and allocator. [`heap`], [`kstack`]: the kernel's own memory.
 //! 3. [`pgtable`] over `table`: four levels of tables; [`kernel_map`]: the kernel half; [`large`]: pages of 2 MiB. [`tlb`], [`gather`]: what must happen before a frame is
-//!    free again. [`switch`]: which tables a CPU stands on.
+//!    free again. [`switch`]: which tables a CPU stands on; [`borrow`]: what keeps them there.
 //! 4. [`mm_struct`]: the address space and its two counts. [`rss`]: its pages, counted. [`backing`]: what a VMA shows.
 //!    [`place`] and [`commit`]: where something may go, and how much may be promised. [`mmap`], [`brk`],
 //!    [`mprotect`], [`mremap`], [`madvise`], [`mlock`], [`fork`]: the calls. [`fault`], [`fault_around`],
@@ -22,6 +22,7 @@
 
 pub mod audit;
 pub mod backing;
+pub mod borrow;
 pub mod brk;
 pub mod commit;
 mod cow;
@@ -41,6 +42,7 @@ pub mod kernel_map;
 pub mod kstack;
 pub mod large;
 pub mod layout;
+mod limits;
 pub mod madvise;
 pub mod maps;
 pub mod mincore;
@@ -54,6 +56,7 @@ mod owner;
 mod pagemap;
 pub mod pgtable;
 pub mod physmap;
+mod pinned;
 pub mod place;
 pub mod populate;
 pub mod reclaim;
@@ -74,6 +77,7 @@ pub mod zap;
 pub use crate::percpu::counters;
 pub use audit::audit;
 pub use backing::{MapBacking, PageSource, SourceError, SourceId};
+pub use borrow::Borrow;
 pub use mm_struct::{Mm, MmRef, MmUserRef, init_mm, init_mm_root};
 pub use mmap::{MapError, MapKind, MapRequest, UnmapError};
 pub use mprotect::ProtectError;

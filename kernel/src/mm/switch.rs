@@ -86,6 +86,14 @@ pub fn is_loaded(mm: &Mm) -> bool {
     (0..MAX_CPUS).any(|cpu| STATE.of(cpu).loaded.load(SeqCst) == mm.id().as_u64())
 }
 
+/// Tells whether a CPU may still stand on `mm`'s PML4, or be about to leave it.
+pub(super) fn is_loaded_or_switching(mm: &Mm) -> bool {
+    mm.cpus.load().iter().any(|cpu| match standing(cpu) {
+        Standing::Switching => true,
+        Standing::On(tlb) => tlb.loaded == mm.id(),
+    })
+}
+
 /// Puts this CPU onto `next` for a task that has it as its own mm. Interrupts are off.
 pub fn switch_mm(next: &Mm) {
     debug_assert!(!cpu::irqs_enabled(), "switch_mm runs with interrupts off");

@@ -82,6 +82,14 @@ counters! {
     MM_UNUSED = "mm_unused";
     /// Address spaces freed (`mm_count` reached 0).
     MM_FREED = "mm_freed";
+    /// Address spaces that outlived their users because somebody borrowed them.
+    MM_PINNED = "mm_pinned";
+    /// For how many microseconds, all together.
+    MM_PINNED_US = "mm_pinned_us";
+    /// Address spaces that CPUs were taken off before they were freed (`lazy=shoot`).
+    MM_SHOT = "mm_shot";
+    /// Dead address spaces that an idle CPU gave back.
+    LAZY_GIVEN_BACK = "lazy_given_back";
     /// TLB generations raised.
     TLB_GENERATIONS = "tlb_generations";
     /// Single pages flushed from this CPU's TLB.

@@ -262,6 +262,7 @@ pub fn idle_loop() -> ! {
             cpu::irq_enable();
             schedule();
         } else {
+            task::give_dead_back();
             cpu::idle_wait();
         }
     }

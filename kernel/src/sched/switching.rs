@@ -16,10 +16,8 @@ use super::balance;
 use super::runqueue::{Rq, RqGuard, this_rq};
 use crate::arch::cpu;
 use crate::log::trace::{self, Area};
-use crate::mm::counters::{
-    LAZY_DROP, LAZY_GRAB, LAZY_TRANSFER, SWITCH_KK, SWITCH_KU, SWITCH_UK, SWITCH_UU,
-};
-use crate::mm::{MmRef, switch};
+use crate::mm::counters::{LAZY_DROP, LAZY_TRANSFER, SWITCH_KK, SWITCH_KU, SWITCH_UK, SWITCH_UU};
+use crate::mm::{Borrow, MmRef, switch};
 use crate::task::{self, DEAD, Task, TaskMm, TaskRef, context, reaper};
 
 /// Switches from the running task to `next`; returns on the running task's own next turn.
@@ -102,15 +100,14 @@ fn switch_mm_of(rq: &mut Rq, prev: &Task, next: &Task) {
         }
         MmSwitch::UserToKernel => {
             SWITCH_UK.inc();
-            LAZY_GRAB.inc();
             switch::enter_lazy_tlb();
             *to = TaskMm::Lazy(borrow(&from));
         }
         MmSwitch::KernelToUser => {
             SWITCH_KU.inc();
             load_own(&to);
-            if let TaskMm::Lazy(mm) = core::mem::replace(&mut *from, TaskMm::Off) {
-                rq.lazy_drop = Some(mm);
+            if let TaskMm::Lazy(borrowed) = core::mem::replace(&mut *from, TaskMm::Off) {
+                rq.lazy_drop = borrowed.end();
             }
         }
         MmSwitch::UserToUser => {
@@ -120,9 +117,9 @@ fn switch_mm_of(rq: &mut Rq, prev: &Task, next: &Task) {
     }
 }
 
-fn borrow(from: &TaskMm) -> MmRef {
+fn borrow(from: &TaskMm) -> Borrow {
     match from {
-        TaskMm::User(mm) => mm.grab(),
+        TaskMm::User(mm) => Borrow::of(mm),
         _ => unreachable!("the plan says that prev has an mm of its own"),
     }
 }

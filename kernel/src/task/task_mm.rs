@@ -3,7 +3,7 @@
 //! | state | `mm` | `active_mm` | counts held |
 //! |---|---|---|---|
 //! | `User` | own | the same (I-3) | one `mm_users` |
-//! | `Lazy` | none | borrowed | one `mm_count` |
+//! | `Lazy` | none | borrowed | one `mm_count`, or none with `lazy=shoot` |
 //! | `Off` | none | none | – ; a kernel task that does not run |
 //!
 //! The scheduler moves the borrowed reference along (LZ-1 … LZ-3); here are the other two changes:
@@ -12,8 +12,8 @@
 use lazytlb::MmId;
 
 use crate::arch::cpu;
-use crate::mm::counters::LAZY_GRAB;
-use crate::mm::{MmRef, MmUserRef, switch};
+use crate::mm::counters::{LAZY_DROP, LAZY_GIVEN_BACK, LAZY_GRAB};
+use crate::mm::{Borrow, MmUserRef, switch};
 
 use super::current::current;
 
@@ -22,7 +22,7 @@ pub enum TaskMm {
     /// An address space of its own; user code may run.
     User(MmUserRef),
     /// A borrowed address space: a kernel task that runs, or an exiting one.
-    Lazy(MmRef),
+    Lazy(Borrow),
     /// Nothing: a kernel task that does not run.
     Off,
 }
@@ -56,12 +56,36 @@ pub fn exec_mm(new: MmUserRef) -> Option<MmUserRef> {
     drop(slot);
     match old {
         TaskMm::User(mm) => Some(mm),
-        TaskMm::Lazy(mm) => {
-            crate::mm::counters::LAZY_DROP.inc();
-            drop(mm);
+        TaskMm::Lazy(borrowed) => {
+            end(borrowed);
             None
         }
         TaskMm::Off => unreachable!("a running task stands on some mm (I-3)"),
+    }
+}
+
+/// Ends a borrow when CR3 is off the mm and no lock is held.
+fn end(borrowed: Borrow) {
+    if let Some(mm) = borrowed.end() {
+        LAZY_DROP.inc();
+        drop(mm);
+    }
+}
+
+/// Gives a borrowed mm back of which nothing is left but a PML4 that this CPU does not stand on; for an
+/// idle task, which may not get to run another program for long (LZ-8, LZ-29).
+pub fn give_dead_back() {
+    let task = current();
+    let mut slot = task.mm_slot().lock();
+    let TaskMm::Lazy(borrowed) = &mut *slot else {
+        return;
+    };
+    if borrowed.is_dead() {
+        let dead = core::mem::replace(borrowed, Borrow::init());
+        drop(slot);
+        LAZY_GIVEN_BACK.inc();
+        LAZY_GRAB.inc(); // of init_mm
+        end(dead);
     }
 }
 
@@ -73,8 +97,7 @@ pub fn exit_mm() {
     let task = current();
     let mut slot = task.mm_slot().lock();
     let TaskMm::User(mm) = &*slot else { return };
-    let borrowed = mm.grab();
-    LAZY_GRAB.inc();
+    let borrowed = Borrow::of(mm);
     let old = core::mem::replace(&mut *slot, TaskMm::Lazy(borrowed));
     task.set_has_mm(false);
     debug_assert!(!cpu::irqs_enabled(), "mm and lazy mode change as one");

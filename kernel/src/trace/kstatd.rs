@@ -61,19 +61,22 @@ struct Borrowed {
 fn look() -> Borrowed {
     let task = task::current();
     let slot = task.mm_slot().lock(); // Interrupts are off: no switch comes between the two readings.
-    let TaskMm::Lazy(mm) = &*slot else {
+    let TaskMm::Lazy(borrowed) = &*slot else {
         unreachable!("a kernel thread that runs has a borrowed mm and no other (I-3)")
     };
     let cr3 = mmu::current_root();
-    let loaded = cr3 == mm.root();
+    // Without a reference there is nothing to compare with: the thread borrows what is loaded.
+    let root = borrowed.mm().map_or(cr3, |mm| mm.root());
+    let active = borrowed.active();
+    let loaded = cr3 == root;
     assert!(
         loaded || cr3 == init_mm_root(),
         "CR3 is the borrowed mm's or init_mm's, not {cr3:?}"
     );
     counters::KSTATD_LOOKS.inc();
-    counters::KSTATD_BORROWED.add(i64::from(mm.id() != init_mm().id()));
+    counters::KSTATD_BORROWED.add(i64::from(active != init_mm().id()));
     Borrowed {
-        active_mm: mm.id().as_u64(),
+        active_mm: active.as_u64(),
         cr3: cr3.start().as_u64(),
         loaded,
     }

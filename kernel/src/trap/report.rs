@@ -230,7 +230,7 @@ fn mm_line(task: &Task) {
             error!(target: "oops", "mm {} (own), CR3 holds mm {}{}", mm.id().as_u64(), loaded.0, loaded.1);
         }
         Some(TaskMm::Lazy(mm)) => {
-            error!(target: "oops", "no mm, active_mm {} (borrowed), CR3 holds mm {}{}", mm.id().as_u64(), loaded.0, loaded.1);
+            error!(target: "oops", "no mm, active_mm {} (borrowed), CR3 holds mm {}{}", mm.active().as_u64(), loaded.0, loaded.1);
         }
         _ => error!(target: "oops", "mm unknown, CR3 holds mm {}{}", loaded.0, loaded.1),
     }

@@ -15,5 +15,5 @@ pub mod command_line;
 pub mod cpio;
 pub mod memory;
 
-pub use command_line::{CommandLine, LargePages};
+pub use command_line::{Borrowing, CommandLine, LargePages};
 pub use memory::MemoryMap;

@@ -15,7 +15,7 @@ use crate::mm::counters::{
     CR3_SKIPPED_LAZY, CR3_WRITES, LAZY_GRAB, MM_ALIVE, MM_FREED, PML4_ALIVE,
 };
 use crate::mm::frame::{self, Owner};
-use crate::mm::{MapBacking, MapKind, MapRequest, Mm, MmUserRef, audit};
+use crate::mm::{Borrow, MapBacking, MapKind, MapRequest, Mm, MmUserRef, audit};
 use crate::sched::{self, kthread_run};
 use crate::task::{self, TaskMm};
 
@@ -151,7 +151,7 @@ pub(super) fn zombie() {
         sched::yield_now();
     }
     let (users, count) = match &*task::current().mm_slot().lock() {
-        TaskMm::Lazy(mm) if mm.id().as_u64() == id => (mm.users(), mm.count()),
+        TaskMm::Lazy(Borrow::Counted(mm)) if mm.id().as_u64() == id => (mm.users(), mm.count()),
         _ => panic!("this thread borrows the mm of the task that ended just before it"),
     };
     assert!(

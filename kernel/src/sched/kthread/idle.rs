@@ -1,6 +1,6 @@
 //! The idle task of a CPU: made of the flow of control that brought the CPU up.
 
-use crate::mm::init_mm;
+use crate::mm::Borrow;
 use crate::mm::kstack::Kstack;
 use crate::task::{Context, Parts, Task, TaskMm, TaskRef, cut_name};
 
@@ -8,7 +8,7 @@ use crate::task::{Context, Parts, Task, TaskMm, TaskRef, cut_name};
 pub(crate) fn adopt_idle(kstack: Kstack) -> TaskRef {
     let context = Context::running_on(&kstack);
     // An idle task runs from the start on init_mm, with a reference like any borrower (LZ-7).
-    let mm = TaskMm::Lazy(init_mm().clone());
+    let mm = TaskMm::Lazy(Borrow::init());
     Task::from_parts(Parts {
         name: cut_name("idle"),
         idle: true,

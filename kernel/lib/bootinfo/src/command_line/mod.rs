@@ -46,8 +46,8 @@ pub struct CommandLine {
     pub test: Option<String>,
     /// `trace=A,B`: the trace points to turn on.
     pub trace: Vec<String>,
-    /// `lazy=eager`: entering a kernel thread loads the kernel's own page table at once.
-    pub eager_tlb: bool,
+    /// `lazy=counted|eager|shoot`: what keeps alive what kernel threads borrow.
+    pub borrowing: Borrowing,
     /// `failalloc=N[,SITE]`: which allocation fails on purpose once programs run.
     pub fail_alloc: Option<FailAlloc>,
     /// `damage`: programs may break entries of their own page tables, to see what the kernel does.
@@ -62,6 +62,18 @@ pub struct CommandLine {
     pub timeout: Option<u64>,
     settings: Vec<Setting>,
     problems: Vec<Problem>,
+}
+
+/// What a kernel thread stands on, and what keeps it there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Borrowing {
+    /// The address space it finds, with a reference.
+    #[default]
+    Counted,
+    /// The kernel's own page table, loaded at once.
+    Eager,
+    /// The address space it finds, without a reference: it is taken off when that ends.
+    Shot,
 }
 
 /// Which mappings get large pages.
@@ -187,7 +199,7 @@ impl CommandLine {
         self.same_addresses = self.has("norandmaps");
         self.damage = self.has("damage");
         self.large_pages = self.value("thp", large_pages);
-        self.eager_tlb = self.value("lazy", is_eager).unwrap_or(false);
+        self.borrowing = self.value("lazy", borrowing).unwrap_or_default();
         for setting in &self.settings {
             if !KEYS.contains(&setting.key.as_str()) {
                 let unknown = Problem::UnknownKey(setting.key.clone());
@@ -249,10 +261,11 @@ fn fail_alloc(value: &str) -> Option<FailAlloc> {
     Some(FailAlloc { nth, site })
 }
 
-fn is_eager(value: &str) -> Option<bool> {
+fn borrowing(value: &str) -> Option<Borrowing> {
     match value {
-        "eager" => Some(true),
-        "counted" => Some(false),
+        "counted" => Some(Borrowing::Counted),
+        "eager" => Some(Borrowing::Eager),
+        "shoot" => Some(Borrowing::Shot),
         _ => None,
     }
 }

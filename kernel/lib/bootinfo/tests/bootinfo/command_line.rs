@@ -1,7 +1,7 @@
 //! The kernel command line.
 
 use bootinfo::CommandLine;
-use bootinfo::command_line::{FailAlloc, LargePages, MAX_LEN, Problem};
+use bootinfo::command_line::{Borrowing, FailAlloc, LargePages, MAX_LEN, Problem};
 use proptest::prelude::*;
 
 fn parse(text: &str) -> CommandLine {
@@ -15,7 +15,8 @@ fn every_known_key_is_understood() {
     assert_eq!(line.loglevel, Some(4));
     assert_eq!(line.test.as_deref(), Some("cow"));
     assert_eq!(line.trace, ["mm", "fault"]);
-    assert!(line.eager_tlb);
+    assert_eq!(line.borrowing, Borrowing::Eager);
+    assert_eq!(parse("lazy=shoot").borrowing, Borrowing::Shot);
     assert_eq!(line.timeout, Some(30));
     assert_eq!(line.problems(), []);
 }
@@ -139,7 +140,7 @@ fn unknown_keys_are_listed() {
 #[test]
 fn a_value_that_does_not_suit_its_key_is_reported_and_left_out() {
     let line = parse("timeout=soon lazy=perhaps");
-    assert_eq!((line.timeout, line.eager_tlb), (None, false));
+    assert_eq!((line.timeout, line.borrowing), (None, Borrowing::Counted));
     let said: Vec<String> = line.problems().iter().map(Problem::to_string).collect();
     assert_eq!(
         said,
