@@ -32,7 +32,6 @@ pub mod fault_around;
 pub mod figures;
 pub mod fork;
 pub mod frame;
-mod free;
 pub mod fsck;
 pub mod gather;
 mod guard;
@@ -69,7 +68,6 @@ mod smaps;
 mod stack;
 pub mod switch;
 mod table;
-mod table_lock;
 pub mod tamper;
 pub mod tlb;
 #[cfg(target_os = "none")]

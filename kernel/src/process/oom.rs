@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{
     AtomicBool, AtomicI16, AtomicU32,
-    Ordering::{AcqRel, Relaxed},
+    Ordering::{AcqRel, Relaxed, Release},
 };
 
 use abi::Signal;
@@ -92,6 +92,14 @@ pub fn make_room(what: &str) -> Verdict {
     if frame::has_room(1) || reclaim::reclaim(reclaim::BATCH) >= reclaim::BATCH {
         return Verdict::TryAgain;
     }
+    let Some(turn) = Turn::take() else {
+        return wait_a_tick();
+    };
+    // While this CPU looked for clean pages, another one's choice may have made room: more than the few pages
+    // that were just found, which a program may need to get on at all.
+    if frame::has_room(reclaim::BATCH) {
+        return Verdict::TryAgain;
+    }
     let suspects = suspects();
     match oom::choose(suspects.iter().map(Suspect::candidate), frame::total()) {
         Choice::Nobody => return Verdict::End,
@@ -113,10 +121,32 @@ pub fn make_room(what: &str) -> Verdict {
     if task::current().fatal_signal().is_some() {
         return Verdict::End;
     }
-    drop(suspects);
+    drop((suspects, turn));
+    wait_a_tick()
+}
+
+/// Lets some time pass, in which memory may come back.
+fn wait_a_tick() -> Verdict {
     // Interrupted: the current process has to end as well, and does so on its way to user mode.
     let _ = time::sleep_until(time::now_ns() + time::TICK_NS);
     Verdict::TryAgain
+}
+
+/// The right to choose who ends: one at a time, so that one shortage costs one process.
+struct Turn;
+
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+impl Turn {
+    fn take() -> Option<Self> {
+        (!IS_TAKEN.swap(true, AcqRel)).then_some(Self)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        IS_TAKEN.store(false, Release);
+    }
 }
 
 /// A process that could end.

@@ -4,7 +4,6 @@ mod mutex;
 mod once;
 mod rwsem;
 mod spinlock;
-mod split;
 mod wait_queue;
 
 use std::cell::RefCell;
