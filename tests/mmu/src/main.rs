@@ -33,6 +33,12 @@ struct Options {
     /// Processors; each process stays on one
     #[arg(long, default_value_t = 1)]
     cpus: usize,
+    /// Let each process run on all processors, as if it had a thread on each
+    #[arg(long)]
+    share: bool,
+    /// Borrow without references
+    #[arg(long)]
+    shoot: bool,
     /// Let somebody take nearly all frames now and then
     #[arg(long)]
     hogs: bool,
@@ -61,9 +67,10 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    assert!((1..=CPUS).contains(&options.cpus), "one processor or two");
+    assert!((1..=CPUS).contains(&options.cpus), "one processor to four");
     memory::boot(options.frames);
     mmu::mm::switch::set_eager(options.eager);
+    mmu::mm::borrow::set_shot(options.shoot);
     set_defect(options.defect, options.during);
     for seed in options.seed..options.seed + options.programs {
         if let Err((number, wrong)) = run(seed, &options) {
@@ -111,6 +118,7 @@ fn run(seed: u64, options: &Options) -> Result<(), (usize, String)> {
     let steps = steps(seed, options);
     let conditions = Conditions {
         cpus: options.cpus,
+        shares: options.share,
         relies_on_use: options.by_use,
         thorough: options.keep.is_some(),
         has_large_pages: options.large,
@@ -141,6 +149,8 @@ fn report(seed: u64, options: &Options, number: usize, wrong: &str) {
     arguments.extend(options.hogs.then(|| "--hogs".to_owned()));
     arguments.extend(options.large.then(|| "--large".to_owned()));
     arguments.extend(options.by_use.then(|| "--by-use".to_owned()));
+    arguments.extend(options.share.then(|| "--share".to_owned()));
+    arguments.extend(options.shoot.then(|| "--shoot".to_owned()));
     arguments.extend(options.eager.then(|| "--eager".to_owned()));
     match mmu::shrink::shrink(&arguments, (0..options.steps).collect()) {
         Some(kept) => {

@@ -18,7 +18,7 @@ use crate::model::ops::charged;
 use crate::model::{Object, Refusal, Shown, Space, Spot};
 use crate::program::{Act, At, Step, What};
 use crate::settle::settle;
-use crate::sim::cpu;
+use crate::sim::cpu::{self, Random};
 use crate::sim::mmu::{During, during};
 use crate::world::{PROCESSES, World};
 use crate::{calls, check};
@@ -35,8 +35,10 @@ pub type Wrong = String;
 /// Under which conditions a program runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Conditions {
-    /// Processors; each process stays on one.
+    /// Processors; each process stays on one, unless they share.
     pub cpus: usize,
+    /// Each step of a process is done on whichever processor, as if it had a thread on each.
+    pub shares: bool,
     /// What a TLB remembers wrongly counts only when it is used, or when its frame is freed.
     pub relies_on_use: bool,
     /// Whether every process is compared after every step, and not just now and then.
@@ -59,6 +61,12 @@ pub fn run(steps: &[(usize, Step)], conditions: Conditions) -> Result<(), (usize
     let mut world = World::new(conditions);
     for (at, (number, step)) in steps.iter().enumerate() {
         let who = step.who as usize % world.processes.len();
+        if conditions.shares {
+            world.move_to(
+                who,
+                Random::new(*number as u64).below(conditions.cpus as u64),
+            );
+        }
         let outcome = act(&mut world, who, step).and_then(|()| {
             check::after_step(&mut world, who, conditions.thorough || at % 32 == 31)
         });

@@ -9,7 +9,7 @@ use addr::Frame;
 use crate::arch::cpu::{irq_restore, irq_save};
 use crate::file::SimFile;
 use crate::mm::frame::{self, Owner};
-use crate::mm::{Mm, MmRef, MmUserRef, inject, switch};
+use crate::mm::{Borrow, Mm, MmUserRef, inject, switch};
 use crate::model::{Object, Space};
 use crate::program::{FILES, HEAP};
 use crate::run::Conditions;
@@ -34,7 +34,7 @@ enum Standing {
     /// A kernel thread that borrows nothing: as after boot.
     Boot,
     /// A kernel thread on borrowed tables.
-    Lodger(#[expect(dead_code, reason = "held, and dropped when the borrow ends")] MmRef),
+    Lodger(#[expect(dead_code, reason = "held, and dropped when the borrow ends")] Borrow),
     /// The process whose mm has this number.
     Program(u64),
 }
@@ -149,6 +149,11 @@ impl World {
         self.hoard.drain(..).for_each(frame::free);
     }
 
+    /// Lets a thread of process `who` on CPU `cpu` do what comes next.
+    pub fn move_to(&mut self, who: usize, cpu: u64) {
+        self.processes[who].home = cpu as usize;
+    }
+
     /// Goes on on the CPU of process `who`, without going onto its tables.
     pub fn near(&self, who: usize) {
         cpu::take_turn(self.processes[who].home);
@@ -178,7 +183,7 @@ impl World {
         let Standing::Program(id) = self.standing[cpu::current()] else {
             return;
         };
-        let borrowed = self.find(id).mm.grab();
+        let borrowed = Borrow::of(&self.find(id).mm);
         self.enter_lazy();
         drop(self.stand(Standing::Lodger(borrowed)));
     }
@@ -204,11 +209,15 @@ impl World {
 
     /// Ends process `who`: its own task borrows what it stands on, then lets go (LZ-16).
     pub fn exit(&mut self, who: usize) {
-        self.near(who);
         let id = self.processes[who].mm.id().as_u64();
-        if matches!(self.standing[cpu::current()], Standing::Program(now) if now == id) {
-            self.pause();
+        // All its threads end: the last one takes the memory along.
+        for cpu in 0..CPUS {
+            if matches!(self.standing[cpu], Standing::Program(now) if now == id) {
+                cpu::take_turn(cpu);
+                self.pause();
+            }
         }
+        self.near(who);
         let process = self.processes.swap_remove(who);
         during(During::Exit, || drop(process.mm));
     }

@@ -97,6 +97,58 @@ fn programs_agree_on_two_processors_that_share_no_address_space() {
     did_all(count, &[("mm_created", 300)]);
 }
 
+/// Processes with a thread on each of three processors: whatever one does, all must see.
+#[test]
+fn programs_agree_when_their_threads_run_on_three_processors() {
+    let threads = ["--cpus", "3", "--share"];
+    let count = agrees(&[&threads[..], &["--seed", "50000", "--programs", "150"]].concat());
+    did_all(
+        &count,
+        &[
+            ("ipi_sent", 1_500),
+            ("ipi_skipped_lazy", 20),
+            ("cr3_catch_up", 5),
+            ("cow_copied", 100),
+        ],
+    );
+    assert_eq!(count("flush_wrong_cpu"), 0, "nothing happens in between");
+    let hogs = ["--seed", "51000", "--programs", "50", "--hogs"];
+    did_all(
+        agrees(&[&threads[..], &hogs].concat()),
+        &[("ipi_sent", 300)],
+    );
+}
+
+/// The same where borrowers hold nothing (LZ-30).
+#[test]
+fn programs_agree_when_borrowers_are_thrown_out() {
+    let words = ["--cpus", "3", "--share", "--shoot", "--seed", "52000"];
+    let count = agrees(&[&words[..], &["--programs", "100"]].concat());
+    assert_eq!(count("lazy_grab"), 0);
+    did_all(
+        &count,
+        &[("lazy_enter", 500), ("ipi_sent", 1_000), ("mm_shot", 10)],
+    );
+}
+
+/// Loses the messages to other processors during one kind of operation and demands that it is noticed.
+fn lost_message_is_noticed(during: &str) {
+    let words = [
+        "--cpus", "2", "--share", "--defect", "mute", "--during", during,
+    ];
+    differs(&[&words[..], &["--programs", "4000", "--no-shrink"]].concat());
+}
+
+#[test]
+fn messages_to_other_processors_that_get_lost_are_noticed() {
+    for during in ["unmap", "protect", "fork", "fault", "discard", "remap"] {
+        lost_message_is_noticed(during);
+    }
+    for during in ["guard", "free", "reap", "exit"] {
+        lost_message_is_noticed(during);
+    }
+}
+
 #[test]
 fn programs_agree_on_large_pages() {
     let frames = ["--large", "--frames", "16384"];

@@ -42,6 +42,7 @@ fn what_is_written_from_outside_to_memory_given_up_stays() {
         .collect();
     let conditions = Conditions {
         cpus: 1,
+        shares: false,
         relies_on_use: false,
         thorough: true,
         has_large_pages: false,

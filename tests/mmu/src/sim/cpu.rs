@@ -8,7 +8,7 @@ use super::mmu;
 use super::tlb::Tlb;
 
 /// The most processors simulated.
-pub const CPUS: usize = 2;
+pub const CPUS: usize = 4;
 
 /// One processor.
 pub struct Cpu {

@@ -59,6 +59,8 @@ pub enum Defect {
     Deaf,
     /// It carries flushes out only when the operation is over.
     Late,
+    /// Messages from one processor to another are lost.
+    Mute,
 }
 
 std::thread_local! {
@@ -88,6 +90,11 @@ pub fn during<R>(what: During, each: impl FnOnce() -> R) -> R {
 /// Takes what was found wrong since the last time.
 pub fn crimes() -> Vec<String> {
     CRIMES.take()
+}
+
+/// Says whether a message to another processor arrives.
+pub fn delivers() -> bool {
+    BROKEN.get() != (Defect::Mute, NOW.get())
 }
 
 fn accuse(text: String) {
