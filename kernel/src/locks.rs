@@ -19,6 +19,8 @@ pub mod rank {
 
     /// The address spaces that map a source.
     pub const MAPPINGS: u8 = 35;
+    /// The entries of one region of an address space.
+    pub const REGION: u8 = 41;
     /// The list of live address spaces.
     pub const MM_LIST: u8 = 45;
     /// Kernel stack slots.
@@ -35,6 +37,8 @@ pub mod rank {
     pub const CALL: u8 = 63;
     /// The kernel half's page tables, which the heap's arena grows through.
     pub const KERNEL_TABLES: u8 = 67;
+    /// The single frames that one CPU keeps.
+    pub const FRAME_STACK: u8 = 68;
 }
 
 /// The kernel as the locks see it.

@@ -71,6 +71,7 @@ extern "C" fn on_own_tables() -> ! {
     time::start(); // the clock rings from here on
     arch::cpu::irq_enable();
     boot::processors::start_others(on_another_cpu, cmdline.max_cpus); // up to maxcpus=
+    mm::frame::share_among(smp::online().len()); // single frames at hand, for each
     trace::start_kthreads(&cmdline); // reaper, statistics
     process::power::set_handler(boot::power::end);
     if !boot::selftest::start(&cmdline) {

@@ -75,7 +75,7 @@ impl Settling<'_> {
     #[inline(never)]
     pub(super) fn finish(self) {
         self.shootdown.finish();
-        let tables = self.mm.tables.lock();
+        let tables = self.mm.tables.entries(self.page);
         let slot = tables.small_slot(self.page);
         if let Some(slot) = slot.filter(|slot| same(slot.load(), self.new.mksettling())) {
             slot.swap(self.new);

@@ -88,6 +88,7 @@ pub(super) fn populate(
 ) -> Result<(), FaultError> {
     if access == Access::Write
         && large::is_wanted(vma, page)
+        && !mm.tables.has_slot(page)
         && (large::map(mm, vma, page) || large::reuse(mm, page))
     {
         return Ok(());
@@ -156,7 +157,7 @@ fn kind(action: FaultAction) -> &'static Counter {
 /// What takes nothing but an entry that is there is done at once; the last word says whether it is.
 #[inline(always)]
 fn look(mm: &Mm, vma: &UserVma, page: Page, access: Access) -> (Pte, FaultAction, bool) {
-    let tables = mm.tables.lock();
+    let tables = mm.tables.entries(page);
     let slot = tables.small_slot(page);
     let seen = slot.map_or_else(|| tables.pte(page), Slot::load);
     let action = fault::decide(vma.flags, backed(&vma.backing), mapped(seen), access);
@@ -299,9 +300,8 @@ fn apply(
     action: FaultAction,
     prepared: Prepared,
 ) -> Result<bool, FaultError> {
-    let mut tables = mm.tables.lock();
-    let slot = match tables.find_or_create(page) {
-        Ok(slot) if same(slot.load(), seen) => slot,
+    let (tables, slot) = match mm.tables.slot(page) {
+        Ok((tables, slot)) if same(slot.load(), seen) => (tables, slot),
         Ok(_) => {
             prepared.discard();
             return Ok(false);

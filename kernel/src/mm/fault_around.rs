@@ -42,8 +42,8 @@ pub(super) fn map_around(mm: &Mm, vma: &Vma<MapBacking>, page: Page) {
     let kind = cached
         .first()
         .and_then(|(_, frame)| rss::kind(entry(*frame)));
-    let mut tables = mm.tables.lock();
-    let here = tables.find(page);
+    let tables = mm.tables.entries(page);
+    let here = tables.small_slot(page);
     let mut mapped = 0;
     for (index, frame) in cached {
         let near = Page::new(window.start.number() + (index - base));

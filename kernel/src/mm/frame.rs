@@ -1,8 +1,7 @@
 //! The frame table and the frame allocator.
 //!
 //! Every frame up to the highest usable one has a [`FrameInfo`]: who owns it, how many references
-//! it has, and, while it is free, its links in the buddy allocator (`buddy` decides, this file
-//! stores). Each frame belongs to exactly one [`Owner`]; the classes add up to the machine's memory.
+//! it has, and, while it is free, its links in the buddy allocator ([`super::free`]). Each frame belongs to exactly one [`Owner`]; the classes add up to the machine's memory.
 //!
 //! - An anonymous or page-cache frame counts one reference for each PTE that maps it and one for
 //!   its page cache; the last [`put`] frees it.
@@ -13,17 +12,18 @@
 #![expect(unsafe_code, reason = "views the frame table at its fixed address")]
 
 use core::sync::atomic::{
-    AtomicI64, AtomicU8, AtomicU32, AtomicU64,
+    AtomicU8, AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
 use addr::{Frame, FrameRange};
-use buddy::{Buddy, Hot, Node, Nodes};
+use buddy::Node;
 
+use super::free;
 use super::inject::{self, Site};
 pub use super::owner::{OWNERS, Owner};
 use super::{layout::FRAME_TABLE, physmap};
-use crate::locks::{SpinLock, rank};
+use crate::percpu::tally::{self, Tally};
 
 /// What is known about one frame. 16 bytes, all atomics: readers need no lock.
 #[repr(C)]
@@ -39,23 +39,19 @@ pub struct FrameInfo {
     order: AtomicU8,
     /// Whether a free block starts here; guarded by the allocator's lock.
     head: AtomicU8,
-    _spare: AtomicU8,
+    /// Of a slab: the CPU in whose lists it is.
+    home: AtomicU8,
 }
 
 const _: () = assert!(size_of::<FrameInfo>() == 16);
 
 /// Number of frames the table describes; 0 before boot has mapped it.
 static FRAMES: AtomicU64 = AtomicU64::new(0);
-static COUNTS: [AtomicI64; OWNERS.len()] = [const { AtomicI64::new(0) }; OWNERS.len()];
-static FREE: SpinLock<Free, { rank::FRAME }> = SpinLock::new(Free {
-    lists: Buddy::new(),
-    hot: Hot::new(),
-});
 
-/// What is free: blocks in lists, and in front of them the single frames that were freed last.
-struct Free {
-    lists: Buddy,
-    hot: Hot,
+/// Returns how many frames an owner has.
+#[inline]
+const fn tally(owner: u8) -> Tally {
+    Tally::new(tally::OWNERS + owner as usize % 16)
 }
 
 /// Returns how many frames the table describes.
@@ -81,7 +77,7 @@ pub fn info(frame: Frame) -> &'static FrameInfo {
 /// # Safety
 /// `frames * size_of::<FrameInfo>()` bytes from [`FRAME_TABLE`] on are mapped, writable and zero.
 pub unsafe fn publish_table(frames: u64) {
-    COUNTS[Owner::Firmware as usize].store(frames as i64, Relaxed);
+    tally(Owner::Firmware as u8).add(frames as i64);
     FRAMES.store(frames, Release);
 }
 
@@ -94,7 +90,7 @@ pub fn claim(range: FrameRange, owner: Owner) {
 pub fn release(range: FrameRange) {
     claim(range, Owner::Free);
     let (start, end) = (range.start.number() as u32, range.end.number() as u32);
-    FREE.lock().lists.add_range(&mut Table, start..end);
+    free::add(start..end);
 }
 
 /// Takes one frame off the free ones, unless that would eat into the reserve; its contents are whatever
@@ -103,16 +99,11 @@ pub fn alloc(owner: Owner) -> Option<Frame> {
     if inject::refuses(owner) {
         return None;
     }
-    let mut free = FREE.lock();
-    let Free { lists, hot } = &mut *free;
-    if count(Owner::Free) <= reserve(owner) {
-        return None;
-    }
-    let frame = Frame::new(hot.take(lists, &mut Table)?.into());
-    let info = info(frame);
-    info.set_owner(owner);
-    info.refs.store(1, Relaxed);
-    Some(frame)
+    free::take(reserve(owner), |frame| {
+        let info = info(frame);
+        info.set_owner(owner);
+        info.refs.store(1, Relaxed);
+    })
 }
 
 /// Takes a block of `2^order` frames, aligned to its size, unless that would eat into the reserve.
@@ -120,15 +111,8 @@ pub fn alloc_order(owner: Owner, order: usize) -> Option<Frame> {
     if inject::refuses(owner) {
         return None;
     }
-    let mut free = FREE.lock();
-    if count(Owner::Free) < reserve(owner) + (1 << order) {
-        return None;
-    }
-    let first = Frame::new(free.block(order)?.into());
-    // Owners change under the allocator's lock, so that `check` never sees one without the other.
-    for frame in first.number()..first.number() + (1 << order) {
-        info(Frame::new(frame)).set_owner(owner);
-    }
+    let own = |frame| info(frame).set_owner(owner);
+    let first = free::take_block(order, reserve(owner), own)?;
     info(first).refs.store(1, Relaxed);
     Some(first)
 }
@@ -136,8 +120,7 @@ pub fn alloc_order(owner: Owner, order: usize) -> Option<Frame> {
 /// Takes a block of `2^order` frames that are freed one by one, each by its own references.
 pub fn alloc_singles(owner: Owner, order: usize) -> Option<Frame> {
     let first = alloc_order(owner, order)?;
-    let number = first.number() as u32;
-    FREE.lock().lists.shatter(&mut Table, number, order);
+    free::shatter(first, order);
     for number in first.number()..first.number() + (1 << order) {
         info(Frame::new(number)).refs.store(1, Relaxed);
     }
@@ -153,7 +136,8 @@ pub fn can_spare(frames: u64) -> bool {
 
 /// Returns whether a program could have `frames` more pages.
 pub fn has_room(frames: u64) -> bool {
-    count(Owner::Free) >= reserve(Owner::Anon) + frames
+    let needed = reserve(Owner::Anon) + frames;
+    free::in_lists() >= needed || count(Owner::Free) >= needed
 }
 
 /// How many frames `owner` must leave free: programs leave some for the kernel structures that keep
@@ -176,19 +160,12 @@ pub fn alloc_zeroed(owner: Owner) -> Option<Frame> {
 
 /// Gives one frame back.
 pub fn free(frame: Frame) {
-    let mut free = FREE.lock();
-    let Free { lists, hot } = &mut *free;
-    disown(frame);
-    hot.give(lists, &mut Table, frame.number() as u32);
+    free::give(frame, disown);
 }
 
 /// Gives back a block as it came from [`alloc_order`].
 pub fn free_order(frame: Frame, order: usize) {
-    let mut free = FREE.lock();
-    for each in frame.number()..frame.number() + (1 << order) {
-        disown(Frame::new(each));
-    }
-    free.lists.free(&mut Table, frame.number() as u32, order);
+    free::give_block(frame, order, disown);
 }
 
 /// Makes a frame one that nobody has.
@@ -241,7 +218,7 @@ pub fn refs(frame: Frame) -> u32 {
 
 /// Counts the frames of `owner`.
 pub fn count(owner: Owner) -> u64 {
-    COUNTS[owner as usize].load(Relaxed).max(0) as u64
+    tally(owner as u8).sum().max(0) as u64
 }
 
 /// Counts the frames that are RAM, free or used.
@@ -263,48 +240,25 @@ pub fn kept_back() -> u64 {
 
 /// Counts the free blocks of each order, when all that can be merged is.
 pub fn free_blocks() -> [u64; buddy::MAX_ORDER + 1] {
-    let mut free = FREE.lock();
-    free.merge();
-    core::array::from_fn(|order| free.lists.free_blocks(order))
+    free::blocks()
 }
 
 /// Checks that the allocator's lists agree with the table, and that the owners add up to it (for audits).
 ///
 /// Checks nothing where the allocator's lock is held by whoever was interrupted (panic).
 pub fn check() -> Result<(), &'static str> {
-    let Some(free) = FREE.try_lock() else {
-        return Ok(());
-    };
-    free.lists.check(&Table)?;
-    if free.lists.free_frames() + free.hot.len() as u64 != count(Owner::Free) {
-        return Err(
-            "the buddy allocator and the frame table count different numbers of free frames",
-        );
-    }
-    let is_owned = |frame: &u32| info(Frame::new((*frame).into())).owner() != Owner::Free;
-    if free.hot.held().iter().any(is_owned) {
-        return Err("a frame that is kept for the next who asks has an owner");
-    }
-    let owned: u64 = OWNERS.iter().map(|&(owner, _)| count(owner)).sum();
-    if owned != table_len() {
-        return Err("the frames' owners do not add up to the frame table");
-    }
-    Ok(())
+    free::check(|| {
+        let owned: u64 = OWNERS.iter().map(|&(owner, _)| count(owner)).sum();
+        match owned == table_len() {
+            true => Ok(()),
+            false => Err("the frames' owners do not add up to the frame table"),
+        }
+    })
 }
 
-impl Free {
-    /// Takes a block off the lists; only where they have none, single frames are merged first.
-    fn block(&mut self, order: usize) -> Option<u32> {
-        let found = self.lists.alloc(&mut Table, order);
-        found.or_else(|| {
-            self.merge();
-            self.lists.alloc(&mut Table, order)
-        })
-    }
-
-    fn merge(&mut self) {
-        self.hot.drain(&mut self.lists, &mut Table);
-    }
+/// Makes the frames that each CPU keeps for itself few enough for so many CPUs.
+pub fn share_among(cpus: usize) {
+    free::share_among(cpus);
 }
 
 impl FrameInfo {
@@ -315,8 +269,8 @@ impl FrameInfo {
 
     fn set_owner(&self, owner: Owner) {
         let before = self.owner.swap(owner as u8, Relaxed);
-        COUNTS[usize::from(before)].fetch_sub(1, Relaxed);
-        COUNTS[owner as usize].fetch_add(1, Relaxed);
+        tally(before).add(-1);
+        tally(owner as u8).add(1);
         self.refs.store(0, Relaxed);
     }
 
@@ -335,31 +289,27 @@ impl FrameInfo {
     pub fn links(&self) -> (&AtomicU32, &AtomicU32) {
         (&self.next, &self.prev)
     }
-}
 
-/// The frame table as the buddy allocator's storage.
-struct Table;
+    /// The CPU in whose lists a slab is.
+    pub fn home(&self) -> &AtomicU8 {
+        &self.home
+    }
 
-impl Nodes for Table {
-    fn node(&self, frame: u32) -> Node {
-        let info = info(Frame::new(frame.into()));
+    /// Returns what the buddy allocator keeps here.
+    pub(super) fn node(&self) -> Node {
         Node {
-            next: info.next.load(Relaxed),
-            prev: info.prev.load(Relaxed),
-            order: info.order.load(Relaxed),
-            free: info.head.load(Relaxed) != 0,
+            next: self.next.load(Relaxed),
+            prev: self.prev.load(Relaxed),
+            order: self.order.load(Relaxed),
+            free: self.head.load(Relaxed) != 0,
         }
     }
 
-    fn set_node(&mut self, frame: u32, node: Node) {
-        let info = info(Frame::new(frame.into()));
-        info.next.store(node.next, Relaxed);
-        info.prev.store(node.prev, Relaxed);
-        info.order.store(node.order, Relaxed);
-        info.head.store(node.free.into(), Relaxed);
-    }
-
-    fn exists(&self, frame: u32) -> bool {
-        u64::from(frame) < table_len()
+    /// Keeps it.
+    pub(super) fn set_node(&self, node: Node) {
+        self.next.store(node.next, Relaxed);
+        self.prev.store(node.prev, Relaxed);
+        self.order.store(node.order, Relaxed);
+        self.head.store(node.free.into(), Relaxed);
     }
 }

@@ -7,8 +7,9 @@
 //! | up to 32 KiB | the arena, a window of virtual memory that grows on demand |
 //! | more | a buddy block, through the direct map (at most 4 MiB) |
 //!
-//! An empty slab goes back to the frame allocator unless it is the only one of its class with room.
-//! A class's lists and its slabs' words in the frame table are guarded by the class's lock.
+//! Each CPU has classes of its own, and a slab's frame knows whose lists it is in: what one CPU took another may
+//! give back. An empty slab goes back to the frame allocator unless it is the only one of its class with room
+//! there. A class's lists and its slabs' words in the frame table are guarded by the class's lock.
 //!
 //! Island: hands out raw memory.
 #![expect(unsafe_code, reason = "implements GlobalAlloc: hands out raw memory")]
@@ -26,6 +27,7 @@ use super::kernel_map::{kernel_data, map_kernel};
 use super::layout::{HEAP, HEAP_MAX, PHYSMAP};
 use super::physmap;
 use crate::locks::{SpinLock, rank};
+use crate::percpu::{MAX_CPUS, PerCpu, cpu_id};
 
 /// Sizes of the classes; each is also the alignment of its objects.
 const CLASSES: [usize; 8] = [16, 32, 64, 128, 256, 512, 1024, 2048];
@@ -46,8 +48,13 @@ struct Class {
     partial: u32,
 }
 
-static SLABS: [SpinLock<Class, { rank::HEAP }>; CLASSES.len()] =
-    [const { SpinLock::new(Class { partial: NONE }) }; CLASSES.len()];
+/// The classes of one CPU, in cache lines of their own.
+#[repr(align(64))]
+struct Slabs([SpinLock<Class, { rank::HEAP }>; CLASSES.len()]);
+
+static SLABS: PerCpu<Slabs> = PerCpu::new(
+    [const { Slabs([const { SpinLock::new(Class { partial: NONE }) }; CLASSES.len()]) }; MAX_CPUS],
+);
 static ARENA: SpinLock<Arena, { rank::HEAP }> = SpinLock::new(Arena {
     heap: linked_list_allocator::Heap::empty(),
     pages: 0,
@@ -196,10 +203,25 @@ impl SlabWord {
 }
 
 fn alloc_object(class: usize) -> *mut u8 {
-    let mut list = SLABS[class].lock();
-    if list.partial == NONE && !new_slab(&mut list, class) {
-        return ptr::null_mut();
+    let cpu = cpu_id();
+    let mut list = SLABS.of(cpu).0[class].lock();
+    if list.partial == NONE && !new_slab(&mut list, class, cpu) {
+        drop(list);
+        return alloc_elsewhere(class);
     }
+    take_object(&mut list, class)
+}
+
+/// Takes an object that another CPU has room for, when there is no memory for a new slab.
+#[cold]
+fn alloc_elsewhere(class: usize) -> *mut u8 {
+    let mut others = (0..MAX_CPUS).map(|cpu| SLABS.of(cpu).0[class].lock());
+    let found = others.find(|list| list.partial != NONE);
+    found.map_or(ptr::null_mut(), |mut list| take_object(&mut list, class))
+}
+
+/// Takes an object of a slab that has room.
+fn take_object(list: &mut Class, class: usize) -> *mut u8 {
     let slab = Frame::new(list.partial.into());
     let info = frame::info(slab);
     let word = SlabWord::load(info);
@@ -211,15 +233,17 @@ fn alloc_object(class: usize) -> *mut u8 {
     }
     .store(info);
     if next == SlabWord::FULL {
-        unlink(&mut list, slab);
+        unlink(list, slab);
     }
     object
 }
 
 fn free_object(class: usize, pointer: *mut u8) {
-    let mut list = SLABS[class].lock();
     let slab = frame_of(pointer);
     let info = frame::info(slab);
+    // Stays what it is as long as an object is out.
+    let home = usize::from(info.home().load(Relaxed));
+    let mut list = SLABS.of(home).0[class].lock();
     let word = SlabWord::load(info);
     debug_assert!(
         info.owner() == Owner::Slab && word.used > 0,
@@ -246,7 +270,7 @@ fn object(slab: Frame, class: usize, number: u16) -> *mut u8 {
 }
 
 /// Takes a frame, chains its objects and puts it at the head of the class.
-fn new_slab(list: &mut Class, class: usize) -> bool {
+fn new_slab(list: &mut Class, class: usize, cpu: usize) -> bool {
     let Some(slab) = frame::alloc(Owner::Slab) else {
         return false;
     };
@@ -259,6 +283,7 @@ fn new_slab(list: &mut Class, class: usize) -> bool {
         };
         write_link(object(slab, class, number), next);
     }
+    frame::info(slab).home().store(cpu as u8, Relaxed);
     SlabWord { free: 0, used: 0 }.store(frame::info(slab));
     link(list, slab);
     true

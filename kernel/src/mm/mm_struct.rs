@@ -27,10 +27,10 @@ use super::backing::MapBacking;
 use super::counters::{MM_ALIVE, MM_CREATED, MM_FREED, MM_UNUSED, PML4_ALIVE};
 use super::gather::Gather;
 pub use super::limits::{DEFAULT_STACK_LIMIT, MmLimits};
-use super::pgtable::{self, Tables};
 use super::pinned::Pinned;
 use super::rss::Rss;
-use super::{OutOfMemory, borrow, commit, frame, switch, zap};
+use super::table_lock::TableLock;
+use super::{OutOfMemory, borrow, commit, frame, pgtable, switch, zap};
 use crate::locks::{Once, RwSem, SpinLock, rank};
 
 /// An address space: one PML4, and the VMAs that say what its user half means.
@@ -44,7 +44,7 @@ pub struct Mm {
     /// What is mapped; `mmap_lock`.
     pub(super) map: RwSem<AddressSpace, { rank::MMAP }>,
     /// The lower half of the page tables.
-    pub(super) tables: SpinLock<Tables, { rank::PAGE_TABLE }>,
+    pub(super) tables: TableLock,
     /// PTEs that map a frame (the zero page is not charged).
     pub(super) rss: Rss,
     /// The most pages that were mapped before any of them was unmapped.
@@ -154,7 +154,7 @@ impl Mm {
             tlb_gen: AtomicU64::new(0),
             cpus: AtomicCpuMask::new(CpuMask::EMPTY),
             map: RwSem::new(AddressSpace::new()),
-            tables: SpinLock::new(Tables::new(root)),
+            tables: TableLock::new(root),
             rss: Rss::default(),
             vm_peak: AtomicU64::new(0),
             reaped: AtomicBool::new(false),

@@ -32,6 +32,7 @@ pub mod fault_around;
 pub mod figures;
 pub mod fork;
 pub mod frame;
+mod free;
 pub mod fsck;
 pub mod gather;
 mod guard;
@@ -68,6 +69,7 @@ mod smaps;
 mod stack;
 pub mod switch;
 mod table;
+mod table_lock;
 pub mod tamper;
 pub mod tlb;
 #[cfg(target_os = "none")]

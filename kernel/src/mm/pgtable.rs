@@ -1,7 +1,7 @@
 //! Page tables: finding, creating, clearing and freeing entries at all four levels.
 //!
 //! A [`Slot`] is one entry of a last-level table. User tables belong to one mm and change only
-//! under its page-table lock (rank 40); the walkers take that lock's guard as a proof. Kernel
+//! under its page-table lock ([`super::table_lock`]); the walkers take that lock's guard as a proof. Kernel
 //! tables are [`super::kernel_map`]'s.
 //!
 //! Each user table knows how many of its entries are in use, and roughly which ([`super::table`]):
@@ -18,6 +18,7 @@ use super::large::Spare;
 use super::layout::KERNEL_SLOT;
 use super::physmap::{self, TABLE_ENTRIES};
 use super::table::UserTable;
+use super::table_lock;
 use super::{OutOfMemory, gather::Gather, init_mm_root};
 
 /// What an mm's page-table lock guards: the lower half of its tables, and their number.
@@ -145,31 +146,12 @@ impl Tables {
 
     /// Finds the slot of `page`, if its last-level table exists; that of a large page does not.
     pub fn small_slot(&self, page: Page) -> Option<Slot> {
-        let mut table = self.root();
-        for level in [4, 3, 2] {
-            let entry = table.load(index(page, level));
-            if !entry.is_present() || entry.is_huge() {
-                return None;
-            }
-            table = UserTable::new(entry.frame());
-        }
-        Some(slot_in(table, page))
+        table_lock::small_slot(self.root, page)
     }
 
     /// Reads the entry of `page`, as it would be if no page were large; changes nothing.
     pub fn pte(&self, page: Page) -> Pte {
-        let mut table = self.root();
-        for level in [4, 3, 2] {
-            let entry = table.load(index(page, level));
-            if entry.is_huge() {
-                return entry.small(index(page, 1) as u64);
-            }
-            if !entry.is_present() {
-                return Pte::EMPTY;
-            }
-            table = UserTable::new(entry.frame());
-        }
-        table.load(index(page, 1))
+        table_lock::pte(self.root, page)
     }
 
     /// Finds the slot of `page`, creating the tables on the way (HF-21).
@@ -390,7 +372,7 @@ fn next_boundary(page: Page, level: u8) -> Page {
     Page::new((page.number() / span(level) + 1) * span(level))
 }
 
-fn slot_in(table: UserTable, page: Page) -> Slot {
+pub(super) fn slot_in(table: UserTable, page: Page) -> Slot {
     Slot {
         table,
         index: index(page, 1),

@@ -84,7 +84,7 @@ impl Mm {
         page: Page,
         access: Access,
     ) -> Result<(), PopulateError> {
-        if self.tables.lock().pte(page).permits(access, true) {
+        if self.tables.entries(page).pte(page).permits(access, true) {
             return Ok(());
         }
         fault_in::populate(self, vma, page, access).map_err(|error| match error {

@@ -1,7 +1,7 @@
 //! The pages an address space has in memory, by what they are, and the most it ever had.
 //!
-//! Charged with each entry that maps a frame and taken back with it, always under the page-table
-//! lock: readers may look at any time, and nobody else writes. The zero page and guard markers are not
+//! Charged with each entry that maps a frame and taken back with it, under the page-table lock or a region's.
+//! Readers may look at any time. The zero page and guard markers are not
 //! charged (HF-4). Of the most ever, what was before each decrease is remembered.
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -22,8 +22,9 @@ pub enum Kind {
     Shmem,
 }
 
-/// The counts of one address space.
+/// The counts of one address space, in a cache line of their own: faults on several CPUs write them.
 #[derive(Default)]
+#[repr(align(64))]
 pub struct Rss {
     kinds: [AtomicU64; 3],
     peak: AtomicU64,
@@ -74,7 +75,7 @@ impl Gone {
 }
 
 impl Rss {
-    /// Counts the page that `pte` maps; under the page-table lock.
+    /// Counts the page that `pte` maps; its entry's lock is held.
     pub fn charge(&self, pte: Pte) {
         if let Some(kind) = kind(pte) {
             self.add(kind, 1);
@@ -92,17 +93,19 @@ impl Rss {
     pub fn take_back(&self, gone: Gone) {
         let now = self.total();
         if now > self.peak.load(Relaxed) {
-            self.peak.store(now, Relaxed);
+            self.peak.fetch_max(now, Relaxed);
         }
         for kind in [Kind::Anon, Kind::File, Kind::Shmem] {
-            self.add(kind, -gone.0[kind as usize]);
+            if gone.0[kind as usize] != 0 {
+                self.add(kind, -gone.0[kind as usize]);
+            }
         }
     }
 
     /// Changes one count, for who has counted the pages already.
     pub fn add(&self, kind: Kind, pages: i64) {
-        let count = &self.kinds[kind as usize];
-        count.store(count.load(Relaxed).wrapping_add_signed(pages), Relaxed);
+        // Faults in other regions may be counting too.
+        self.kinds[kind as usize].fetch_add(pages as u64, Relaxed);
     }
 
     /// Returns the pages of one kind.

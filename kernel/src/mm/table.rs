@@ -5,7 +5,7 @@
 //! stands for a group of eight entries, one of which may be in use. A bit that is clear is true; a bit
 //! that is set may be stale, and whoever finds the group empty clears it.
 //!
-//! All of it changes under the mm's page-table lock.
+//! All of it changes under the mm's page-table lock, that of last-level tables also under their region's.
 
 use core::ops::Range;
 use core::sync::atomic::{

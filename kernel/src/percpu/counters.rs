@@ -1,45 +1,48 @@
 //! Counters for everything this kernel claims, in one table.
 //!
-//! A counter is a relaxed atomic that only grows, except the gauges at the end (`…_alive`), which
-//! go both ways. They are printed at power-off and readable by programs in `/proc/lodger`.
+//! A counter only grows, except the gauges at the end (`…_alive`), which go both ways. Each CPU counts for
+//! itself, so that none waits for another's cache line; what is asked for is the sum. The sums are printed at
+//! power-off and readable by programs in `/proc/lodger`, each CPU's part in `/proc/lodger_cpus`.
 
+use super::tally::{OWNERS, Tally};
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 /// A number that tells how often something happened, or how many of something exist.
-pub struct Counter(AtomicI64);
+pub struct Counter(Tally);
 
 impl Counter {
-    const fn new() -> Self {
-        Self(AtomicI64::new(0))
-    }
-
     /// Adds one.
+    #[inline]
     pub fn inc(&self) {
         self.add(1);
     }
 
     /// Takes one away; for gauges.
+    #[inline]
     pub fn dec(&self) {
         self.add(-1);
     }
 
     /// Adds `n`, which may be negative for gauges.
+    #[inline]
     pub fn add(&self, n: i64) {
-        self.0.fetch_add(n, Relaxed);
+        self.0.add(n);
     }
 
-    /// Returns the present value.
+    /// Returns the present value, of all CPUs together.
     pub fn get(&self) -> i64 {
-        self.0.load(Relaxed)
+        self.0.sum()
     }
 }
 
 macro_rules! counters {
     ($($(#[$doc:meta])+ $name:ident = $text:literal;)*) => {
-        $($(#[$doc])+ pub static $name: Counter = Counter::new();)*
+        #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "named after the counters")]
+        enum Place { $($name),* }
+        $($(#[$doc])+ pub static $name: Counter = Counter(Tally::new(Place::$name as usize));)*
         /// Every counter with the name it is printed under.
-        static TABLE: &[(&str, &Counter)] = &[$(($text, &$name)),*];
+        const TABLE: &[(&str, Counter)] = &[$(($text, Counter(Tally::new(Place::$name as usize)))),*];
+        const _: () = assert!(TABLE.len() <= OWNERS, "there is room for all");
     };
 }
 
@@ -208,4 +211,14 @@ pub fn write(out: &mut dyn Write) -> fmt::Result {
     TABLE
         .iter()
         .try_for_each(|(name, counter)| writeln!(out, "{name} {}", counter.get()))
+}
+
+/// Writes what each of the first `cpus` CPUs has counted, as lines of `name value value …`.
+pub fn write_each(out: &mut dyn Write, cpus: usize) -> fmt::Result {
+    for (name, counter) in TABLE {
+        write!(out, "{name}")?;
+        (0..cpus).try_for_each(|cpu| write!(out, " {}", counter.0.of(cpu)))?;
+        writeln!(out)?;
+    }
+    Ok(())
 }

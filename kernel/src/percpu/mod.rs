@@ -5,8 +5,10 @@
 //! it, indexed by [`cpu_id`], so that no layer has to name the types of the layers above it.
 //!
 //! - [`counters`]: what this kernel claims, in numbers.
+//! - [`tally`]: numbers that each CPU changes with one instruction, and nobody waits for.
 
 pub mod counters;
+pub mod tally;
 
 /// The largest number of CPUs this kernel is built for.
 pub use cpumask::MAX_CPUS;
@@ -16,6 +18,7 @@ use crate::arch::local;
 /// Returns the number of the CPU this runs on: `0..MAX_CPUS`.
 ///
 /// Stays true only while the caller cannot migrate (interrupts off, or preemption disabled).
+#[inline]
 pub fn cpu_id() -> usize {
     local::cpu_id() as usize
 }
@@ -32,8 +35,9 @@ impl<T> PerCpu<T> {
     }
 
     /// Returns this CPU's element.
+    #[inline]
     pub fn this(&self) -> &T {
-        &self.0[cpu_id()]
+        &self.0[cpu_id() % MAX_CPUS]
     }
 
     /// Returns the element of CPU `cpu`.

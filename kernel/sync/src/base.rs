@@ -4,6 +4,7 @@
 //! module of this name that explores all interleavings, and all values that a weak memory may show.
 
 use core::cell::UnsafeCell;
+use core::sync::atomic::compiler_fence;
 
 pub(crate) use core::hint::spin_loop;
 pub(crate) use core::sync::atomic::{
@@ -16,10 +17,26 @@ pub(crate) const PATIENCE: u32 = 1 << 12;
 /// Counts of readers that a semaphore has, so that CPUs need not share one.
 pub(crate) const READER_SLOTS: usize = 8;
 
+/// Parts of a lock that may be taken one by one.
+pub(crate) const PARTS: usize = 8;
+
+/// Makes the atomic exchange just before it a full fence, which a locked instruction of the x86 is by itself.
+#[inline(always)]
+pub(crate) fn fence_of_exchange() {
+    compiler_fence(Ordering::SeqCst);
+}
+
 /// Declares a `const fn`; the models take the `const` away, which their atomics do not know.
 macro_rules! const_fn {
     ($(#[$note:meta])* $vis:vis const fn $($rest:tt)*) => {
         $(#[$note])* $vis const fn $($rest)*
+    };
+}
+
+/// Makes an array of equal parts.
+macro_rules! array {
+    ($each:expr; $count:expr) => {
+        [const { $each }; $count]
     };
 }
 

@@ -11,7 +11,8 @@ use core::fmt;
 
 use crate::hooks::Order;
 
-/// How many locks one flow of control may hold at a time.
+/// How many locks one flow of control may hold at a time; those of one type, taken one after the other, are
+/// one.
 pub const MAX_HELD: usize = 16;
 
 /// One lock that is held.
@@ -27,6 +28,8 @@ pub struct HeldLock {
 #[derive(Clone, Debug)]
 pub struct HeldRanks {
     held: [Option<HeldLock>; MAX_HELD],
+    /// How many more of the same type follow each.
+    more: [u8; MAX_HELD],
 }
 
 /// A lock was taken or given back against the rules.
@@ -50,6 +53,7 @@ impl HeldRanks {
     pub const fn new() -> Self {
         Self {
             held: [None; MAX_HELD],
+            more: [0; MAX_HELD],
         }
     }
 
@@ -73,8 +77,13 @@ impl HeldRanks {
         {
             return Err(RankViolation::Inverted { held, wanted });
         }
-        let free = self.held.iter_mut().find(|slot| slot.is_none());
-        *free.ok_or(RankViolation::TooMany)? = Some(wanted);
+        let free = self.held.iter().position(Option::is_none);
+        let youngest = free.unwrap_or(MAX_HELD).checked_sub(1);
+        if let Some(at) = youngest.filter(|at| self.held[*at] == Some(wanted)) {
+            self.more[at] += 1;
+        } else {
+            self.held[free.ok_or(RankViolation::TooMany)?] = Some(wanted);
+        }
         Ok(())
     }
 
@@ -85,8 +94,14 @@ impl HeldRanks {
             .iter()
             .rposition(|slot| slot.is_some_and(|lock| lock.rank == rank));
         let at = found.ok_or(RankViolation::NotHeld(rank))?;
+        if self.more[at] > 0 {
+            self.more[at] -= 1;
+            return Ok(());
+        }
         self.held.copy_within(at + 1.., at);
         self.held[MAX_HELD - 1] = None;
+        self.more.copy_within(at + 1.., at);
+        self.more[MAX_HELD - 1] = 0;
         Ok(())
     }
 
@@ -204,6 +219,20 @@ mod tests {
         ranks.acquire(60, "younger", Order::Nested).unwrap();
         ranks.release(60).unwrap();
         assert_eq!(ranks.deepest().unwrap().name, "older");
+    }
+
+    #[test]
+    fn many_locks_of_one_type_are_counted() {
+        let mut ranks = HeldRanks::holding(10, "outer");
+        for _ in 0..64 {
+            ranks.acquire(60, "cpu", Order::Try).unwrap();
+        }
+        for _ in 0..64 {
+            assert_eq!(ranks.deepest().unwrap().name, "cpu");
+            ranks.release(60).unwrap();
+        }
+        assert_eq!(ranks.deepest().unwrap().name, "outer");
+        assert_eq!(ranks.release(60), Err(RankViolation::NotHeld(60)));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! - [`held`]: the run-time checker of that order;
 //! - [`hooks`]: what the locks ask of the world;
 //! - [`spinlock`]: spins with interrupts off while held; can be handed to another task;
+//! - [`split`]: a spinning lock whose parts may be taken one by one;
 //! - [`wait_queue`]: sleeping until a condition holds, with no lost wake-up;
 //! - [`mutex`] and [`rwsem`]: sleeping locks over a wait queue;
 //! - [`once`]: what is written once and read without a lock;
@@ -60,6 +61,7 @@ pub mod once;
 pub mod rank;
 pub mod rwsem;
 pub mod spinlock;
+pub mod split;
 #[cfg(feature = "std")]
 pub mod std_hooks;
 pub mod wait_queue;
@@ -71,4 +73,5 @@ pub use once::Once;
 pub use rank::Held;
 pub use rwsem::{ReadGuard, RwSem, WriteGuard};
 pub use spinlock::{SpinGuard, SpinLock};
+pub use split::SplitLock;
 pub use wait_queue::{Interrupted, WaitQueue};

@@ -11,6 +11,8 @@ pub(crate) const PATIENCE: u32 = 2;
 
 const READER_SLOTS: usize = 2;
 
+pub(crate) const PARTS: usize = 2;
+
 /// Loom's atomics cannot be made at compile time.
 macro_rules! const_fn {
     ($(#[$note:meta])* $vis:vis const fn $($rest:tt)*) => {
@@ -18,10 +20,16 @@ macro_rules! const_fn {
     };
 }
 
+macro_rules! array {
+    ($each:expr; $count:expr) => {
+        core::array::from_fn::<_, { $count }, _>(|_| $each)
+    };
+}
+
 /// What is wrong with the locks on purpose.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Defect {
-    /// Every load, store and exchange is relaxed.
+    /// Every load, store and exchange is relaxed, and of the fences only full ones are left.
     Relaxed,
     /// Fences do nothing.
     NoFences,
@@ -45,9 +53,18 @@ fn as_told(order: Ordering) -> Ordering {
 }
 
 pub(crate) fn fence(order: Ordering) {
-    if DEFECT.get() != Some(Defect::NoFences) {
+    let is_left_out = match DEFECT.get() {
+        Some(Defect::NoFences) => true,
+        Some(Defect::Relaxed) => order != Ordering::SeqCst,
+        None => false,
+    };
+    if !is_left_out {
         loom::sync::atomic::fence(order);
     }
+}
+
+pub(crate) fn fence_of_exchange() {
+    fence(Ordering::SeqCst);
 }
 
 macro_rules! atomic {

@@ -24,6 +24,8 @@ pub mod rank;
 pub mod rwsem;
 #[path = "../../../kernel/sync/src/spinlock.rs"]
 pub mod spinlock;
+#[path = "../../../kernel/sync/src/split.rs"]
+pub mod split;
 #[path = "../../../kernel/sync/src/wait_queue.rs"]
 pub mod wait_queue;
 pub mod world;

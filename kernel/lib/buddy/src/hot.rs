@@ -5,6 +5,9 @@
 //! frames are taken from this stack and given back to it; only what does not fit goes on to the lists,
 //! and only when nothing is left does the next block come from there. To the lists a frame in the stack is
 //! an allocated block of one.
+//!
+//! Each CPU has a stack of its own, and the lists are everybody's: so a stack moves frames from and to them only
+//! when it is told to, by who has both locks.
 
 use crate::buddy::Buddy;
 use crate::node::Nodes;
@@ -13,17 +16,19 @@ use crate::{MAX_ORDER, frames};
 /// How many frames it holds: what a process of some size leaves when it ends.
 pub const CAPACITY: usize = 512;
 
-/// How many go back to the lists at a time.
-const SPILLED: usize = 64;
-
-/// The largest block it takes from the lists, of 32 frames; larger ones are split.
+/// The largest block it takes from the lists; larger ones are split.
 const REFILL_ORDER: usize = 5;
+
+/// How many frames that is, and the least room it has.
+const LEAST: usize = 1 << REFILL_ORDER;
 
 /// A stack of free frames.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Hot {
     frames: [u32; CAPACITY],
     len: usize,
+    /// How much of the capacity is not to be used.
+    unused: usize,
 }
 
 impl Hot {
@@ -32,34 +37,40 @@ impl Hot {
         Self {
             frames: [0; CAPACITY],
             len: 0,
+            unused: 0,
         }
     }
 
-    /// Takes the frame that was given last; from the lists only if it has none, and `None` if neither has.
+    /// Lets it hold as many frames, within its capacity; at least as many as a block that it takes.
+    pub fn set_room(&mut self, frames: usize) {
+        self.unused = CAPACITY - frames.clamp(LEAST, CAPACITY);
+    }
+
+    /// Takes the frame that was given last; `None` if it has none, and needs a [`refill`](Self::refill).
     #[inline]
-    pub fn take(&mut self, buddy: &mut Buddy, nodes: &mut impl Nodes) -> Option<u32> {
-        if self.len == 0 {
-            self.refill(buddy, nodes)?;
-        }
-        self.len -= 1;
+    pub fn pop(&mut self) -> Option<u32> {
+        self.len = self.len.checked_sub(1)?;
         Some(self.frames[self.len])
     }
 
-    /// Gives a frame back that came from [`take`](Self::take), or as a block of order 0 from the lists.
+    /// Gives a frame back that came from [`pop`](Self::pop), or as a block of order 0 from the lists.
     ///
     /// # Panics
-    /// When the frame is not an allocated block of one.
+    /// When the frame is not an allocated block of one, and when it [is full](Self::is_full) to its capacity.
     #[inline]
-    pub fn give(&mut self, buddy: &mut Buddy, nodes: &mut impl Nodes, frame: u32) {
+    pub fn push(&mut self, nodes: &impl Nodes, frame: u32) {
         assert!(
             nodes.exists(frame) && nodes.node(frame).is_allocated(0),
             "only an allocated block is freed, once and whole: frame {frame:#x}"
         );
-        if self.len == CAPACITY {
-            self.spill(buddy, nodes, SPILLED);
-        }
         self.frames[self.len] = frame;
         self.len += 1;
+    }
+
+    /// Returns whether it holds all that it should, and must [`spill`](Self::spill) before the next.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.len + self.unused >= CAPACITY
     }
 
     /// Gives everything to the lists, where frames merge.
@@ -82,9 +93,9 @@ impl Hot {
         &self.frames[..self.len]
     }
 
-    /// Takes the smallest free block, or a piece of it.
+    /// Takes the smallest free block of the lists, or a piece of it; `None` if they have nothing.
     #[cold]
-    fn refill(&mut self, buddy: &mut Buddy, nodes: &mut impl Nodes) -> Option<()> {
+    pub fn refill(&mut self, buddy: &mut Buddy, nodes: &mut impl Nodes) -> Option<()> {
         let order = (0..=MAX_ORDER).find(|order| buddy.free_blocks(*order) > 0)?;
         let order = order.min(REFILL_ORDER);
         let first = buddy.alloc(nodes, order)?;
@@ -97,9 +108,10 @@ impl Hot {
         Some(())
     }
 
-    /// Gives the `count` frames that have been here longest to the lists.
+    /// Gives the `count` frames that have been here longest to the lists, or all.
     #[cold]
-    fn spill(&mut self, buddy: &mut Buddy, nodes: &mut impl Nodes, count: usize) {
+    pub fn spill(&mut self, buddy: &mut Buddy, nodes: &mut impl Nodes, count: usize) {
+        let count = count.min(self.len);
         for frame in &self.frames[..count] {
             buddy.free(nodes, *frame, 0);
         }

@@ -18,7 +18,9 @@
 
 use core::arch::asm;
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering::Relaxed,
+};
 
 use addr::VirtAddr;
 use cpumask::MAX_CPUS;
@@ -46,7 +48,12 @@ pub struct CpuHead {
     cpu_id: AtomicU32,
     /// Where this CPU's TSS keeps RSP0; null until `gdt::init_cpu`.
     tss_rsp0: AtomicPtr<u64>,
+    /// Numbers that only this CPU changes; what they mean is the upper layers' business.
+    words: [AtomicI64; WORDS],
 }
+
+/// How many such numbers each CPU has.
+pub const WORDS: usize = 256;
 
 /// Offset of the field the entry code loads RSP from.
 pub(super) const KSTACK_TOP: usize = offset_of!(CpuHead, kstack_top);
@@ -67,6 +74,7 @@ impl CpuHead {
             need_resched: AtomicBool::new(false),
             cpu_id: AtomicU32::new(0),
             tss_rsp0: AtomicPtr::new(core::ptr::null_mut()),
+            words: [const { AtomicI64::new(0) }; WORDS],
         }
     }
 
@@ -148,7 +156,34 @@ pub fn set_current(task: *const ()) {
 /// Returns the running CPU's number.
 #[inline]
 pub fn cpu_id() -> u32 {
-    head().cpu_id.load(Relaxed)
+    let id: u32;
+    // SAFETY: GSBASE points to this CPU's head.
+    unsafe {
+        asm!("mov {:e}, gs:[{id}]", out(reg) id, id = const offset_of!(CpuHead, cpu_id),
+            options(readonly, nostack, preserves_flags));
+    }
+    id
+}
+
+/// Adds `n` to number `index` of the CPU that this runs on, whichever that is.
+///
+/// One instruction: neither an interrupt nor a migration comes in between, and other CPUs have their own.
+///
+/// # Panics
+/// If there is no such number.
+#[inline(always)]
+pub fn add_word(index: usize, n: i64) {
+    assert!(index < WORDS, "each CPU has {WORDS} numbers");
+    // SAFETY: GSBASE points to this CPU's head, which has a number `index`.
+    unsafe {
+        asm!("add qword ptr gs:[{index} * 8 + {words}], {n}", index = in(reg) index, n = in(reg) n,
+            words = const offset_of!(CpuHead, words), options(nostack));
+    }
+}
+
+/// Returns number `index` of CPU `cpu`.
+pub fn word(cpu: usize, index: usize) -> i64 {
+    head_of(cpu).words[index].load(Relaxed)
 }
 
 /// Returns how many reasons there are not to preempt the running task.

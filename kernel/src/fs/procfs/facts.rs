@@ -9,12 +9,17 @@ use super::settings;
 use crate::fs::reclaim;
 use crate::locks::stats;
 use crate::mm::{audit, fsck, reclaim as mm_reclaim};
-use crate::smp::stop;
+use crate::percpu::counters;
+use crate::smp::{self, stop};
 
 /// Adds the files that need no layer above.
 pub fn init() {
     mm_reclaim::register(reclaim::drop_clean);
     register("lodger", What::Text(|out| audit::write_counters(out)));
+    register(
+        "lodger_cpus",
+        What::Text(|out| counters::write_each(out, smp::online().len())),
+    );
     register("lodger_locks", What::Text(|out| stats::write(out)));
     register("lodger_fsck", What::Text(check_memory));
     memory::init();

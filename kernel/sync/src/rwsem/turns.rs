@@ -10,7 +10,7 @@
 //! itself known and then looks at all slots: of the two at least one sees the other, and the reader
 //! gives way. Each slot only ever falls while a writer waits for it, but for readers that give way at once.
 
-use crate::base::{AtomicU32, Ordering, Slots, fence};
+use crate::base::{AtomicU32, Ordering, Slots, fence, fence_of_exchange};
 
 /// One reader, above the two bits that writers use.
 const READER: u32 = 4;
@@ -65,7 +65,7 @@ impl Turns {
     pub(super) fn try_enter_slot(&self, slot: usize) -> bool {
         self.slots.of(slot).fetch_add(1, Ordering::Relaxed);
         // Pairs with the fence in `close_to_readers`.
-        fence(Ordering::SeqCst);
+        fence_of_exchange();
         if self.readers_in.load(Ordering::Acquire) & WRITER_BITS == 0 {
             return true;
         }

@@ -4,6 +4,7 @@ mod mutex;
 mod once;
 mod rwsem;
 mod spinlock;
+mod split;
 mod wait_queue;
 
 use std::cell::RefCell;

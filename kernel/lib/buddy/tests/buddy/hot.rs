@@ -7,6 +7,22 @@ use buddy::{Buddy, Hot, MAX_ORDER, hot::CAPACITY};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+/// Takes a frame as the kernel does.
+fn take(hot: &mut Hot, buddy: &mut Buddy, table: &mut Table) -> Option<u32> {
+    if hot.is_empty() {
+        hot.refill(buddy, table);
+    }
+    hot.pop()
+}
+
+/// Gives one back as the kernel does.
+fn give(hot: &mut Hot, buddy: &mut Buddy, table: &mut Table, frame: u32) {
+    if hot.is_full() {
+        hot.spill(buddy, table, 20);
+    }
+    hot.push(table, frame);
+}
+
 /// A stack, its lists, and what has been taken.
 struct Front {
     buddy: Buddy,
@@ -30,14 +46,14 @@ impl Front {
     }
 
     fn take(&mut self) -> bool {
-        let frame = self.hot.take(&mut self.buddy, &mut self.table);
+        let frame = take(&mut self.hot, &mut self.buddy, &mut self.table);
         self.out.extend(frame);
         frame.is_some()
     }
 
     fn give(&mut self, at: usize) {
         let frame = self.out.swap_remove(at);
-        self.hot.give(&mut self.buddy, &mut self.table, frame);
+        give(&mut self.hot, &mut self.buddy, &mut self.table, frame);
     }
 
     /// Every frame is out, in the stack, or in the lists, once.
@@ -86,7 +102,7 @@ fn it_takes_the_smallest_block_there_is() {
     let (mut buddy, mut table, mut hot) = (Buddy::new(), Table::new(64), Hot::new());
     buddy.add_range(&mut table, 0..32);
     buddy.add_range(&mut table, 33..34);
-    assert_eq!(hot.take(&mut buddy, &mut table), Some(33));
+    assert_eq!(take(&mut hot, &mut buddy, &mut table), Some(33));
     assert_eq!((buddy.free_blocks(5), hot.len()), (1, 0));
 }
 
@@ -102,18 +118,37 @@ fn it_never_holds_more_than_it_has_room_for() {
 }
 
 #[test]
+fn it_never_holds_more_than_it_was_told_to() {
+    for (told, room) in [
+        (0, 32),
+        (40, 40),
+        (CAPACITY, CAPACITY),
+        (usize::MAX, CAPACITY),
+    ] {
+        let mut front = Front::new(2048);
+        front.hot.set_room(told);
+        (0..2048).for_each(|_| assert!(front.take()));
+        while !front.out.is_empty() {
+            front.give(0);
+            assert!(front.hot.len() <= room);
+        }
+        front.check();
+    }
+}
+
+#[test]
 #[should_panic(expected = "only an allocated block is freed")]
 fn giving_a_frame_of_a_larger_block_panics() {
     let mut front = Front::new(8);
     let block = front.buddy.alloc(&mut front.table, 1).unwrap();
-    front.hot.give(&mut front.buddy, &mut front.table, block);
+    front.hot.push(&front.table, block);
 }
 
 #[test]
 #[should_panic(expected = "only an allocated block is freed")]
 fn giving_what_the_lists_have_panics() {
     let mut front = Front::new(8);
-    front.hot.give(&mut front.buddy, &mut front.table, 0);
+    front.hot.push(&front.table, 0);
 }
 
 proptest! {
