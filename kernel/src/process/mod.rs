@@ -153,6 +153,11 @@ impl Process {
         group.find(tid).map(|(_, task)| task.clone())
     }
 
+    /// Returns the tasks of its threads.
+    pub fn tasks(&self) -> Vec<TaskRef> {
+        self.group.lock().tasks().cloned().collect()
+    }
+
     /// Returns the lowest number of a thread of it at or above `from`.
     pub fn next_tid(&self, from: u32) -> Option<u32> {
         self.group.lock().next_tid(from)

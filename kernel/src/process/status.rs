@@ -12,6 +12,7 @@ use super::view::{number_of, process_of};
 use super::{Process, tree};
 use crate::fs::procfs::registry::{ProcessFacts, What, register};
 use crate::mm::figures::Figures;
+use crate::sched::policy;
 use crate::task::{self, Task};
 
 /// Everything that root may do: the capabilities 0 to 40.
@@ -62,7 +63,30 @@ fn status(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
         writeln!(out, "{name}:\t{set:016x}")?;
     }
     writeln!(out, "NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0")?;
-    writeln!(out, "Cpus_allowed:\t1\nCpus_allowed_list:\t0")
+    cpus(task.as_deref().map_or(0, policy::allowed), out)
+}
+
+/// A set of CPUs as a number, 32 bits between commas, and as a list.
+fn cpus(set: u64, out: &mut dyn Write) -> fmt::Result {
+    write!(out, "Cpus_allowed:\t")?;
+    match set >> 32 {
+        0 => write!(out, "{set:x}")?,
+        high => write!(out, "{high:x},{:08x}", set as u32)?,
+    }
+    write!(out, "\nCpus_allowed_list:\t")?;
+    let mut comma = "";
+    let mut rest = set;
+    while rest != 0 {
+        let first = rest.trailing_zeros();
+        let len = (rest >> first).trailing_ones();
+        match len {
+            1 => write!(out, "{comma}{first}")?,
+            _ => write!(out, "{comma}{first}-{}", first + len - 1)?,
+        }
+        comma = ",";
+        rest &= u64::MAX.checked_shl(first + len).unwrap_or(0);
+    }
+    writeln!(out)
 }
 
 fn state(process: &Process, task: Option<&Task>) -> &'static str {

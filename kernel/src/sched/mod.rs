@@ -12,11 +12,12 @@
 //! on a stack, so that nothing is lost when a dead task's stack is never returned to.
 //!
 //! - [`switching`]: the four rows of the table. [`runqueue`]: the per-CPU state.
-//! - [`balance`]: which CPU a task runs on.
+//! - [`balance`]: which CPU a task runs on. [`policy`]: what a task asks for, and which CPUs it may use.
 //! - [`kthread`]: tasks that lodge: how they are made and started.
 
 pub mod balance;
 pub mod kthread;
+pub mod policy;
 pub mod runqueue;
 pub mod switching;
 

@@ -12,7 +12,7 @@ use super::{SysResult, args, restart};
 use crate::arch::trapframe::TrapFrame;
 use crate::process::tree;
 use crate::process::usage::Usage;
-use crate::{process, sched, time};
+use crate::{process, time};
 
 /// What a clock counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,12 +93,6 @@ pub fn times(frame: &mut TrapFrame) -> SysResult {
     };
     args::write_optional(addr, &tms)?;
     Ok(ticks(time::now_ns()))
-}
-
-/// `sched_yield()`.
-pub fn sched_yield(_: &mut TrapFrame) -> SysResult {
-    sched::yield_now();
-    Ok(0)
 }
 
 impl Clock {

@@ -23,6 +23,7 @@ pub mod poll;
 pub mod process;
 pub mod residency;
 pub mod restart;
+pub mod sched;
 pub mod signal;
 pub mod socket;
 pub mod stat;

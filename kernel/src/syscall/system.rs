@@ -119,22 +119,6 @@ pub fn prlimit64(frame: &mut TrapFrame) -> SysResult {
     Ok(0)
 }
 
-/// `sched_getaffinity(pid, size, mask)`: returns how many bytes of the mask were written.
-pub fn sched_getaffinity(frame: &mut TrapFrame) -> SysResult {
-    let [pid, size, mask, ..] = frame.args();
-    const WORD: u64 = size_of::<u64>() as u64;
-    if size < WORD || !size.is_multiple_of(WORD) {
-        return Err(Errno::EINVAL);
-    }
-    let pid = u32::try_from(pid as i32).map_err(|_| Errno::ESRCH)?;
-    if pid != 0 && tree::find_by_tid(pid).is_none() {
-        return Err(Errno::ESRCH);
-    }
-    // One CPU runs: number 0.
-    args::write(mask, &1_u64)?;
-    Ok(WORD)
-}
-
 /// `getcpu(cpu, node)`.
 pub fn getcpu(frame: &mut TrapFrame) -> SysResult {
     let [cpu, node, ..] = frame.args();

@@ -7,7 +7,7 @@ use abi::Sysno;
 
 use super::{
     Handler, clock, exec, facts, fd, file, futex, identity, itimer, kill, memory, names, path,
-    poll, process, residency, restart, signal, socket, stat, system, terminal,
+    poll, process, residency, restart, sched, signal, socket, stat, system, terminal,
 };
 
 /// One more than the highest number in the table.
@@ -54,7 +54,7 @@ table! {
     writev => file::writev, "";
     access => path::access, "";
     pipe => fd::pipe, "";
-    sched_yield => clock::sched_yield, "";
+    sched_yield => sched::sched_yield, "";
     mremap => memory::mremap, "";
     msync => residency::msync, "";
     mincore => residency::mincore, "";
@@ -136,7 +136,19 @@ table! {
     tkill => kill::tkill, "";
     time => clock::time, "";
     futex => futex::futex, "no priority inheritance, no FUTEX_FD: ENOSYS";
-    sched_getaffinity => system::sched_getaffinity, "one CPU";
+    sched_setaffinity => sched::sched_setaffinity, "";
+    sched_getaffinity => sched::sched_getaffinity, "";
+    sched_setparam => sched::sched_setparam, "";
+    sched_getparam => sched::sched_getparam, "";
+    sched_setscheduler => sched::sched_setscheduler, "no SCHED_DEADLINE, no SCHED_EXT: EINVAL";
+    sched_getscheduler => sched::sched_getscheduler, "";
+    sched_get_priority_max => sched::sched_get_priority_max, "";
+    sched_get_priority_min => sched::sched_get_priority_min, "";
+    sched_rr_get_interval => sched::sched_rr_get_interval, "";
+    sched_setattr => sched::sched_setattr, "see sched_setscheduler; no bounds of the utilisation: EOPNOTSUPP";
+    sched_getattr => sched::sched_getattr, "";
+    getpriority => sched::getpriority, "";
+    setpriority => sched::setpriority, "";
     getdents64 => stat::getdents64, "";
     restart_syscall => restart::restart_syscall, "";
     set_tid_address => identity::set_tid_address, "";

@@ -50,3 +50,23 @@ pub struct Sysinfo {
     pub mem_unit: u32,
     pub tail: u32,
 }
+
+/// `struct sched_attr`, as it was first: what `sched_setattr` takes at least.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the fields are those of sched_setattr(2)")]
+pub struct SchedAttr {
+    pub size: u32,
+    pub policy: u32,
+    pub flags: u64,
+    pub nice: i32,
+    pub priority: u32,
+    pub runtime: u64,
+    pub deadline: u64,
+    pub period: u64,
+}
+
+/// The size of `struct sched_attr` as it is now: bounds of the utilisation follow.
+pub const SCHED_ATTR_SIZE: u64 = size_of::<SchedAttr>() as u64 + 8;

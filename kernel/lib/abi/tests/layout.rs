@@ -115,3 +115,10 @@ fn system_structures_are_laid_out_as_linux_lays_them_out() {
         mem_unit = mem_unit
     );
 }
+
+#[test]
+fn the_first_form_of_scheduling_attributes_has_the_size_that_its_users_name() {
+    assert_eq!(size_of::<system::SchedAttr>(), 48);
+    assert_eq!(offset_of!(system::SchedAttr, priority), 20);
+    assert_eq!(system::SCHED_ATTR_SIZE, 56);
+}

@@ -1,6 +1,6 @@
 //! What a task asks of the scheduler.
 
-use crate::weight::{self, HEAVIEST};
+use crate::weight::{self, HEAVIEST, MAX_NICE, MIN_NICE};
 
 /// The lowest real-time priority.
 pub const MIN_RT: u8 = 1;
@@ -36,6 +36,14 @@ impl Policy {
         })
     }
 
+    /// Returns the lowest and the highest priority there are under it.
+    pub fn priorities(self) -> (u8, u8) {
+        match self.is_realtime() {
+            true => (MIN_RT, MAX_RT),
+            false => (0, 0),
+        }
+    }
+
     /// Returns whether it is one of the two real-time policies.
     pub fn is_realtime(self) -> bool {
         matches!(self, Self::Fifo | Self::RoundRobin)
@@ -63,6 +71,19 @@ impl Params {
         rt_priority: 0,
         reset_on_fork: false,
     };
+
+    /// Makes what Linux's numbers ask for; `None` if there is no such policy, or the priority does not belong to it.
+    pub fn asked(policy: u32, priority: u32, nice: i8, reset_on_fork: bool) -> Option<Self> {
+        let policy = Policy::from_number(policy)?;
+        let (lowest, highest) = policy.priorities();
+        let rt_priority = u8::try_from(priority).ok()?;
+        (lowest..=highest).contains(&rt_priority).then_some(Self {
+            policy,
+            nice: nice.clamp(MIN_NICE, MAX_NICE),
+            rt_priority,
+            reset_on_fork,
+        })
+    }
 
     /// Returns whether the two real-time policies are meant.
     pub fn is_realtime(self) -> bool {

@@ -143,3 +143,18 @@ fn children_inherit_what_their_parent_asked_for_unless_it_said_otherwise() {
         params(Policy::Batch, 4, 0)
     );
 }
+
+#[test]
+fn a_priority_belongs_to_its_policy() {
+    for policy in 0..9 {
+        for priority in [0, 1, 50, 99, 100, 255, 256, u32::MAX] {
+            let granted = Params::asked(policy, priority, 0, false).is_some();
+            let expected = match policy {
+                1 | 2 => (1..=99).contains(&priority),
+                0 | 3 | 5 => priority == 0,
+                _ => false,
+            };
+            assert_eq!(granted, expected, "policy {policy}, priority {priority}");
+        }
+    }
+}

@@ -34,6 +34,7 @@ mod maps;
 mod pagemap;
 mod pipes;
 mod places;
+mod policies;
 mod postman;
 mod registers;
 mod remap;
@@ -92,6 +93,7 @@ const TOPICS: &[&Topic] = &[
     &blocked::TOPIC,
     &registers::TOPIC,
     &sched::TOPIC,
+    &policies::TOPIC,
     &threads::TOPIC,
     &crews::TOPIC,
     &futexes::TOPIC,
