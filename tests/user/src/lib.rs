@@ -19,5 +19,6 @@ pub mod regs;
 pub mod signals;
 pub mod sys;
 pub mod threads;
+pub mod tolerant;
 pub mod touch;
 pub mod vmas;
