@@ -45,6 +45,7 @@ mod seals;
 mod settings;
 mod shapes;
 mod shared_files;
+mod shootdown;
 mod signals;
 mod sizes;
 mod stack;
@@ -134,6 +135,8 @@ fn main() {
         ["compare"] => places::compare(),
         ["mappings"] => storm::many_mappings(),
         ["naps", count] => sched::nap(count.parse().unwrap_or(100)),
+        ["shootdown", "borrowed", count] => shootdown::borrowed(count.parse().unwrap_or(10)),
+        ["shootdown", who, count] => shootdown::run(*who == "awake", count.parse().unwrap_or(100)),
         ["all"] => run(TOPICS, None),
         [topic, case @ ..] => match TOPICS.iter().find(|known| known.name == *topic) {
             Some(known) => run(&[known], case.first().copied()),
@@ -153,7 +156,7 @@ fn run(topics: &[&Topic], only: Option<&str>) -> i32 {
 
 fn list() -> i32 {
     println!(
-        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | starve | hogs | promises | drops | rereads | exhaust | crowd N | fuzz N | damaged | mappings | where | compare | naps N | postman | lodgers | args … | null"
+        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | starve | hogs | promises | drops | rereads | exhaust | crowd N | fuzz N | damaged | mappings | where | compare | naps N | shootdown asleep|awake|borrowed N | postman | lodgers | args … | null"
     );
     for topic in TOPICS {
         println!("  {:10} {}", topic.name, topic.about);
