@@ -2,8 +2,8 @@
 
 mod stories;
 
-use harness::Exit;
-use stories::{ends, line_with, passes};
+use harness::{Exit, Vm};
+use stories::{ends, line_with, lines_with, passes};
 
 #[test]
 fn kt_1_to_kt_3_no_thread_sleeps_through_a_start_a_stop_or_a_park() {
@@ -56,4 +56,56 @@ fn lz_25_the_postman_stores_a_word_and_is_refused_when_he_has_left() {
     assert_eq!(delivered + returned + lost, 8 + 30);
     assert_eq!(outcome.counter("kthread_use_mm"), delivered + returned);
     assert_eq!(outcome.counter("user_copies_refused"), delivered + returned);
+}
+
+/// Counted time: so long is so many instructions.
+#[test]
+fn a_cpu_that_does_not_schedule_is_reported_once_with_its_task_and_where_it_is() {
+    let vm = Vm::new().icount();
+    let outcome = vm.cmdline("test=soft_lockup softlockup=50").boot();
+    outcome.expect(Exit::Pass);
+    let told = lines_with(
+        &outcome,
+        &["lockup: ", "soft lockup: cpu 0 ", "soft_lockup["],
+    );
+    assert_eq!(told.len(), 1);
+    line_with(&outcome, &["#0 ", "selftest::stuck::"]);
+}
+
+#[test]
+fn a_task_that_sleeps_uninterruptibly_is_reported_once_with_where_it_sleeps() {
+    let vm = Vm::new().icount();
+    let outcome = vm.cmdline("test=hung_task hungtask=50").boot();
+    outcome.expect(Exit::Pass);
+    let told = lines_with(&outcome, &["lockup: ", "hung task: stuck["]);
+    assert_eq!(told.len(), 1);
+    line_with(&outcome, &["oops: ", "wait_until"]);
+}
+
+#[test]
+fn a_sleep_where_none_is_allowed_panics_in_the_checked_kernel() {
+    for (test, what) in [
+        ("sleep_locked", "nothing sleeps with interrupts off"),
+        ("sleep_irqs_off", "nothing sleeps with interrupts off"),
+        (
+            "sleep_preempt_off",
+            "nothing sleeps while preemption is disabled",
+        ),
+    ] {
+        let outcome = Vm::new().checked().cmdline(&format!("test={test}")).boot();
+        outcome.expect(Exit::Panic);
+        line_with(&outcome, &["panic: ", what]);
+    }
+}
+
+/// Clean pages of files are there, a program wants more and more memory, and not all of it has to be fetched back by itself.
+#[test]
+fn memory_is_fetched_back_in_the_background_before_programs_find_none() {
+    let vm = Vm::new().icount().memory("64M");
+    let outcome = vm.init("probe", &["rereads"]).boot();
+    outcome.expect_pass();
+    outcome.line_containing("reclaimed: true, read again: true");
+    assert!(outcome.counter("kswapd_wakes") > 0);
+    assert!(outcome.counter("kswapd_reclaimed") > 0);
+    assert!(outcome.counter("kswapd_reclaimed") <= outcome.counter("reclaimed"));
 }

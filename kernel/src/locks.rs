@@ -29,6 +29,8 @@ pub mod rank {
     pub const WORK: u8 = 47;
     /// A list of deferred work, or of timers for it.
     pub const WORK_LIST: u8 = 48;
+    /// The list of kernel threads.
+    pub const KTHREADS: u8 = 49;
     /// A task's own fields: what it stands on, its name, its vector registers.
     pub const TASK: u8 = 62;
     /// The heap's classes and arena.
@@ -159,6 +161,10 @@ impl sync::Hooks for KernelHooks {
     fn waited(rank: u8, ns: u64) {
         stats::waited(rank, ns);
         task::has_lock();
+    }
+
+    fn deaf(begins: bool) {
+        task::current().set_deaf_since(begins.then(Self::now));
     }
 
     fn assert_may_sleep() {

@@ -22,7 +22,7 @@ use buddy::Node;
 use super::free;
 use super::inject::{self, Site};
 pub use super::owner::{OWNERS, Owner};
-use super::{layout::FRAME_TABLE, physmap};
+use super::{layout::FRAME_TABLE, physmap, watermark};
 use crate::percpu::tally::{self, Tally};
 
 /// What is known about one frame. 16 bytes, all atomics: readers need no lock.
@@ -99,11 +99,13 @@ pub fn alloc(owner: Owner) -> Option<Frame> {
     if inject::refuses(owner) {
         return None;
     }
-    free::take(reserve(owner), |frame| {
+    let frame = free::take(reserve(owner), |frame| {
         let info = info(frame);
         info.set_owner(owner);
         info.refs.store(1, Relaxed);
-    })
+    });
+    note(owner);
+    frame
 }
 
 /// Takes a block of `2^order` frames, aligned to its size, unless that would eat into the reserve.
@@ -114,7 +116,16 @@ pub fn alloc_order(owner: Owner, order: usize) -> Option<Frame> {
     let own = |frame| info(frame).set_owner(owner);
     let first = free::take_block(order, reserve(owner), own)?;
     info(first).refs.store(1, Relaxed);
+    note(owner);
     Some(first)
+}
+
+/// Tells the thread that fetches memory back that a program took some; others may hold locks behind its.
+#[inline]
+fn note(owner: Owner) {
+    if matches!(owner, Owner::Anon | Owner::PageCache) {
+        watermark::note();
+    }
 }
 
 /// Takes a block of `2^order` frames that are freed one by one, each by its own references.

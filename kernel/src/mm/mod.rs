@@ -13,7 +13,7 @@
 //!    [`mprotect`], [`mremap`], [`madvise`], [`mlock`], [`fork`]: the calls. [`fault`], [`fault_around`],
 //!    `stack` and [`populate`]: how pages come in; [`zap`] and [`rmap`]: how they go. [`uaccess`], [`remote`]: how the
 //!    kernel reads and writes it. [`maps`], `smaps`, `pagemap`, [`figures`], [`mincore`]: how it is shown.
-//! 5. [`reclaim`]: how frames come back when there are none.
+//! 5. [`reclaim`]: how frames come back when there are none; [`watermark`]: when somebody begins before that.
 //! 6. [`audit`](mod@audit) and [`fsck`](mod@fsck): what must never be false, checked. [`inject`]: allocations
 //!    that fail on purpose; [`tamper`]: damage on purpose.
 //!
@@ -74,6 +74,7 @@ pub mod tamper;
 pub mod tlb;
 #[cfg(target_os = "none")]
 pub mod uaccess;
+pub mod watermark;
 pub mod zap;
 
 pub use crate::percpu::counters;

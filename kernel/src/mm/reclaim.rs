@@ -82,6 +82,19 @@ pub fn reclaim(wanted: u64) -> u64 {
     freed
 }
 
+/// Frees at most about `wanted` frames that nobody uses just now, and returns how many.
+///
+/// For the background: what programs touch again and again stays.
+pub fn reclaim_idle(wanted: u64) -> u64 {
+    let mut freed = shrink(wanted);
+    if freed < wanted {
+        mm_struct::for_each_live(|mm| freed += mm.forget_pages(Effort::Idle));
+        freed += shrink(wanted.saturating_sub(freed));
+    }
+    RECLAIMED.add(freed as i64);
+    freed
+}
+
 /// Frees some frames if few are left; to be called before a program makes the kernel take many.
 pub fn if_low() {
     if !frame::has_room(BATCH) {

@@ -179,6 +179,14 @@ counters! {
     KTHREAD_USE_MM = "kthread_use_mm";
     /// Copies from or to user memory refused since the task has none of its own (I-8).
     USER_COPIES_REFUSED = "user_copies_refused";
+    /// Times that few frames were free and the background thread woke up.
+    KSWAPD_WAKES = "kswapd_wakes";
+    /// Frames that it fetched back.
+    KSWAPD_RECLAIMED = "kswapd_reclaimed";
+    /// CPUs that did not schedule for too long.
+    SOFT_LOCKUPS = "soft_lockups";
+    /// Tasks that slept for too long for something that nothing interrupts.
+    HUNG_TASKS = "hung_tasks";
     /// Words that the postman brought.
     LETTERS_DELIVERED = "letters_delivered";
     /// Words for places where their process cannot store.

@@ -109,7 +109,8 @@ pub(crate) fn prepare_to_park() {
 
 /// Waits until a task that sleeps is off its CPU: one that is marked may still be on its way.
 pub(crate) fn wait_off_cpu(task: &TaskRef) {
-    while task.queued().load(Relaxed) {
+    // Whoever switches holds the lock until the next task's stack is in use.
+    while lock_rq_of(task).current.as_ref() == Some(task) {
         yield_now();
     }
 }

@@ -39,6 +39,15 @@ impl Context {
     pub fn running_on(kstack: &Kstack) -> Self {
         Self(UnsafeCell::new(SwitchContext::running_on(kstack.top())))
     }
+
+    /// Returns where the frames of a task that does not run begin, for a backtrace.
+    ///
+    /// Of one that runs meanwhile it is an address somewhere in its stack.
+    pub fn frame_pointer(&self) -> u64 {
+        // SAFETY: the cell is part of a live task; the switch may write it just now.
+        let context = unsafe { self.0.get().read_volatile() };
+        context.frame_pointer()
+    }
 }
 
 /// Leaves the running task as `prev` and goes on as `next`; returns when somebody switches back.

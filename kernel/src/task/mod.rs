@@ -9,6 +9,7 @@
 
 pub mod context;
 pub mod current;
+mod figures;
 pub mod kthread;
 pub mod lockcheck;
 pub mod reaper;
@@ -84,6 +85,8 @@ pub struct Task {
     owner: Option<Owner>,
     /// What only kernel threads have; the idle tasks are none in this sense.
     kthread: Option<Box<Control>>,
+    /// Since when in ns it sleeps for something that nothing interrupts; 0 while it does not.
+    deaf_since: AtomicU64,
     /// Whether [`Self::mm_slot`] holds an mm of the task's own; written by the task itself.
     own_mm: AtomicBool,
     /// A signal that ends the process at the next chance; 0 for none.
@@ -147,6 +150,7 @@ impl Task {
             gs_base: AtomicU64::new(0),
             owner: parts.owner,
             kthread: parts.kthread,
+            deaf_since: AtomicU64::new(0),
             fatal: AtomicU8::new(0),
             signal_pending: AtomicBool::new(false),
             min_faults: AtomicU64::new(0),
@@ -314,37 +318,6 @@ impl Task {
     /// Returns whether there is something to do before user mode: a signal to look at, or the end.
     pub fn has_signal_work(&self) -> bool {
         self.signal_pending.load(Acquire) || self.fatal_signal().is_some()
-    }
-
-    /// Counts a page fault that was resolved.
-    pub fn count_fault(&self, major: bool) {
-        if major {
-            &self.maj_faults
-        } else {
-            &self.min_faults
-        }
-        .fetch_add(1, Relaxed);
-    }
-
-    /// Returns the minor and the major page faults so far (HF-15).
-    pub fn faults(&self) -> (u64, u64) {
-        (self.min_faults.load(Relaxed), self.maj_faults.load(Relaxed))
-    }
-
-    /// Notes that a turn on a CPU begins at `now` ns.
-    pub(crate) fn begin_turn(&self, now: u64) {
-        self.turn_began.store(now, Relaxed);
-    }
-
-    /// Adds the turn that ends at `now` ns to the CPU time.
-    pub(crate) fn end_turn(&self, now: u64) {
-        self.run_ns
-            .fetch_add(now.saturating_sub(self.turn_began.load(Relaxed)), Relaxed);
-    }
-
-    /// Returns the CPU time of all finished turns in ns.
-    pub fn run_ns(&self) -> u64 {
-        self.run_ns.load(Relaxed)
     }
 
     /// Returns the record of the locks the task holds.

@@ -15,15 +15,10 @@ use crate::time;
 
 /// Half a second, unless the command line says otherwise.
 const DEFAULT_MS: u64 = 500;
-const NS_PER_MS: u64 = 1_000_000;
 
 /// Returns the period in ns; 0 for never.
 pub fn period(cmdline: &CommandLine) -> u64 {
-    cmdline
-        .get("kstatd")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(DEFAULT_MS)
-        .saturating_mul(NS_PER_MS)
+    super::period(cmdline, "kstatd", DEFAULT_MS)
 }
 
 /// The thread's body.

@@ -1,22 +1,54 @@
-//! The kernel threads that watch and tidy: the reaper and the statistics thread.
+//! The kernel threads that watch and tidy.
+//!
+//! - [`kstatd`]: on whose address space it stands. [`kswapd`]: memory fetched back in the background.
+//! - [`hung`]: tasks that sleep for ever. [`postman`]: words brought to programs that ask for them.
+//! - The reaper's turns are in [`crate::task::reaper`].
 
+pub mod hung;
 pub mod kstatd;
+pub mod kswapd;
 pub mod postman;
 
 use bootinfo::CommandLine;
 
+use crate::mm::{OutOfMemory, watermark};
 use crate::sched::kthread::{kthread_run, serve};
+use crate::smp;
 use crate::task::reaper;
+use crate::trap::lockup;
 use crate::work;
 
-/// Starts the kernel threads that every Lodger has.
+const NS_PER_MS: u64 = 1_000_000;
+/// A CPU that does not schedule for so long is reported, if nothing is said.
+const SOFTLOCKUP_MS: u64 = 20_000;
+/// A task that sleeps for so long is, if nothing is said.
+const HUNGTASK_MS: u64 = 120_000;
+
+/// Starts the kernel threads that every Lodger has, and the watches of the timer interrupt.
 pub fn start_kthreads(cmdline: &CommandLine) {
-    let period = kstatd::period(cmdline);
-    kthread_run("reaper", || serve(reaper::turn)).expect("boot has memory for its kernel threads");
-    kthread_run("kstatd", move || kstatd::run(period))
-        .expect("boot has memory for its kernel threads");
-    if cmdline.has("postman") {
-        postman::start().expect("boot has memory for its kernel threads");
+    lockup::set_limit(period(cmdline, "softlockup", SOFTLOCKUP_MS));
+    start(cmdline).expect("boot has memory for its kernel threads");
+}
+
+fn start(cmdline: &CommandLine) -> Result<(), OutOfMemory> {
+    kthread_run("reaper", || serve(reaper::turn))?;
+    let statistics = kstatd::period(cmdline);
+    kthread_run("kstatd", move || kstatd::run(statistics))?;
+    kthread_run("kswapd", || serve(kswapd::turn))?;
+    watermark::start();
+    let hung = period(cmdline, "hungtask", HUNGTASK_MS);
+    if hung > 0 {
+        let mut told = hung::Told::default();
+        kthread_run("khungtaskd", move || serve(|| hung::turn(hung, &mut told)))?;
     }
-    work::start_workers(1).expect("boot has memory for its kernel threads");
+    if cmdline.has("postman") {
+        postman::start()?;
+    }
+    work::start_workers(smp::online())
+}
+
+/// Returns a time in ns that the command line gives in milliseconds.
+fn period(cmdline: &CommandLine, key: &str, default_ms: u64) -> u64 {
+    let given = cmdline.get(key).and_then(|text| text.parse().ok());
+    given.unwrap_or(default_ms).saturating_mul(NS_PER_MS)
 }

@@ -1,6 +1,6 @@
 //! Interrupts: the timer ticks, another CPU wants something, the serial port has input, or nobody knows why.
 
-use super::report;
+use super::{lockup, report};
 use crate::arch::trapframe::TrapFrame;
 use crate::arch::{apic, idt, local, pic, serial};
 use crate::fs::console;
@@ -18,6 +18,7 @@ pub fn handle(frame: &TrapFrame) {
         idt::TIMER => {
             apic::end_of_interrupt();
             time::interrupt();
+            lockup::look(frame, time::now_ns());
             if time::limit_passed() {
                 report::watchdog(frame);
             }

@@ -1,10 +1,12 @@
 //! What to do about exceptions and interrupts, and on the way back to user mode.
 //!
 //! - [`page_fault`]: the path this kernel is about. [`exception`]: all other faults.
+//! - [`lockup`]: CPUs that do not schedule.
 //! - [`interrupt`]: timer and serial port. [`report`]: what an oops and a panic print.
 
 pub mod exception;
 pub mod interrupt;
+pub mod lockup;
 pub mod page_fault;
 pub mod report;
 

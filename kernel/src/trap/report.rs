@@ -16,6 +16,7 @@ use crate::arch::{backtrace, cpu, idt, mmu};
 use crate::mm::layout::{self, kstack_slot};
 use crate::mm::maps::VmaText;
 use crate::mm::{audit, fsck, init_mm_root, pgtable, switch};
+use crate::percpu;
 use crate::smp::stop::{self, Claim};
 use crate::task::{self, Task, TaskMm};
 
@@ -26,6 +27,7 @@ mod exit {
     pub(super) const WATCHDOG: u32 = 0x15;
 }
 
+const NS_PER_MS: u64 = 1_000_000;
 /// How much of a stack is dumped, in words.
 const DUMP_WORDS: u64 = 24;
 /// Longest backtrace printed: an overflowed stack has hundreds of frames, all alike.
@@ -61,6 +63,21 @@ pub fn watchdog(frame: &TrapFrame) -> ! {
     error!(target: "panic", "the time set by timeout= is over");
     body(frame, 0);
     end(exit::WATCHDOG)
+}
+
+/// Tells where a CPU is that does not schedule; the machine goes on.
+pub fn soft_lockup(frame: &TrapFrame, lasted: u64) {
+    error!(target: "lockup", "soft lockup: cpu {} has not scheduled for {} ms, task {}", percpu::cpu_id(), lasted / NS_PER_MS, Named(&task::current()));
+    trace_from(frame);
+}
+
+/// Tells where a task sleeps that nothing wakes; the machine goes on.
+pub fn hung_task(task: &Task, lasted: u64) {
+    error!(target: "lockup", "hung task: {} has slept uninterruptibly for {} ms", Named(task), lasted / NS_PER_MS);
+    if let Some((rank, owner)) = task.lock_wait() {
+        error!(target: "lockup", "  it waits for a lock of rank {rank}, which task {owner} had");
+    }
+    trace(task.context().frame_pointer());
 }
 
 /// A double fault: nearly always a kernel stack that ran into its guard page (KS-2).

@@ -2,11 +2,8 @@
 
 use alloc::collections::VecDeque;
 use alloc::format;
-use core::sync::atomic::{
-    AtomicUsize,
-    Ordering::{Acquire, Release},
-};
 
+use cpumask::{AtomicCpuMask, CpuMask};
 use workq::Request;
 
 use super::WorkRef;
@@ -29,16 +26,18 @@ static POOLS: PerCpu<Pool> = PerCpu::new(
         }
     }; MAX_CPUS],
 );
-/// How many pools have a worker, from the first on.
-static WORKERS: AtomicUsize = AtomicUsize::new(0);
+/// Which pools have a worker; the first CPU's always does.
+static WORKERS: AtomicCpuMask = AtomicCpuMask::new(CpuMask::EMPTY);
 
-/// Starts a worker for each of the first `cpus` CPUs.
-pub fn start_workers(cpus: usize) -> Result<(), OutOfMemory> {
-    for cpu in 0..cpus {
+/// Starts a worker for each of these CPUs, of which the first is one.
+pub fn start_workers(cpus: CpuMask) -> Result<(), OutOfMemory> {
+    for cpu in cpus {
         let body = move || serve(|| turn(cpu));
-        kthread_create(&format!("kworker/{cpu}"), body)?.start();
+        let worker = kthread_create(&format!("kworker/{cpu}"), body)?;
+        worker.bind(cpu).expect("a new thread stands still");
+        worker.start();
     }
-    WORKERS.store(cpus, Release);
+    WORKERS.store(cpus);
     Ok(())
 }
 
@@ -64,7 +63,7 @@ pub(super) fn enter(work: &WorkRef, answer: Request) -> bool {
 /// This CPU's pool, or another one's if the CPU has no worker; the task may move on meanwhile.
 fn own() -> usize {
     match cpu_id() {
-        cpu if cpu < WORKERS.load(Acquire) => cpu,
+        cpu if WORKERS.contains(cpu) => cpu,
         _ => 0,
     }
 }

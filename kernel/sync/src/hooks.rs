@@ -80,6 +80,9 @@ pub trait Hooks: Send + Sync + Sized + 'static {
     /// Notes that it has the lock now, after so many ns.
     fn waited(rank: u8, ns: u64);
 
+    /// Notes that the running task begins or ends a wait that nothing interrupts.
+    fn deaf(_begins: bool) {}
+
     /// Panics where sleeping is forbidden: interrupts off, a spin lock held, an interrupt handler.
     fn assert_may_sleep();
 }

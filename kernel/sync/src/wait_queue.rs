@@ -62,7 +62,10 @@ impl<H: Hooks> WaitQueue<H> {
 
     /// Sleeps until `poll` yields a value.
     pub fn wait_for<V>(&self, poll: impl FnMut() -> Option<V>) -> V {
-        match self.wait(poll, || false) {
+        H::deaf(true);
+        let end = self.wait(poll, || false);
+        H::deaf(false);
+        match end {
             Ok(value) => value,
             Err(Interrupted) => unreachable!("this wait is never given up"),
         }

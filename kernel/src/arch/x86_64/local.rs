@@ -44,6 +44,8 @@ pub struct CpuHead {
     preempt_count: AtomicU32,
     /// Whether the scheduler should run at the next chance.
     need_resched: AtomicBool,
+    /// How often that wish was heard; wraps.
+    schedules: AtomicU32,
     /// Written once, by [`install`].
     cpu_id: AtomicU32,
     /// Where this CPU's TSS keeps RSP0; null until `gdt::init_cpu`.
@@ -72,6 +74,7 @@ impl CpuHead {
             current: AtomicPtr::new(core::ptr::null_mut()),
             preempt_count: AtomicU32::new(0),
             need_resched: AtomicBool::new(false),
+            schedules: AtomicU32::new(0),
             cpu_id: AtomicU32::new(0),
             tss_rsp0: AtomicPtr::new(core::ptr::null_mut()),
             words: [const { AtomicI64::new(0) }; WORDS],
@@ -237,5 +240,14 @@ pub fn set_need_resched() {
 /// Takes the wish to reschedule back; the scheduler calls it when it has chosen.
 #[inline]
 pub fn clear_need_resched() {
-    head().need_resched.store(false, Relaxed);
+    let head = head();
+    head.need_resched.store(false, Relaxed);
+    // Only this CPU writes it, with interrupts off.
+    let heard = head.schedules.load(Relaxed);
+    head.schedules.store(heard.wrapping_add(1), Relaxed);
+}
+
+/// Returns how often this CPU's scheduler has run; wraps.
+pub fn schedules() -> u32 {
+    head().schedules.load(Relaxed)
 }

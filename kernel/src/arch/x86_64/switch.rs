@@ -33,7 +33,7 @@ use super::trapframe::TrapFrame;
 use super::{entry, local, upcall};
 
 /// Where a task that is not running goes on.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct SwitchContext {
     rsp: u64,
     stack_top: VirtAddr,
@@ -59,6 +59,11 @@ impl SwitchContext {
     /// Only [`switch_to`] may use it, as `prev`, before anything else does.
     pub const fn running_on(stack_top: VirtAddr) -> Self {
         Self { rsp: 0, stack_top }
+    }
+
+    /// Returns where [`switch_stacks`] pushed RBP: below it lies where the task goes on, as in any frame.
+    pub fn frame_pointer(&self) -> u64 {
+        self.rsp + core::mem::offset_of!(Saved, rbp) as u64
     }
 }
 

@@ -7,8 +7,10 @@ use ::kthread::ParkRefused;
 use log::info;
 
 use crate::locks::WaitQueue;
+use crate::percpu::cpu_id;
+use crate::sched;
 use crate::sched::kthread::{Kthread, kthread_create, kthread_run, serve};
-use crate::sched::{self};
+use crate::smp;
 use crate::task::kthread::Ended;
 use crate::time;
 
@@ -23,13 +25,15 @@ pub(super) fn kthreads() {
     parked_and_on();
     park_is_refused();
     sleepers_hear_the_call();
+    bound();
     let rounds = storm();
     info!(target: "test", "kthreads ok rounds={rounds}");
 }
 
-/// A thread that counts its turns and sleeps in between until somebody wakes its queue.
+/// A thread that counts its turns and sleeps in between until somebody pokes it.
 struct Counter {
     turns: AtomicU32,
+    pokes: AtomicU32,
     more: WaitQueue,
 }
 
@@ -37,6 +41,7 @@ impl Counter {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             turns: AtomicU32::new(0),
+            pokes: AtomicU32::new(0),
             more: WaitQueue::new(),
         })
     }
@@ -45,13 +50,21 @@ impl Counter {
         self.turns.load(SeqCst)
     }
 
-    /// Takes a turn for each wake-up of the queue, and none otherwise.
-    fn serve(self: &Arc<Self>) -> impl FnOnce() + Send + 'static {
+    fn poke(&self) {
+        self.pokes.fetch_add(1, SeqCst);
+        self.more.wake_all();
+    }
+
+    /// Takes turns, one for some pokes, and calls `each` in every turn.
+    fn serve(self: &Arc<Self>, each: impl Fn() + Send + 'static) -> impl FnOnce() + Send + 'static {
         let own = self.clone();
         move || {
             serve(|| {
+                let poked = own.pokes.load(SeqCst);
+                each();
                 own.turns.fetch_add(1, SeqCst);
-                own.more.wait_until_interruptible(|| false)
+                let again = || own.pokes.load(SeqCst) != poked;
+                own.more.wait_until_interruptible(again)
             });
         }
     }
@@ -120,7 +133,7 @@ fn result_of_one_that_ended_by_itself() {
 
 fn parked_and_on() {
     let counter = Counter::new();
-    let thread = running(counter.serve());
+    let thread = running(counter.serve(|| ()));
     while counter.turns() == 0 {
         sched::yield_now();
     }
@@ -128,8 +141,12 @@ fn parked_and_on() {
     let parked_at = counter.turns();
     for _ in 0..10 {
         // Neither a queue nor anybody who knows the task wakes a parked thread.
-        counter.more.wake_all();
+        counter.poke();
         sched::wake(thread.task());
+        assert!(
+            !thread.task().is_runnable(),
+            "nobody but its owner wakes a parked thread (KT-3)"
+        );
         let_run();
     }
     assert!(
@@ -150,7 +167,7 @@ fn parked_and_on() {
 fn park_is_refused() {
     let counter = Counter::new();
     // Parked before it ran: its first turn comes after that.
-    let thread = made(counter.serve());
+    let thread = made(counter.serve(|| ()));
     assert!(thread.park().is_ok() && counter.turns() == 0);
     assert!(
         thread.park() == Err(ParkRefused::Busy),
@@ -162,20 +179,52 @@ fn park_is_refused() {
     assert!(thread.park() == Err(ParkRefused::Ends));
 }
 
-/// A call ends a sleep that would last for ever, and one that a timer would end in an hour.
+/// A call ends a sleep that a timer would end in an hour, whether it has begun or is about to.
 fn sleepers_hear_the_call() {
     const HOUR: u64 = 3_600_000_000_000;
-    for rested in [0, 5] {
-        let thread = running(|| {
+    for rested in 0..6 {
+        let began = Arc::new(AtomicU32::new(0));
+        let begins = began.clone();
+        let thread = running(move || {
+            begins.store(1, SeqCst);
             let woken = time::sleep_until(time::now_ns() + HOUR);
             i32::from(woken.is_err())
         });
+        while began.load(SeqCst) == 0 {
+            sched::yield_now();
+        }
         (0..rested).for_each(|_| sched::yield_now());
         assert!(
-            thread.stop() == Ended::Returned(1) || rested == 0,
+            thread.stop() == Ended::Returned(1),
             "a thread that sleeps hears that it is to stop (KT-2)"
         );
     }
+}
+
+/// A thread runs where it was bound while it stood still, on each CPU in turn.
+fn bound() {
+    let (seen, turns) = (Arc::new(AtomicU32::new(0)), Counter::new());
+    let saw = seen.clone();
+    let thread = made(turns.serve(move || saw.store(cpu_id() as u32, SeqCst)));
+    for cpu in smp::online() {
+        assert!(thread.bind(cpu).is_ok());
+        let before = turns.turns();
+        thread.start();
+        thread.unpark();
+        for round in 1..20 {
+            while turns.turns() < before + round {
+                turns.poke();
+                sched::yield_now();
+            }
+            assert!(
+                seen.load(SeqCst) as usize == cpu,
+                "a bound thread runs on its CPU and no other"
+            );
+        }
+        assert!(thread.bind(cpu).is_err(), "it does not stand still");
+        assert!(thread.park().is_ok());
+    }
+    thread.stop();
 }
 
 /// Starts, parks and stops at moments that shift against each other: each must come to an end.
@@ -183,7 +232,7 @@ fn storm() -> u32 {
     let mut rounds = 0;
     for round in 0..ROUNDS {
         let counter = Counter::new();
-        let thread = made(counter.serve());
+        let thread = made(counter.serve(|| ()));
         let second = thread.clone();
         let rival = running(move || {
             (0..round % 7).for_each(|_| sched::yield_now());
@@ -201,7 +250,7 @@ fn storm() -> u32 {
         if !round.is_multiple_of(4) {
             thread.start();
         }
-        (0..round % 3).for_each(|_| counter.more.wake_all());
+        (0..round % 3).for_each(|_| counter.poke());
         let _ = thread.park();
         thread.unpark();
         let ended = thread.stop();

@@ -8,6 +8,7 @@
 //! - [`preemption`]: a task preempted on its way to sleep.
 //! - [`processors`]: messages between CPUs, a CPU that does not come, CPUs that fail at once.
 //! - [`kthreads`]: start, stop, park. [`lodger`]: a stay in an address space. [`work`]: deferred work.
+//! - [`stuck`]: CPUs and tasks that stand still, and sleep where none is allowed.
 //! - [`crimes`]: NX, SMEP, SMAP, WP, stack overflow, panic, oops.
 
 mod address_spaces;
@@ -17,6 +18,7 @@ mod kthreads;
 mod lodger;
 mod preemption;
 mod processors;
+mod stuck;
 mod work;
 
 use bootinfo::CommandLine;
@@ -39,6 +41,11 @@ const TESTS: &[Test] = &[
     ("use_mm_twice", lodger::twice),
     ("use_mm_kept", lodger::kept),
     ("work", work::work),
+    ("soft_lockup", stuck::soft_lockup),
+    ("hung_task", stuck::hung_task),
+    ("sleep_locked", stuck::sleep_locked),
+    ("sleep_irqs_off", stuck::sleep_irqs_off),
+    ("sleep_preempt_off", stuck::sleep_preempt_off),
     ("fsck", fsck::fsck),
     ("messages", processors::messages),
     ("tickless", processors::tickless),

@@ -13,9 +13,10 @@
 //!
 //! - This file: how a thread is made. [`owner`]: what its owner does with it.
 //! - [`own`]: what the thread asks about itself. [`use_mm`]: how it stays in a process's address space.
-//! - [`start`]: its first and its last code. [`idle`]: the one that is different.
+//! - [`start`]: its first and its last code. [`list`]: all of them. [`idle`]: the one that is different.
 
 pub mod idle;
+pub mod list;
 pub mod own;
 pub mod owner;
 mod start;
@@ -75,6 +76,7 @@ pub fn kthread_create<R: ExitCode>(
         kthread: Some(Box::new(control)),
     });
     lockcheck::start_holding(task.held(), rank::RUNQ, "run queue");
+    list::add(&task);
     Ok(Kthread::of(task))
 }
 

@@ -4,11 +4,17 @@
 //! are not interrupted. The handle is a reference to the task: a thread that ended by itself can be asked.
 
 use ::kthread::{First, ParkRefused, State};
+use cpumask::CpuMask;
+use runq::Schedulable;
 
 use super::control;
 use crate::sched;
 use crate::task::kthread::Ended;
 use crate::task::{TaskRef, current};
+
+/// A thread that runs cannot be bound.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Running;
 
 /// A kernel thread as its owner has it.
 #[derive(Clone)]
@@ -28,6 +34,15 @@ impl Kthread {
     pub fn start(&self) {
         let first = control(&self.0).change(State::start);
         self.wake_first(first);
+    }
+
+    /// Makes the thread run on CPU `cpu` only, from its next wake-up on (`kthread_bind`); it must stand still: not yet started, or parked.
+    pub fn bind(&self, cpu: usize) -> Result<(), Running> {
+        if !control(&self.0).state().may_bind() {
+            return Err(Running);
+        }
+        self.0.entity().set_allowed(CpuMask::of(cpu).bits());
+        Ok(())
     }
 
     /// Makes the thread end at its next chance, waits for that, and returns how it ended (KT-2).

@@ -20,6 +20,7 @@ pub const MAX_LEN: usize = 4096;
 pub const KEYS: &[&str] = &[
     "damage",
     "failalloc",
+    "hungtask",
     "init",
     "kstatd",
     "lazy",
@@ -27,6 +28,7 @@ pub const KEYS: &[&str] = &[
     "maxcpus",
     "norandmaps",
     "postman",
+    "softlockup",
     "test",
     "thp",
     "timeout",
