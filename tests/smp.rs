@@ -139,6 +139,15 @@ fn a_cpu_that_idles_has_no_tick() {
     line_with(&outcome, &["timer interrupts in two idle seconds"]);
 }
 
+#[test]
+fn a_cpu_that_goes_gives_back_what_it_borrowed() {
+    for cpus in [2, 4] {
+        let outcome = self_test("hotplug", cpus, Exit::Pass);
+        outcome.line_containing("hotplug ok rounds=20");
+        assert!(lines_with(&outcome, &[" is back; ", "are up: "]).len() >= 20);
+    }
+}
+
 /// The tour's programs run while the other CPUs idle, and are stopped before memory is compared.
 #[test]
 fn programs_run_beside_idle_cpus() {

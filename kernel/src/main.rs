@@ -92,7 +92,7 @@ extern "C" fn on_another_cpu(cpu: usize) -> ! {
     mm::switch::load_init(); // on init_mm, and known to be
     sched::init(boot::processors::idle_task(cpu)); // this flow of control becomes the idle task
     time::start(); // its own clock
-    smp::set_online(cpu);
+    smp::presence::set_up(cpu); // messages and tasks from here on
     arch::cpu::irq_enable();
     sched::idle_loop()
 }

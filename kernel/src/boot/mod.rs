@@ -4,11 +4,13 @@
 //! - [`tables`]: the kernel's own page tables, and the step onto them.
 //! - [`memory`]: the frame table and the allocator take over.
 //! - [`machine`]: entry area, interrupt controllers, clocks. [`processors`]: the other CPUs.
+//! - [`hotplug`]: taking CPUs out of use and back.
 //! - [`cmdline`]: the kernel command line. [`power`]: how the machine ends.
 //! - [`selftest`]: what `test=NAME` on the command line runs instead of init.
 
 pub mod cmdline;
 pub mod handover;
+pub mod hotplug;
 pub mod machine;
 pub mod memory;
 pub mod power;

@@ -23,13 +23,13 @@ use pte::{Pte, PteFlags};
 use super::{handover, machine};
 use crate::arch::trampoline::{self, Start, TICKET_WORD, start_vector};
 use crate::arch::{apic, cpu};
-use crate::locks::{SpinLock, rank};
+use crate::locks::Once;
 use crate::mm::kstack::Kstack;
-use crate::mm::{OutOfMemory, init_mm_root, physmap};
-use crate::percpu::{MAX_CPUS, PerCpu};
-use crate::sched::kthread;
-use crate::smp;
-use crate::task::TaskRef;
+use crate::mm::{Borrow, OutOfMemory, init_mm_root, physmap};
+use crate::percpu::MAX_CPUS;
+use crate::sched::{kthread, leave};
+use crate::smp::{self, stop};
+use crate::task::{TaskMm, TaskRef};
 use crate::time;
 
 /// Low pages needed: the code, and three levels of tables.
@@ -43,9 +43,8 @@ const AGAIN: u64 = MS;
 /// How long a CPU may take to answer: much more than it needs, for an emulator may not give it time.
 const ANSWER: u64 = 1000 * MS;
 
-/// The idle tasks of CPUs that are on their way.
-static IDLE: PerCpu<SpinLock<Option<TaskRef>, { rank::TASK }>> =
-    PerCpu::new([const { SpinLock::new(None) }; MAX_CPUS]);
+/// What every CPU called first, for those that come back.
+static ENTRY: Once<Entry> = Once::new();
 
 /// What a CPU calls first, with its number.
 pub type Entry = extern "C" fn(usize) -> !;
@@ -63,6 +62,7 @@ pub enum LeftOut {
 
 /// Starts the CPUs that the firmware named, `limit` of them at most with the one that runs.
 pub fn start_others(entry: Entry, limit: Option<usize>) {
+    ENTRY.call_once(|| entry);
     let limit = limit.unwrap_or(MAX_CPUS).clamp(1, MAX_CPUS);
     let (named, low) = {
         let handover = handover::get().lock();
@@ -102,6 +102,21 @@ fn start_all(apic_ids: &[u32], entry: Entry, low: FrameRange) {
             Err(LeftOut::NoAnswer | LeftOut::NoMemory) => {}
         }
     }
+}
+
+/// Starts CPU `cpu` once more, which has gone. Waits without sleeping.
+///
+/// # Errors
+/// Why it is left out; it may be tried again.
+pub fn start_again(cpu: usize) -> Result<(), LeftOut> {
+    let low = handover::get().lock().low.ok_or(LeftOut::NoMemory)?;
+    let entry = *ENTRY.get().expect("boot has started CPUs");
+    let apic_id = smp::apic_id(cpu);
+    stop::undisturbed(|| {
+        send(apic_id, Message::Init);
+        wait(SETTLE, || false);
+        start_one(&LowPages::new(low), cpu, apic_id, entry)
+    })
 }
 
 /// Tries to start a CPU that is not there, for a self test.
@@ -144,25 +159,27 @@ fn try_start(pages: &LowPages, cpu: usize, apic_id: u32, entry: Entry) -> Result
         return if online { Ok(()) } else { Err(LeftOut::Lost) };
     }
     send(apic_id, Message::Init);
-    drop(IDLE.of(cpu).lock().take());
+    drop(leave::take_idle(cpu));
     Err(LeftOut::NoAnswer)
 }
 
 /// Makes what a CPU begins with; returns the top of its stack.
 fn prepare(cpu: usize) -> Result<addr::VirtAddr, OutOfMemory> {
     machine::map_entry_area(cpu)?;
-    let kstack = Kstack::new()?;
-    let top = kstack.top();
-    *IDLE.of(cpu).lock() = Some(kthread::adopt_idle(kstack));
+    let idle = match leave::take_idle(cpu) {
+        Some(idle) => idle,
+        None => kthread::adopt_idle(Kstack::new()?),
+    };
+    // One that has been here before gave back what it stood on.
+    *idle.mm_slot().lock() = TaskMm::Lazy(Borrow::init());
+    let top = idle.kstack().top();
+    leave::keep_idle(cpu, idle);
     Ok(top)
 }
 
 /// Returns the idle task that was made for this CPU: the flow of control that asks becomes it.
 pub fn idle_task(cpu: usize) -> TaskRef {
-    IDLE.of(cpu)
-        .lock()
-        .take()
-        .expect("a CPU is started with an idle task")
+    leave::take_idle(cpu).expect("a CPU is started with an idle task")
 }
 
 /// Stops a CPU that cannot run this kernel; who started it leaves it out.

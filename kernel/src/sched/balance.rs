@@ -23,8 +23,13 @@ const ATTEMPTS: usize = 4;
 #[inline]
 pub(super) fn place(task: &Task) -> usize {
     let (prev, entity) = (task.cpu(), task.entity());
-    let allowed = entity.allowed() & smp::online().bits();
-    if allowed & !(1 << prev) == 0 {
+    let active = smp::active().bits();
+    let allowed = match entity.allowed() & active {
+        // Those that it may use are not there: any other then.
+        0 => active,
+        some => some,
+    };
+    if allowed == 1 << prev {
         return prev;
     }
     let wakeup = Wakeup {
@@ -50,11 +55,13 @@ pub(super) fn shift(from: usize, to: usize) -> u64 {
     FRAMES.shift(from, to)
 }
 
-/// Returns whether a task that wants to go on may do so on CPU `cpu`: always, if the CPUs it may use are not there.
+/// Returns whether a task that wants to go on may do so on CPU `cpu`, which may be about to go. Where it likes, if the CPUs it
+/// may use are not there.
 #[inline]
 pub(super) fn may_stay(task: &Task, cpu: usize) -> bool {
     let entity = task.entity();
-    entity.may_run_on(cpu) || entity.allowed() & smp::online().bits() == 0
+    let active = smp::active();
+    active.contains(cpu) && (entity.may_run_on(cpu) || entity.allowed() & active.bits() == 0)
 }
 
 /// Says that `task` was queued on CPU `cpu`: it may have to run at once.
@@ -83,15 +90,29 @@ pub(super) fn send_away(task: &Task) -> usize {
 /// Takes a task to CPU `to` that has left CPU `from`, and belongs to `to` by now.
 pub(super) fn arrive(task: &TaskRef, from: usize, to: usize) {
     MIGRATIONS.inc();
-    let mut rq = rq_of(to).lock();
+    let (mut rq, to) = enter(task, to);
     rq.queue.receive(task.clone(), shift(from, to));
     queued(&mut rq, to, task);
+}
+
+/// Takes the run queue of CPU `to`, where `task` is on its way to; if that has gone meanwhile, another one's, to which the task
+/// belongs then. Returns whose.
+pub(super) fn enter(task: &Task, mut to: usize) -> (RqGuard, usize) {
+    loop {
+        let rq = rq_of(to).lock();
+        if rq.current.is_some() {
+            return (rq, to);
+        }
+        drop(rq);
+        to = place(task);
+        task.set_cpu(to);
+    }
 }
 
 /// Looks for work in the name of a CPU that idles; returns whether there was some.
 pub(super) fn pull() -> bool {
     let cpu = cpu_id();
-    pull_some(cpu, others(cpu))
+    smp::active().contains(cpu) && pull_some(cpu, others(cpu))
 }
 
 /// Looks around in the name of CPU `cpu`, whose tick this is: takes what it ought to have, and gets an idle CPU going

@@ -13,10 +13,11 @@
 //!
 //! - [`switching`]: the four rows of the table. [`runqueue`]: the per-CPU state.
 //! - [`balance`]: which CPU a task runs on. [`policy`]: what a task asks for, and which CPUs it may use.
-//! - [`kthread`]: tasks that lodge: how they are made and started.
+//! - [`leave`]: how a CPU goes. [`kthread`]: tasks that lodge: how they are made and started.
 
 pub mod balance;
 pub mod kthread;
+pub mod leave;
 pub mod policy;
 pub mod runqueue;
 pub mod switching;
@@ -29,9 +30,9 @@ use crate::arch::{cpu, local, timer};
 use crate::locks::assert_may_sleep;
 use crate::mm::counters::{CONTEXT_SWITCHES, MIGRATIONS, WAKEUPS_LOCAL, WAKEUPS_REMOTE};
 use crate::percpu::cpu_id;
-use crate::smp;
+use crate::smp::{self, presence};
 use crate::task::{self, BLOCKED, DEAD, PARKED, RUNNABLE, TaskRef, current};
-use runqueue::{Rq, lock_rq_of, lock_this_rq, rq_of, this_rq};
+use runqueue::{Rq, lock_rq_of, lock_this_rq, this_rq};
 
 pub use kthread::kthread_run;
 pub use runqueue::make_room;
@@ -78,15 +79,15 @@ fn wake_from(state: u8, task: &TaskRef) {
     if task.queued().swap(true, Relaxed) {
         return;
     }
-    let (home, cpu) = (task.cpu(), balance::place(task));
+    let (home, mut cpu) = (task.cpu(), balance::place(task));
     let mut shift = None;
     if cpu != home {
         // Nobody else touches it meanwhile: it is neither blocked nor in a queue.
         task.set_cpu(cpu);
         drop(rq);
-        shift = Some(balance::shift(home, cpu));
         MIGRATIONS.inc();
-        rq = rq_of(cpu).lock();
+        (rq, cpu) = balance::enter(task, cpu);
+        shift = Some(balance::shift(home, cpu));
     }
     match cpu == cpu_id() {
         true => &WAKEUPS_LOCAL,
@@ -263,6 +264,8 @@ pub fn idle_loop() -> ! {
         if local::need_resched() || others_wait() || balance::pull() {
             cpu::irq_enable();
             schedule();
+        } else if presence::is_asked() {
+            leave::leave();
         } else {
             task::give_dead_back();
             cpu::idle_wait();

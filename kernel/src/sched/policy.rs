@@ -30,13 +30,13 @@ pub fn set_params(task: &TaskRef, params: Params) {
 
 /// Returns the CPUs a task may use and that are there, a bit for each.
 pub fn allowed(task: &Task) -> u64 {
-    task.entity().allowed() & smp::online().bits()
+    task.entity().allowed() & smp::active().bits()
 }
 
 /// Sets the CPUs a task may use; refuses if none of them is there. A task that runs elsewhere leaves as soon as that
 /// CPU notices, the caller at once.
 pub fn set_allowed(task: &TaskRef, cpus: u64) -> bool {
-    if cpus & smp::online().bits() == 0 {
+    if cpus & smp::active().bits() == 0 {
         return false;
     }
     task.entity().set_allowed(cpus);

@@ -56,14 +56,14 @@ static POSTED: Channel = Channel::new();
 pub fn call_function(cpus: CpuMask, call: Call, argument: usize, wait: bool) {
     local::preempt_disable();
     let me = cpu_id();
-    let others = (cpus & online()).without(me);
     let channel = if wait { &WAITED } else { &POSTED };
-    if !others.is_empty() {
+    if !(cpus & online()).without(me).is_empty() {
         debug_assert!(
             cpu::irqs_enabled(),
             "who calls other CPUs answers theirs meanwhile (TLB-12)"
         );
-        channel.ask(me, others, call, argument);
+        channel.slots.of(me).wait();
+        channel.ask(me, cpus, call, argument);
     }
     if cpus.contains(me) {
         let irq = cpu::irq_save();
@@ -99,9 +99,12 @@ impl Channel {
         }
     }
 
-    fn ask(&self, me: usize, others: CpuMask, call: Call, argument: usize) {
+    /// Sends a request. Who looks who is there sends at once, with interrupts off: a CPU that goes waits for that
+    /// ([`presence`](super::presence)).
+    fn ask(&self, me: usize, cpus: CpuMask, call: Call, argument: usize) {
+        let irq = cpu::irq_save();
+        let others = (cpus & online()).without(me);
         let slot = self.slots.of(me);
-        slot.wait();
         *slot.request.lock() = Some((call, argument));
         slot.unanswered.store(others);
         for to in others {
@@ -111,6 +114,7 @@ impl Channel {
                 send(to, Message::Interrupt(idt::CALL_FUNCTION as u8));
             }
         }
+        cpu::irq_restore(irq);
     }
 
     fn answer(&self, me: usize) {

@@ -1,5 +1,6 @@
 //! The processors together: which are there, and how one makes the others do something.
 //!
+//! - [`presence`]: who is there, and how one goes.
 //! - [`call`](mod@call): a function that other CPUs run in an interrupt, and waiting until they have.
 //! - [`stop`]: the others stop for good: gently at power-off, by force in a panic.
 //!
@@ -12,11 +13,11 @@
 //! Nothing here allocates or sleeps.
 
 pub mod call;
+pub mod presence;
 pub mod stop;
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use cpumask::{AtomicCpuMask, CpuMask};
 use lapic::Message;
 
 use crate::arch::{apic, idt, local};
@@ -24,17 +25,10 @@ use crate::percpu::counters::RESCHEDULES_SENT;
 use crate::percpu::{MAX_CPUS, PerCpu};
 
 pub use call::{answer, call_function};
+pub use presence::{active, online};
 
-/// CPUs that run this kernel's code with interrupts on. The one that boots is among them from the start.
-static ONLINE: AtomicCpuMask = AtomicCpuMask::new(CpuMask::of(0));
 /// The local APIC of each CPU.
 static APIC_ID: PerCpu<AtomicU32> = PerCpu::new([const { AtomicU32::new(0) }; MAX_CPUS]);
-
-/// Returns the CPUs that are there and can be sent messages.
-#[inline]
-pub fn online() -> CpuMask {
-    ONLINE.load()
-}
 
 /// Says which local APIC a CPU has; before anybody sends it anything.
 pub fn set_apic_id(cpu: usize, apic_id: u32) {
@@ -44,11 +38,6 @@ pub fn set_apic_id(cpu: usize, apic_id: u32) {
 /// Returns the number of a CPU's local APIC.
 pub fn apic_id(cpu: usize) -> u32 {
     APIC_ID.of(cpu).load(Relaxed)
-}
-
-/// Says that this CPU takes messages from now on.
-pub fn set_online(cpu: usize) {
-    ONLINE.insert(cpu);
 }
 
 /// Asks CPU `cpu` to run its scheduler at the next chance, and wakes it if it waits.

@@ -79,11 +79,25 @@ pub fn here() -> ! {
 ///
 /// Interrupts are on. `work` neither sleeps nor calls other CPUs.
 pub fn alone<R>(work: impl FnOnce() -> R) -> R {
+    undisturbed(|| hold_others(work))
+}
+
+/// Runs `work` while nobody else works alone: a CPU that comes up meanwhile would not wait.
+///
+/// Interrupts are on. `work` does not sleep.
+pub fn undisturbed<R>(work: impl FnOnce() -> R) -> R {
     local::preempt_disable();
     // Who has to wait for its turn waits in the other's interrupt meanwhile.
     while IS_ALONE.swap(true, SeqCst) {
         cpu::relax();
     }
+    let result = work();
+    IS_ALONE.store(false, SeqCst);
+    local::preempt_enable_no_resched();
+    result
+}
+
+fn hold_others<R>(work: impl FnOnce() -> R) -> R {
     HOLD.store(true, SeqCst);
     call_function(others(), |_| pause(), 0, false);
     while !PAUSED.load().covers(others()) {
@@ -94,8 +108,6 @@ pub fn alone<R>(work: impl FnOnce() -> R) -> R {
     while !PAUSED.load().is_empty() {
         cpu::relax();
     }
-    IS_ALONE.store(false, SeqCst);
-    local::preempt_enable_no_resched();
     result
 }
 

@@ -39,7 +39,9 @@ use kthread::Control;
 
 pub use current::{Current, current, current_number, current_ref};
 pub use lockcheck::{has_lock, lock_acquired, lock_released, waits_for_lock};
-pub use task_mm::{TaskMm, current_mm, current_mm_id, exec_mm, exit_mm, give_dead_back};
+pub use task_mm::{
+    TaskMm, borrow_init, current_mm, current_mm_id, exec_mm, exit_mm, give_dead_back,
+};
 pub use user::NewUser;
 
 /// A counted reference to a task.

@@ -89,6 +89,21 @@ pub fn give_dead_back() {
     }
 }
 
+/// Moves the current task, which borrows, onto `init_mm`, and gives back what it borrowed (LZ-27). Interrupts are off, or this
+/// CPU runs nothing else.
+pub fn borrow_init() {
+    let task = current();
+    let mut slot = task.mm_slot().lock();
+    let TaskMm::Lazy(borrowed) = &mut *slot else {
+        unreachable!("a task without an mm of its own borrows one while it runs (I-3)")
+    };
+    let old = core::mem::replace(borrowed, Borrow::init());
+    switch::load_init();
+    drop(slot);
+    LAZY_GRAB.inc(); // of init_mm
+    end(old);
+}
+
 /// Gives the current task's own mm up and goes on borrowing it (LZ-16).
 ///
 /// The last user's memory is torn down right here, on the dying task's stack, before its parent

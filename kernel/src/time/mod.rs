@@ -11,7 +11,7 @@ use crate::arch::timer;
 use crate::locks::{Interrupted, WaitQueue};
 
 pub use crate::sched::TICK_NS;
-pub use timers::{TimerGuard, call_at, interrupt, wake_at};
+pub use timers::{TimerGuard, call_at, interrupt, start, wake_at};
 
 /// Unix time at boot in ns.
 static BOOT_REALTIME: AtomicU64 = AtomicU64::new(0);
@@ -48,11 +48,6 @@ pub fn limit_passed() -> bool {
 /// Returns when that is, in ns since boot.
 fn limit() -> Option<u64> {
     Some(LIMIT.load(Relaxed)).filter(|limit| *limit != u64::MAX)
-}
-
-/// Lets this CPU be interrupted when something is due here.
-pub fn start() {
-    timers::take_back();
 }
 
 /// Sleeps until `deadline` (ns since boot), or until the task has to end.

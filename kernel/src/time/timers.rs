@@ -14,7 +14,7 @@
 use alloc::collections::BTreeMap;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use cpumask::{AtomicCpuMask, CpuMask};
+use cpumask::CpuMask;
 
 use super::{limit, now_ns};
 use crate::arch::{cpu, timer};
@@ -22,6 +22,7 @@ use crate::locks::{SpinLock, rank};
 use crate::mm::counters::TIMER_INTERRUPTS;
 use crate::percpu::{MAX_CPUS, PerCpu, cpu_id};
 use crate::sched;
+use crate::smp::{self, presence};
 use crate::task::{self, TaskRef, lockcheck};
 
 /// When something rings, in ns since boot; the second number tells equal ones apart.
@@ -31,9 +32,7 @@ type List = SpinLock<BTreeMap<Key, Due>, { rank::TIMER }>;
 
 static LISTS: PerCpu<List> = PerCpu::new([const { SpinLock::new(BTreeMap::new()) }; MAX_CPUS]);
 static NEXT: AtomicU64 = AtomicU64::new(0);
-/// CPUs that have gone: [`CARER`] looks after their lists.
-static GONE: AtomicCpuMask = AtomicCpuMask::new(CpuMask::EMPTY);
-/// The CPU that never goes.
+/// The CPU that never goes, and looks after the lists of those that have.
 const CARER: usize = 0;
 
 /// What happens at a deadline.
@@ -109,7 +108,7 @@ fn arm(now: u64) {
 fn own_lists() -> impl Iterator<Item = &'static List> {
     let here = cpu_id();
     let others = if here == CARER {
-        GONE.load()
+        presence::gone()
     } else {
         CpuMask::EMPTY
     };
@@ -122,8 +121,12 @@ fn take_due(list: &List, now: u64) -> Option<Due> {
     (first.key().0 <= now).then(|| first.remove())
 }
 
-/// A CPU that is back looks after its list itself; called there, before it takes interrupts.
-pub fn take_back() {
-    GONE.remove(cpu_id());
+/// Looks after the list of a CPU that has gone from now on. Interrupts are on.
+pub fn look_after_gone() {
+    smp::call_function(CpuMask::of(CARER), |_| arm(now_ns()), 0, true);
+}
+
+/// Begins to look after this CPU's list. Interrupts are off.
+pub fn start() {
     arm(now_ns());
 }

@@ -111,6 +111,11 @@ pub(super) fn install(cpu: usize) {
     let head = head_of(cpu);
     let address = core::ptr::from_ref(head);
     head.cpu_id.store(cpu as u32, Relaxed);
+    // A CPU that has been here before begins anew.
+    head.preempt_count.store(0, Relaxed);
+    head.need_resched.store(false, Relaxed);
+    head.current.store(core::ptr::null_mut(), Relaxed);
+    head.tss_rsp0.store(core::ptr::null_mut(), Relaxed);
     head.this.store(address.cast_mut(), Relaxed);
     GsBase::write(x86_64::VirtAddr::from_ptr(address));
     KernelGsBase::write(x86_64::VirtAddr::zero());

@@ -6,6 +6,7 @@
 //! - [`address_spaces`]: upper halves, lazy switching, the zombie mm.
 //! - [`fsck`]: damage of every kind, which must be named.
 //! - [`preemption`]: a task preempted on its way to sleep.
+//! - [`hotplug`]: CPUs that go and come back.
 //! - [`processors`]: messages between CPUs, a CPU that does not come, CPUs that fail at once.
 //! - [`kthreads`]: start, stop, park. [`lodger`]: a stay in an address space. [`work`]: deferred work.
 //! - [`stuck`]: CPUs and tasks that stand still, and sleep where none is allowed.
@@ -14,6 +15,7 @@
 mod address_spaces;
 mod crimes;
 mod fsck;
+mod hotplug;
 mod kthreads;
 mod lodger;
 mod preemption;
@@ -49,6 +51,7 @@ const TESTS: &[Test] = &[
     ("fsck", fsck::fsck),
     ("messages", processors::messages),
     ("tickless", processors::tickless),
+    ("hotplug", hotplug::hotplug),
     ("kstack_reuse", processors::kstack_reuse),
     ("absent_cpu", processors::absent_cpu),
     ("panic_elsewhere", processors::panic_elsewhere),
