@@ -32,22 +32,11 @@ pub(super) struct Settling<'mm> {
     shootdown: Shootdown<'mm>,
 }
 
-/// Puts `new` into `slot`, which holds `seen`: nothing, the zero page or a shared page. The page-table lock is held.
+/// Puts `new`, which is charged, into `slot`, which holds the zero page or a shared page. The page-table lock is held.
 ///
 /// Returns what is to be finished when the lock is free, if anything; until then the task is not preempted,
 /// since others may wait for it.
-pub(super) fn install<'mm>(
-    mm: &'mm Mm,
-    page: Page,
-    slot: Slot,
-    seen: Pte,
-    new: Pte,
-) -> Option<Settling<'mm>> {
-    mm.rss.charge(new);
-    if seen.is_none() {
-        slot.swap(new);
-        return None;
-    }
+pub(super) fn replace(mm: &Mm, page: Page, slot: Slot, new: Pte) -> Option<Settling<'_>> {
     let old = slot.swap(new.mksettling());
     if !old.is_zero_page() {
         mm.rss.uncharge(old);

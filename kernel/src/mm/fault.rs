@@ -314,7 +314,10 @@ fn apply(
     match (action, prepared) {
         (_, Prepared::New(frame)) => {
             let new = leaf(frame, vma, PteFlags::ANON, true);
-            if let Some(settling) = cow::install(mm, page, slot, seen, new) {
+            mm.rss.charge(new);
+            if seen.is_none() {
+                slot.swap(new);
+            } else if let Some(settling) = cow::replace(mm, page, slot, new) {
                 drop(tables);
                 settling.finish();
             }

@@ -28,6 +28,7 @@ pub enum TaskMm {
 }
 
 /// Returns the current task's own mm, as one more user of it.
+#[inline]
 pub fn current_mm() -> Option<MmUserRef> {
     match &*current().mm_slot().lock() {
         TaskMm::User(mm) => Some(mm.clone()),

@@ -101,6 +101,7 @@ pub enum FaultAction {
 /// A hidden page in a mapping that allows access does not occur, because both change under
 /// the lock that the fault holds; neither does private memory in a shared mapping. The
 /// answer is [`FaultAction::Spurious`], which harms nobody.
+#[inline(always)]
 pub const fn decide(flags: VmFlags, backed: Backed, mapped: Mapped, access: Access) -> FaultAction {
     if check_access(flags, access, false).is_err() {
         return FaultAction::Spurious;
@@ -116,6 +117,7 @@ pub const fn decide(flags: VmFlags, backed: Backed, mapped: Mapped, access: Acce
 }
 
 /// Decides for a mapping whose writes everybody sees: there is never a copy.
+#[inline]
 const fn decide_shared(mapped: Mapped, write: bool) -> FaultAction {
     match mapped {
         Mapped::None => FaultAction::MapFile { writable: write },
@@ -130,6 +132,7 @@ const fn decide_shared(mapped: Mapped, write: bool) -> FaultAction {
 }
 
 /// Decides for a mapping whose writes nobody else sees.
+#[inline]
 const fn decide_private(backed: Backed, mapped: Mapped, write: bool) -> FaultAction {
     match (mapped, write) {
         (Mapped::None, _) => bring_in(backed, write),
