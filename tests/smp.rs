@@ -155,3 +155,28 @@ fn programs_run_beside_idle_cpus() {
     outcome.expect_pass().line_containing("End of the tour");
     outcome.assert_no("NOT SO");
 }
+
+#[test]
+fn a_wait_for_a_lock_tells_the_owner_and_is_counted() {
+    for cpus in [1, 2] {
+        let outcome = self_test("waits", cpus, Exit::Pass);
+        line_with(&outcome, &["one wait was counted"]);
+        assert_eq!(outcome.counter("lock_pipe_sleeps"), 1);
+    }
+}
+
+/// Threads touch fresh pages of one address space on four CPUs at once: none is lost, and every frame comes back.
+#[test]
+fn threads_fault_in_one_address_space_at_once() {
+    const PAGES: i64 = 4096;
+    const TURNS: i64 = 5;
+    let machine = Vm::new().smp(4).memory("512M").timeout(120);
+    let outcome = machine.init("scale", &["1", "2", "4"]).boot();
+    outcome.expect_pass();
+    for row in ["compute ok", "apart ok", "together ok", "forked ok"] {
+        line_with(&outcome, &[row]);
+    }
+    let zeroed = outcome.counter("fault_demand_zero") as i64;
+    let least = 3 * (1 + 2 + 4) * PAGES * TURNS;
+    assert!(zeroed >= least, "{zeroed} pages for {least}");
+}

@@ -109,30 +109,60 @@ fn populate_with(
     vma: &UserVma,
     page: Page,
     access: Access,
-    (mut seen, mut action): (Pte, FaultAction),
+    (seen, action): (Pte, FaultAction),
 ) -> Result<(), FaultError> {
-    let mut done = false;
+    if !attempt(mm, vma, page, seen, action)? {
+        return populate_again(mm, vma, page, access);
+    }
+    finish(mm, vma, page, access, action);
+    Ok(())
+}
+
+/// Looks and tries until nobody comes in between, which is rare. Apart, so that what the loop works with is
+/// not made ready for nothing.
+#[cold]
+#[inline(never)]
+fn populate_again(mm: &Mm, vma: &UserVma, page: Page, access: Access) -> Result<(), FaultError> {
     loop {
-        if action == FaultAction::Refuse {
-            return Err(FaultError::Segv(SegvCode::MapErr));
-        }
-        if action == FaultAction::Wait {
-            // Whoever makes the page writable is not preempted, and holds no lock that we have.
-            cpu::relax();
-        } else if !done {
-            let prepared = Prepared::new(action, vma, page, seen)?;
-            done = apply(mm, vma, page, seen, action, prepared)?;
-        }
-        if done {
-            kind(action).inc();
-            // A write asks for this page only, as on Linux.
-            if matches!(action, FaultAction::MapFile { .. }) && access != Access::Write {
-                fault_around::map_around(mm, vma, page);
-            }
+        FAULT_REDECIDED.inc();
+        let (seen, action, done) = look(mm, vma, page, access);
+        if done || attempt(mm, vma, page, seen, action)? {
+            finish(mm, vma, page, access, action);
             return Ok(());
         }
-        FAULT_REDECIDED.inc();
-        (seen, action, done) = look_again(mm, vma, page, access);
+    }
+}
+
+/// Prepares what `action` needs and carries it out; returns whether it was, or the PTE had changed.
+#[inline(always)]
+fn attempt(
+    mm: &Mm,
+    vma: &UserVma,
+    page: Page,
+    seen: Pte,
+    action: FaultAction,
+) -> Result<bool, FaultError> {
+    match action {
+        FaultAction::Refuse => Err(FaultError::Segv(SegvCode::MapErr)),
+        FaultAction::Wait => {
+            // Whoever makes the page writable is not preempted, and holds no lock that we have.
+            cpu::relax();
+            Ok(false)
+        }
+        _ => {
+            let prepared = Prepared::new(action, vma, page, seen)?;
+            apply(mm, vma, page, seen, action, prepared)
+        }
+    }
+}
+
+/// Counts what was done, and maps what lies around a page of a file.
+#[inline(always)]
+fn finish(mm: &Mm, vma: &UserVma, page: Page, access: Access, action: FaultAction) {
+    kind(action).inc();
+    // A write asks for this page only, as on Linux.
+    if matches!(action, FaultAction::MapFile { .. }) && access != Access::Write {
+        fault_around::map_around(mm, vma, page);
     }
 }
 
@@ -173,13 +203,6 @@ fn look(mm: &Mm, vma: &UserVma, page: Page, access: Access) -> (Pte, FaultAction
         _ => {}
     }
     (seen, action, false)
-}
-
-/// Looks once more, which is rare. Apart, so that what it works with is not made ready for nothing.
-#[cold]
-#[inline(never)]
-fn look_again(mm: &Mm, vma: &UserVma, page: Page, access: Access) -> (Pte, FaultAction, bool) {
-    look(mm, vma, page, access)
 }
 
 fn backed(backing: &MapBacking) -> Backed {

@@ -79,6 +79,7 @@ pub fn info(frame: Frame) -> &'static FrameInfo {
 pub unsafe fn publish_table(frames: u64) {
     tally(Owner::Firmware as u8).add(frames as i64);
     FRAMES.store(frames, Release);
+    set_reserves();
 }
 
 /// Gives frames that boot used for itself to `owner`, for good.
@@ -151,14 +152,25 @@ pub fn has_room(frames: u64) -> bool {
     free::in_lists() >= needed || count(Owner::Free) >= needed
 }
 
-/// How many frames `owner` must leave free: programs leave some for the kernel structures that keep
-/// them, and those leave some for the heap, whose users cannot all be refused.
+/// How many frames each owner must leave free; written once, when the table is published.
+static RESERVE: [AtomicU64; OWNERS.len()] = [const { AtomicU64::new(0) }; OWNERS.len()];
+
+#[inline]
 fn reserve(owner: Owner) -> u64 {
+    RESERVE[owner as usize].load(Relaxed)
+}
+
+/// Programs leave some frames for the kernel structures that keep them, and those leave some for the
+/// heap, whose users cannot all be refused.
+fn set_reserves() {
     let whole = (table_len() / 64).min(1024);
-    match owner {
-        Owner::Anon | Owner::PageCache => whole,
-        Owner::PageTable | Owner::Kstack => whole / 2,
-        _ => 0,
+    for (owner, part) in [
+        (Owner::Anon, whole),
+        (Owner::PageCache, whole),
+        (Owner::PageTable, whole / 2),
+        (Owner::Kstack, whole / 2),
+    ] {
+        RESERVE[owner as usize].store(part, Relaxed);
     }
 }
 

@@ -27,9 +27,18 @@ type StackGuard<'a> = sync::SpinGuard<'a, Hot, { rank::FRAME_STACK }, KernelHook
 struct Stack(SpinLock<Hot, { rank::FRAME_STACK }>);
 
 static STACKS: PerCpu<Stack> = PerCpu::new([const { Stack(SpinLock::new(Hot::new())) }; MAX_CPUS]);
-static LISTS: SpinLock<Buddy, { rank::FRAME }> = SpinLock::new(Buddy::new());
-/// Frames in the lists: written under their lock, read without it.
-static IN_LISTS: AtomicU64 = AtomicU64::new(0);
+static LISTS: Lists = Lists {
+    lock: SpinLock::new(Buddy::new()),
+    frames: AtomicU64::new(0),
+};
+
+/// The lists, with cache lines of their own: what everybody only reads is not to lie beside them.
+#[repr(align(128))]
+struct Lists {
+    lock: SpinLock<Buddy, { rank::FRAME }>,
+    /// Frames in the lists: written under their lock, read without it.
+    frames: AtomicU64,
+}
 
 /// All stacks together hold at most one part of the memory in so many.
 const SHARE: u64 = 8;
@@ -38,7 +47,7 @@ const SPILLED: usize = 64;
 
 /// Gives frames that nobody ever had to the lists.
 pub(super) fn add(range: Range<u32>) {
-    let mut lists = LISTS.lock();
+    let mut lists = LISTS.lock.lock();
     lists.add_range(&mut Table, range);
     note(&lists);
 }
@@ -59,7 +68,7 @@ pub(super) fn share_among(cpus: usize) {
 #[inline]
 pub(super) fn take(kept: u64, own: impl Fn(Frame)) -> Option<Frame> {
     let mut stack = STACKS.this().0.lock();
-    if IN_LISTS.load(Relaxed) + stack.len() as u64 > kept {
+    if LISTS.frames.load(Relaxed) + stack.len() as u64 > kept {
         if stack.is_empty() {
             from_lists(&mut stack);
         }
@@ -70,6 +79,13 @@ pub(super) fn take(kept: u64, own: impl Fn(Frame)) -> Option<Frame> {
         }
     }
     drop(stack);
+    take_scarce(kept, own)
+}
+
+/// Takes a single frame where this CPU has none and the lists are short of them.
+#[cold]
+#[inline(never)]
+fn take_scarce(kept: u64, own: impl Fn(Frame)) -> Option<Frame> {
     take_block(0, kept, own)
 }
 
@@ -88,7 +104,7 @@ pub(super) fn take_block(order: usize, kept: u64, own: impl Fn(Frame)) -> Option
 }
 
 fn take_from_lists(order: usize, needed: u64, own: &impl Fn(Frame)) -> Option<Frame> {
-    let mut lists = LISTS.lock();
+    let mut lists = LISTS.lock.lock();
     if lists.free_frames() < needed {
         return None;
     }
@@ -101,6 +117,7 @@ fn take_from_lists(order: usize, needed: u64, own: &impl Fn(Frame)) -> Option<Fr
 /// Makes a block that was taken single frames, which are given back one by one.
 pub(super) fn shatter(first: Frame, order: usize) {
     LISTS
+        .lock
         .lock()
         .shatter(&mut Table, first.number() as u32, order);
 }
@@ -118,7 +135,7 @@ pub(super) fn give(frame: Frame, disown: impl FnOnce(Frame)) {
 
 /// Gives a block back as it was taken; `disown` takes each of its frames from its owner.
 pub(super) fn give_block(first: Frame, order: usize, disown: impl Fn(Frame)) {
-    let mut lists = LISTS.lock();
+    let mut lists = LISTS.lock.lock();
     let number = first.number() as u32;
     (number..number + (1 << order)).for_each(|number| disown(Frame::new(number.into())));
     lists.free(&mut Table, number, order);
@@ -128,13 +145,13 @@ pub(super) fn give_block(first: Frame, order: usize, disown: impl Fn(Frame)) {
 /// Returns how many frames are free at least; most are in the lists.
 #[inline]
 pub(super) fn in_lists() -> u64 {
-    IN_LISTS.load(Relaxed)
+    LISTS.frames.load(Relaxed)
 }
 
 /// Counts the free blocks of each order, when all that can be merged is.
 pub(super) fn blocks() -> [u64; buddy::MAX_ORDER + 1] {
     merge_all();
-    let lists = LISTS.lock();
+    let lists = LISTS.lock.lock();
     core::array::from_fn(|order| lists.free_blocks(order))
 }
 
@@ -145,11 +162,11 @@ pub(super) fn check(owners: impl FnOnce() -> Result<(), &'static str>) -> Result
     let Some(stacks) = AllStacks::try_lock() else {
         return Ok(());
     };
-    let Some(lists) = LISTS.try_lock() else {
+    let Some(lists) = LISTS.lock.try_lock() else {
         return Ok(());
     };
     lists.check(&Table)?;
-    if lists.free_frames() != IN_LISTS.load(Relaxed) {
+    if lists.free_frames() != LISTS.frames.load(Relaxed) {
         return Err("the number of frames in the lists is not what it is said to be");
     }
     let held: usize = stacks.0.iter().map(|stack| stack.len()).sum();
@@ -200,7 +217,7 @@ fn merge_all() {
 
 #[cold]
 fn from_lists(stack: &mut StackGuard<'_>) {
-    let mut lists = LISTS.lock_under(stack);
+    let mut lists = LISTS.lock.lock_under(stack);
     stack.refill(&mut lists, &mut Table);
     note(&lists);
 }
@@ -208,13 +225,13 @@ fn from_lists(stack: &mut StackGuard<'_>) {
 /// Moves the `count` frames that have been in the stack longest, or all.
 #[cold]
 fn to_lists(stack: &mut StackGuard<'_>, count: usize) {
-    let mut lists = LISTS.lock_under(stack);
+    let mut lists = LISTS.lock.lock_under(stack);
     stack.spill(&mut lists, &mut Table, count);
     note(&lists);
 }
 
 fn note(lists: &Buddy) {
-    IN_LISTS.store(lists.free_frames(), Relaxed);
+    LISTS.frames.store(lists.free_frames(), Relaxed);
 }
 
 /// The frame table as the buddy allocator's storage.

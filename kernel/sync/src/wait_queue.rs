@@ -11,7 +11,7 @@
 use alloc::collections::VecDeque;
 use core::fmt;
 
-use crate::base::{AtomicUsize, Ordering, fence};
+use crate::base::{AtomicUsize, Ordering, fence, fence_of_exchange};
 use crate::hooks::Hooks;
 use crate::rank::WAIT;
 use crate::spinlock::SpinLock;
@@ -86,6 +86,15 @@ impl<H: Hooks> WaitQueue<H> {
         }
         let next = self.pop();
         next.inspect(H::wake).is_some()
+    }
+
+    /// As [`wake_all`](Self::wake_all), right after the atomic exchange that made the condition true.
+    #[inline]
+    pub(crate) fn wake_all_after_exchange(&self) {
+        fence_of_exchange();
+        if self.len.load(Ordering::Relaxed) != 0 {
+            self.wake_all();
+        }
     }
 
     /// Wakes every task that waits now.

@@ -10,6 +10,7 @@
 //! - [`processors`]: messages between CPUs, a CPU that does not come, CPUs that fail at once.
 //! - [`kthreads`]: start, stop, park. [`lodger`]: a stay in an address space. [`work`]: deferred work.
 //! - [`stuck`]: CPUs and tasks that stand still, and sleep where none is allowed.
+//! - [`waits`]: waits for locks that sleep.
 //! - [`crimes`]: NX, SMEP, SMAP, WP, stack overflow, panic, oops.
 
 mod address_spaces;
@@ -21,6 +22,7 @@ mod lodger;
 mod preemption;
 mod processors;
 mod stuck;
+mod waits;
 mod work;
 
 use bootinfo::CommandLine;
@@ -48,6 +50,7 @@ const TESTS: &[Test] = &[
     ("sleep_locked", stuck::sleep_locked),
     ("sleep_irqs_off", stuck::sleep_irqs_off),
     ("sleep_preempt_off", stuck::sleep_preempt_off),
+    ("waits", waits::waits),
     ("fsck", fsck::fsck),
     ("messages", processors::messages),
     ("tickless", processors::tickless),

@@ -159,7 +159,7 @@ impl<H: Hooks> Gate<H> {
             Entry::Slot(slot) => self.turns.leave_slot(slot),
             Entry::Turn => self.turns.leave_reading(),
         }
-        self.writers.wake_all();
+        self.writers.wake_all_after_exchange();
     }
 
     fn enter_writing(&self, rank: u8) {

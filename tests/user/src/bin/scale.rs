@@ -113,12 +113,19 @@ fn turn(threads: usize, flags: u64, work: extern "C" fn(u64) -> u64) -> sys::Res
     Ok(ends.max().unwrap_or(begin).saturating_sub(begin))
 }
 
+/// Keeps a mapping apart from large pages.
+fn small_pages(map: Map) -> sys::Result<Map> {
+    let advice = libc::MADV_NOHUGEPAGE as u64;
+    sys::call(libc::SYS_madvise, [map.start, map.bytes(), advice])?;
+    Ok(map)
+}
+
 /// Gives each thread its pages: of one mapping, or each its own.
 fn maps(threads: usize, together: bool) -> sys::Result<Vec<Map>> {
     let maps = match together {
         true => vec![Map::anon(PAGES * threads as u64, RW)?],
         false => (0..threads)
-            .map(|_| Map::apart(PAGES, 1, RW))
+            .map(|_| small_pages(Map::apart(PAGES, 1, RW)?))
             .collect::<sys::Result<_>>()?,
     };
     for (index, job) in JOBS[..threads].iter().enumerate() {
@@ -207,6 +214,8 @@ fn main() -> sys::Result<()> {
     for (cpu, job) in JOBS.iter().enumerate() {
         job.cpu.store(cpu as u64, SeqCst);
     }
+    // Memory that the machine's owner has not touched yet is slow the first time.
+    touching(*counts.iter().max().unwrap_or(&1), true)?;
     for (name, row) in ROWS {
         let mut alone = 0;
         for threads in counts
