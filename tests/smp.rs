@@ -154,6 +154,10 @@ fn programs_run_beside_idle_cpus() {
     let outcome = Vm::new().smp(4).checked().boot();
     outcome.expect_pass().line_containing("End of the tour");
     outcome.assert_no("NOT SO");
+    line_with(
+        &outcome,
+        &["cpus: cpu 0: context_switches ", " timer_interrupts "],
+    );
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! How the machine ends: counters, audit, then isa-debug-exit with a code of its own for each way.
 
+use core::fmt::Write;
+
 use log::{error, info};
 
 use crate::arch::cpu;
 use crate::locks::stats;
 use crate::mm::{self, audit, counters};
 use crate::process::power::Ending;
+use crate::smp;
 use crate::smp::stop::{self, Claim};
 
 /// isa-debug-exit values; QEMU's exit code is twice that plus one.
@@ -37,6 +40,7 @@ pub fn off(code: u32) -> ! {
             info!(target: "counters", "lock_{name}_{what} {count}");
         }
     });
+    for_each_cpu();
     mm::audit::for_each_owner(|name, frames| info!(target: "counters", "{name} {frames}"));
     let compared = fsck();
     match audit() {
@@ -47,6 +51,23 @@ pub fn off(code: u32) -> ! {
         Err(what) => {
             error!(target: "power", "audit failed: {what}");
             cpu::debug_exit(LEAK)
+        }
+    }
+}
+
+/// What each CPU did that did anything, where there are several.
+fn for_each_cpu() {
+    let cpus = smp::presence::known();
+    for cpu in cpus.iter().filter(|_| cpus.len() > 1) {
+        let mut line = arrayvec::ArrayString::<320>::new();
+        let mut sum = 0;
+        counters::for_each_of(cpu, |name, value| {
+            sum += value;
+            // A line that is too long ends early.
+            let _ = write!(line, " {name} {value}");
+        });
+        if sum != 0 {
+            info!(target: "cpus", "cpu {cpu}:{line}");
         }
     }
 }

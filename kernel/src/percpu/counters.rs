@@ -221,6 +221,22 @@ pub fn write(out: &mut dyn Write) -> fmt::Result {
         .try_for_each(|(name, counter)| writeln!(out, "{name} {}", counter.get()))
 }
 
+/// Calls `each` with the name and CPU `cpu`'s part of the few counters that tell how busy it was.
+pub fn for_each_of(cpu: usize, mut each: impl FnMut(&'static str, i64)) {
+    const TOLD: [&str; 8] = [
+        "context_switches",
+        "wakeups_local",
+        "wakeups_remote",
+        "migrations",
+        "cr3_writes",
+        "cr3_skipped_lazy",
+        "timer_interrupts",
+        "reschedules_received",
+    ];
+    let told = TABLE.iter().filter(|(name, _)| TOLD.contains(name));
+    told.for_each(|(name, counter)| each(name, counter.0.of(cpu)));
+}
+
 /// Writes what each of the first `cpus` CPUs has counted, as lines of `name value value …`.
 pub fn write_each(out: &mut dyn Write, cpus: usize) -> fmt::Result {
     for (name, counter) in TABLE {

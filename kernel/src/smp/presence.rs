@@ -38,6 +38,11 @@ pub fn active() -> CpuMask {
     ACTIVE.load()
 }
 
+/// Returns the CPUs that have been online.
+pub fn known() -> CpuMask {
+    online() | gone()
+}
+
 /// Returns the CPUs that have gone.
 pub fn gone() -> CpuMask {
     GONE.load()

@@ -18,7 +18,7 @@ pub fn init() {
     register("lodger", What::Text(|out| audit::write_counters(out)));
     register(
         "lodger_cpus",
-        What::Text(|out| counters::write_each(out, smp::online().len())),
+        What::Text(|out| counters::write_each(out, smp::presence::known().len())),
     );
     register("lodger_locks", What::Text(|out| stats::write(out)));
     register("lodger_fsck", What::Text(check_memory));
