@@ -36,11 +36,19 @@ pub struct Helper {
 impl Helper {
     /// Starts `work(argument)` with the given clone flags, [`THREAD`] or [`SHARER`] or others; its result is the exit code.
     pub fn start(flags: u64, work: extern "C" fn(u64) -> u64, argument: u64) -> sys::Result<Self> {
-        const PAGES: u64 = 16;
-        let stack = Map::anon(PAGES, map::RW)?;
+        Self::start_on(Map::anon(16, map::RW)?, flags, work, argument)
+    }
+
+    /// The same on a stack that nobody else uses until the helper has gone.
+    pub fn start_on(
+        stack: Map,
+        flags: u64,
+        work: extern "C" fn(u64) -> u64,
+        argument: u64,
+    ) -> sys::Result<Self> {
         let tid = Box::new(AtomicU32::new(u32::MAX));
         let word = std::ptr::from_ref(&*tid) as u64;
-        let top = stack.start + PAGES * crate::mem::PAGE;
+        let top = stack.start + stack.bytes();
         // SAFETY: the helper runs on a mapping of its own, which `join` outlives, and ends without returning.
         let result = unsafe { clone(flags | TOLD, top, word, word, work, argument) };
         if result < 0 {

@@ -48,6 +48,8 @@ const ROWS: &[Row] = &[
     Row("pipe_self", 2000, switches::pipe_self),
     Row("pipe_rtt", 1000, switches::pipe_rtt),
     Row("pipe_64k", 64, switches::pipe_64k),
+    Row("thread_create", 200, switches::thread_create),
+    Row("futex_rtt", 1000, switches::futex_rtt),
     Row("yield_solo", 4000, switches::yield_solo),
     Row("yield_rtt", 1000, switches::yield_rtt),
     Row("sig_install", 4000, signals::install),

@@ -1,8 +1,11 @@
-//! Pipes and turns: what goes from one process to another.
+//! Pipes, turns and threads: what goes from one flow of control to another.
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use user::map::{self, Map};
 use user::mem;
 use user::sys::{self, raw};
+use user::threads::{Helper, THREAD};
 
 use crate::calls::repeated;
 use crate::faults::{unmap, write_pages};
@@ -112,5 +115,72 @@ pub(crate) fn yield_rtt(times: u64) -> sys::Result {
     let took = timed(|| (0..times).for_each(|_| round()));
     reap(pid)?;
     unmap(turn)?;
+    Ok(took)
+}
+
+/// Does nothing.
+extern "C" fn nothing(_: u64) -> u64 {
+    0
+}
+
+/// Makes a thread that ends at once, and waits until it has gone.
+pub(crate) fn thread_create(times: u64) -> sys::Result {
+    let stack = Map::anon(16, map::RW)?;
+    write_pages(stack.start, stack.pages);
+    repeated(times, || {
+        match Helper::start_on(stack, THREAD, nothing, 0) {
+            Ok(helper) => {
+                helper.join();
+                0
+            }
+            Err(errno) => -i64::from(errno.0),
+        }
+    })
+}
+
+/// Whose turn it is: the first thread's (0) or the other's.
+static TURN: AtomicU32 = AtomicU32::new(0);
+
+fn futex(op: i32, value: u32) {
+    let (addr, op) = (
+        std::ptr::from_ref(&TURN) as u64,
+        (op | libc::FUTEX_PRIVATE_FLAG) as u64,
+    );
+    let _ = raw(libc::SYS_futex, [addr, op, u64::from(value), 0, 0, 0]);
+}
+
+#[inline(always)]
+fn await_turn(own: u32) {
+    while TURN.load(Relaxed) != own {
+        futex(libc::FUTEX_WAIT, 1 - own);
+    }
+}
+
+#[inline(always)]
+fn give_turn(to: u32) {
+    TURN.store(to, Relaxed);
+    futex(libc::FUTEX_WAKE, 1);
+}
+
+extern "C" fn gives_turns_back(times: u64) -> u64 {
+    for _ in 0..times {
+        await_turn(1);
+        give_turn(0);
+    }
+    0
+}
+
+/// Wakes another thread and waits to be woken by it.
+pub(crate) fn futex_rtt(times: u64) -> sys::Result {
+    TURN.store(0, Relaxed);
+    let helper = Helper::start(THREAD, gives_turns_back, times + 4)?;
+    let mut turn = || {
+        give_turn(1);
+        await_turn(0);
+        0
+    };
+    repeated(4, &mut turn)?;
+    let took = repeated(times, turn)?;
+    helper.join();
     Ok(took)
 }
