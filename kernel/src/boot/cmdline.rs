@@ -64,6 +64,9 @@ fn write_text(out: &mut dyn Write) -> fmt::Result {
 pub fn choose_borrowing(line: &CommandLine) {
     switch::set_eager(line.borrowing == Borrowing::Eager);
     borrow::set_shot(line.borrowing == Borrowing::Shot);
+    if line.get("tlb") == Some("buggy_lazy") && !switch::forget_generations() {
+        warn!(target: "boot", "tlb=buggy_lazy needs the checked kernel: nothing is broken");
+    }
 }
 
 /// Who gets large pages.

@@ -57,6 +57,19 @@ pub fn set_eager(eager: bool) {
     EAGER.store(eager, SeqCst);
 }
 
+static FORGETFUL: AtomicBool = AtomicBool::new(false);
+
+/// Breaks the return from a borrow, on purpose: what was flushed meanwhile is not looked at (LZ-12). It shows
+/// whether tests would notice. Returns whether this kernel can be broken; only one with debug assertions can.
+pub fn forget_generations() -> bool {
+    FORGETFUL.store(true, SeqCst);
+    cfg!(debug_assertions)
+}
+
+fn forgets_generations() -> bool {
+    cfg!(debug_assertions) && FORGETFUL.load(SeqCst)
+}
+
 /// Returns what this CPU stands on.
 pub fn this_cpu() -> CpuTlb {
     read(STATE.this())
@@ -103,6 +116,7 @@ pub fn switch_mm(next: &Mm) {
     match lazytlb::plan_load(&before, next.id(), generation) {
         Load::Keep => return,
         Load::LeaveLazy => return CR3_SKIPPED_LAZY.inc(),
+        Load::Reload if forgets_generations() => return CR3_SKIPPED_LAZY.inc(),
         Load::Reload => CR3_CATCH_UP.inc(),
         Load::Switch => {}
     }

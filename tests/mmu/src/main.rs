@@ -36,6 +36,9 @@ struct Options {
     /// Let each process run on all processors, as if it had a thread on each
     #[arg(long)]
     share: bool,
+    /// Come back from a borrow without a look at what was flushed meanwhile
+    #[arg(long)]
+    forgetful: bool,
     /// Borrow without references
     #[arg(long)]
     shoot: bool,
@@ -71,6 +74,9 @@ fn main() -> ExitCode {
     memory::boot(options.frames);
     mmu::mm::switch::set_eager(options.eager);
     mmu::mm::borrow::set_shot(options.shoot);
+    if options.forgetful {
+        assert!(mmu::mm::switch::forget_generations(), "needs a debug build");
+    }
     set_defect(options.defect, options.during);
     for seed in options.seed..options.seed + options.programs {
         if let Err((number, wrong)) = run(seed, &options) {
@@ -150,6 +156,7 @@ fn report(seed: u64, options: &Options, number: usize, wrong: &str) {
     arguments.extend(options.large.then(|| "--large".to_owned()));
     arguments.extend(options.by_use.then(|| "--by-use".to_owned()));
     arguments.extend(options.share.then(|| "--share".to_owned()));
+    arguments.extend(options.forgetful.then(|| "--forgetful".to_owned()));
     arguments.extend(options.shoot.then(|| "--shoot".to_owned()));
     arguments.extend(options.eager.then(|| "--eager".to_owned()));
     match mmu::shrink::shrink(&arguments, (0..options.steps).collect()) {

@@ -139,6 +139,20 @@ fn lost_message_is_noticed(during: &str) {
     differs(&[&words[..], &["--programs", "4000", "--no-shrink"]].concat());
 }
 
+/// LZ-12: who is passed by must look for himself.
+#[test]
+fn coming_back_from_a_borrow_without_looking_is_noticed() {
+    let words = ["--cpus", "2", "--share", "--forgetful"];
+    differs(&[&words[..], &["--programs", "4000", "--no-shrink"]].concat());
+    differs(
+        &[
+            &words[..],
+            &["--programs", "4000", "--no-shrink", "--by-use"],
+        ]
+        .concat(),
+    );
+}
+
 #[test]
 fn messages_to_other_processors_that_get_lost_are_noticed() {
     for during in ["unmap", "protect", "fork", "fault", "discard", "remap"] {

@@ -32,6 +32,7 @@ pub const KEYS: &[&str] = &[
     "test",
     "thp",
     "timeout",
+    "tlb",
     "trace",
 ];
 
