@@ -50,7 +50,6 @@ fn begin(work: extern "C" fn(u64) -> u64, count: u32) -> Option<Vec<Helper>> {
     mem::poke64(pages.start, 1);
     mem::poke64(pages.start + PAGE, 1);
     AT.store(pages.start, SeqCst);
-    std::mem::forget(pages);
     let helpers: Option<Vec<_>> = (0..count)
         .map(|number| Helper::start(THREAD, work, u64::from(number)).ok())
         .collect();
