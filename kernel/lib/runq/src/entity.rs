@@ -5,7 +5,7 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use crate::params::Params;
+use crate::params::{Params, Policy};
 
 /// A task that the scheduler can handle.
 pub trait Schedulable {
@@ -53,8 +53,14 @@ impl Entity {
     }
 
     /// Returns what the task asks for.
+    #[inline]
     pub fn params(&self) -> Params {
         Params::from_word(self.params.load(Relaxed))
+    }
+
+    #[inline]
+    pub(crate) fn has_policy(&self, policy: Policy) -> bool {
+        self.params.load(Relaxed) as u8 == policy as u8
     }
 
     /// Notes what it asks for; a queued or running task also goes through
@@ -87,10 +93,12 @@ impl Entity {
         self.vruntime.store(vruntime, Relaxed);
     }
 
+    #[inline]
     pub(crate) fn turn_left(&self) -> u64 {
         self.turn_left.load(Relaxed)
     }
 
+    #[inline]
     pub(crate) fn set_turn_left(&self, ns: u64) {
         self.turn_left.store(ns, Relaxed);
     }
@@ -105,6 +113,7 @@ impl Entity {
     }
 
     /// Returns whether another CPU gave it away and it has not run since.
+    #[inline]
     pub(crate) fn moved(&self) -> bool {
         self.moved.load(Relaxed)
     }
@@ -126,6 +135,7 @@ impl Entity {
     }
 
     /// Returns whether it may run on `cpu`.
+    #[inline]
     pub fn may_run_on(&self, cpu: usize) -> bool {
         self.allowed() >> cpu & 1 != 0
     }

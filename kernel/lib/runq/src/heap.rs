@@ -98,12 +98,15 @@ impl<T> Heap<T> {
     }
 
     /// Takes the first one out.
+    #[inline]
     pub fn pop(&mut self) -> Option<Waiter<T>> {
         if self.waiters.is_empty() {
             return None;
         }
         let first = self.waiters.swap_remove(0);
-        self.sift_down(0);
+        if self.waiters.len() > 1 {
+            self.sift_down(0);
+        }
         Some(first)
     }
 

@@ -190,9 +190,9 @@ impl<T: Deref<Target: Schedulable>> RunQueue<T> {
         if entity.is_fresh() {
             return self.start(task);
         }
-        let floor = match entity.params().policy {
-            Policy::Idle => self.clock,
-            _ => self.clock.wrapping_sub(CREDIT_NS),
+        let floor = match entity.has_policy(Policy::Idle) {
+            true => self.clock,
+            false => self.clock.wrapping_sub(CREDIT_NS),
         };
         if let Some(shift) = shift {
             self.adopt(entity, shift);
@@ -217,8 +217,7 @@ impl<T: Deref<Target: Schedulable>> RunQueue<T> {
     /// Queues the task that ran and wants to go on; it has been [charged](Self::charge).
     pub fn put_back(&mut self, task: T, leave: Leave) {
         let entity = task.entity();
-        let params = entity.params();
-        if !params.is_realtime() {
+        if entity.rt_priority() == 0 {
             if leave == Leave::Yielded
                 && let Some(first) = self.fair.first()
             {
@@ -226,7 +225,7 @@ impl<T: Deref<Target: Schedulable>> RunQueue<T> {
             }
             return self.push(task);
         }
-        let turn_over = params.policy == Policy::RoundRobin && entity.turn_left() == 0;
+        let turn_over = entity.has_policy(Policy::RoundRobin) && entity.turn_left() == 0;
         if turn_over {
             entity.set_turn_left(RR_SLICE_NS);
         }
@@ -266,9 +265,7 @@ impl<T: Deref<Target: Schedulable>> RunQueue<T> {
             if rank > self.rank && (allowed || self.rank == 0) {
                 return true;
             }
-            if rank == self.rank
-                && entity.params().policy == Policy::RoundRobin
-                && entity.turn_left() == 0
+            if rank == self.rank && entity.has_policy(Policy::RoundRobin) && entity.turn_left() == 0
             {
                 return true;
             }
@@ -294,18 +291,15 @@ impl<T: Deref<Target: Schedulable>> RunQueue<T> {
             return false;
         }
         self.charge(running, now);
-        match (running.params().policy, woken.params().policy) {
-            (_, Policy::Idle) => false,
-            (Policy::Idle, _) => true,
-            (_, Policy::Batch) => false,
-            _ => {
-                let granularity = virtual_ns(GRANULARITY_NS, woken.weight());
-                before(
-                    woken.vruntime().wrapping_add(granularity),
-                    running.vruntime(),
-                )
-            }
+        if woken.has_policy(Policy::Idle) {
+            return false;
         }
+        let granularity = virtual_ns(GRANULARITY_NS, woken.weight());
+        let is_behind = before(
+            woken.vruntime().wrapping_add(granularity),
+            running.vruntime(),
+        );
+        running.has_policy(Policy::Idle) || is_behind && !woken.has_policy(Policy::Batch)
     }
 
     /// Returns whether a task waits that must run before the one that does, whatever either has had.
@@ -434,11 +428,13 @@ impl<T: Deref<Target: Schedulable>> RunQueue<T> {
 }
 
 /// The highest priority comes first.
+#[inline]
 fn rt_key(entity: &Entity) -> u64 {
     u64::from(MAX_RT - entity.rt_priority())
 }
 
 /// Raises a virtual run time to at least `floor`.
+#[inline]
 fn raise(entity: &Entity, floor: u64) {
     if before(entity.vruntime(), floor) {
         entity.set_vruntime(floor);
