@@ -134,6 +134,7 @@ fn main() {
         ["where"] => places::tell_own(),
         ["compare"] => places::compare(),
         ["mappings"] => storm::many_mappings(),
+        ["shares", levels @ ..] => policies::shares(levels),
         ["naps", count] => sched::nap(count.parse().unwrap_or(100)),
         ["shootdown", "borrowed", count] => shootdown::borrowed(count.parse().unwrap_or(10)),
         ["shootdown", who, count] => shootdown::run(*who == "awake", count.parse().unwrap_or(100)),
@@ -156,7 +157,7 @@ fn run(topics: &[&Topic], only: Option<&str>) -> i32 {
 
 fn list() -> i32 {
     println!(
-        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | starve | hogs | promises | drops | rereads | exhaust | crowd N | fuzz N | damaged | mappings | where | compare | naps N | shootdown asleep|awake|borrowed N | postman | lodgers | args … | null"
+        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | starve | hogs | promises | drops | rereads | exhaust | crowd N | fuzz N | damaged | mappings | where | compare | naps N | shares LEVEL… | shootdown asleep|awake|borrowed N | postman | lodgers | args … | null"
     );
     for topic in TOPICS {
         println!("  {:10} {}", topic.name, topic.about);

@@ -515,31 +515,61 @@ fn a_higher_priority_runs_first() -> Verdict {
     same("its end", must("wait", child::wait(pid))?, Ended::Exited(0))
 }
 
-/// Two hogs on one CPU, one of them as nice as can be: what they get is as different as their weights.
+/// Starts a process that does nothing but run, at this nice level, until the byte at `stop` is set.
+fn hog(stop: u64, level: i64) -> Result<i32, String> {
+    let work = move || {
+        let _ = set_nice(libc::PRIO_PROCESS, 0, level);
+        let end = sys::now_ms() + 20_000;
+        while mem::peek(stop) == 0 && sys::now_ms() < end {}
+        0
+    };
+    must("fork", child::start(work))
+}
+
+/// Waits for a process and returns the CPU time it has had, in microseconds.
+fn spent(pid: i32) -> Result<u64, String> {
+    let mut usage = [0_u64; 18];
+    let mut status = 0_i32;
+    let args = [pid as u64, at(&mut status), 0, at(&mut usage)];
+    must("wait4", sys::call(libc::SYS_wait4, args))?;
+    let micros = |at: usize| usage[at] * 1_000_000 + usage[at + 1];
+    Ok(micros(0) + micros(2))
+}
+
+/// Lets hogs of these nice levels run for so many milliseconds, and returns what each has had, in microseconds.
+fn compete(levels: &[i64], ms: u64) -> Result<Vec<u64>, String> {
+    let shared = Map::with(1, map::RW, libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1);
+    let stop = must("mmap", shared)?.start;
+    let hogs: Result<Vec<i32>, String> = levels.iter().map(|level| hog(stop, *level)).collect();
+    must("nanosleep", sys::sleep_ms(ms))?;
+    mem::poke(stop, 1);
+    hogs?.into_iter().map(spent).collect()
+}
+
+/// Two hogs on one CPU, one of them nice: what they get is as different as their weights.
 fn the_nicer_one_gets_less() -> Verdict {
     let all = must("sched_getaffinity", cpus(0))?;
     same("one CPU", set_cpus(0, all & all.wrapping_neg()), Ok(0))?;
-    let shared = Map::with(1, map::RW, libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1);
-    let stop = must("mmap", shared)?.start;
-    let hog = move |level: i64| {
-        child::start(move || {
-            let _ = set_nice(libc::PRIO_PROCESS, 0, level);
-            let end = sys::now_ms() + 20_000;
-            while mem::peek(stop) == 0 && sys::now_ms() < end {}
+    let spent = compete(&[0, 15], 400)?;
+    holds(&format!("{spent:?} µs"), spent[0] > 3 * spent[1])
+}
+
+/// Lets hogs of these nice levels run for a second, and tells what each has had, in thousandths of a CPU.
+pub(crate) fn shares(levels: &[&str]) -> i32 {
+    const MS: u64 = 1000;
+    let levels: Vec<i64> = levels
+        .iter()
+        .filter_map(|level| level.parse().ok())
+        .collect();
+    match compete(&levels, MS) {
+        Ok(spent) => {
+            let parts: Vec<u64> = spent.iter().map(|micros| micros / MS).collect();
+            println!("shares: {parts:?}");
             0
-        })
-    };
-    let (eager, nicer) = (must("fork", hog(0))?, must("fork", hog(15))?);
-    must("nanosleep", sys::sleep_ms(400))?;
-    mem::poke(stop, 1);
-    let spent = |pid: i32| -> Result<u64, String> {
-        let mut usage = [0_u64; 18];
-        let mut status = 0_i32;
-        let args = [pid as u64, at(&mut status), 0, at(&mut usage)];
-        must("wait4", sys::call(libc::SYS_wait4, args))?;
-        let micros = |at: usize| usage[at] * 1_000_000 + usage[at + 1];
-        Ok(micros(0) + micros(2))
-    };
-    let (eager, nicer) = (spent(eager)?, spent(nicer)?);
-    holds(&format!("{eager} µs against {nicer} µs"), eager > 3 * nicer)
+        }
+        Err(why) => {
+            println!("shares: {why}");
+            1
+        }
+    }
 }
