@@ -5,7 +5,7 @@
 //!
 //! - [`params`]: what a task asks for: its policy, its nice level, its priority.
 //! - [`weight`]: what a nice level is worth. [`entity`]: what the scheduler knows of a task.
-//! - [`queue`]: real-time before fair, and whose turn is over. [`heap`]: how those who wait are
+//! - [`queue`]: real-time before fair, and whose turn is over; `moving`: how a task leaves a queue for another. [`heap`]: how those who wait are
 //!   ordered. [`throttle`]: what real-time tasks leave to the others.
 //! - [`place`]: where a task runs that wakes up. [`balance`]: what moves from one CPU to another, so that
 //!   each gets its share of all of them.
@@ -26,6 +26,7 @@ extern crate alloc;
 pub mod balance;
 pub mod entity;
 pub mod heap;
+mod moving;
 pub mod params;
 pub mod place;
 pub mod queue;

@@ -6,7 +6,7 @@ use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 use core::ops::Deref;
 
-use crate::balance::{LEAD_NS, Load, Pull, View, owed_ns};
+use crate::balance::{Load, View};
 use crate::entity::{Entity, Schedulable};
 use crate::heap::{Heap, Waiter, before};
 use crate::params::{MAX_RT, Params, Policy};
@@ -37,12 +37,12 @@ pub struct Room<T>(Vec<Waiter<T>>, Vec<Waiter<T>>);
 /// The tasks of one CPU that are runnable and not running, and the accounts of the one that is.
 #[derive(Debug)]
 pub struct RunQueue<T> {
-    rt: Heap<T>,
-    fair: Heap<T>,
+    pub(crate) rt: Heap<T>,
+    pub(crate) fair: Heap<T>,
     /// The weight of all who wait.
-    waiting: u32,
+    pub(crate) waiting: u32,
     /// Never goes back: the smallest virtual run time of those who want to run.
-    clock: u64,
+    pub(crate) clock: u64,
     /// Rank and weight of the one that runs; 0 while the CPU idles.
     rank: u8,
     weight: u32,
@@ -313,12 +313,6 @@ impl<T: Deref<Target: Schedulable>> RunQueue<T> {
         load.rt_waiting > 0 && 1 + load.rt_waiting > self.rank && allowed
     }
 
-    /// Returns the CPUs on which some task that waits here may run.
-    pub fn wanted(&self) -> u64 {
-        self.iter()
-            .fold(0, |cpus, task| cpus | task.entity().allowed())
-    }
-
     /// Takes out a certain task, if it waits here.
     pub fn remove(&mut self, task: &T::Target) -> Option<T> {
         let is_it = |waiter: &Waiter<T>| core::ptr::eq(&*waiter.task, task);
@@ -355,69 +349,8 @@ impl<T: Deref<Target: Schedulable>> RunQueue<T> {
         }
     }
 
-    /// Takes out a task that another CPU, `to`, is to have.
-    pub fn give(&mut self, pull: &Pull, to: usize) -> Option<T> {
-        let may = |waiter: &Waiter<T>| waiter.task.entity().may_run_on(to);
-        let clock = self.clock;
-        let given = match *pull {
-            Pull::Realtime { above, .. } => self
-                .rt
-                .remove_first(|waiter| may(waiter) && 1 + MAX_RT - waiter.key as u8 > above),
-            Pull::Any { .. } => match self.rt.remove_first(may) {
-                None => self.fair.remove_first(may),
-                found => found,
-            },
-            Pull::Share { gap, lead, .. } => {
-                // Who is moved on before he has run may never run.
-                let may = |waiter: &Waiter<T>| may(waiter) && !waiter.task.entity().moved();
-                let lightens = |waiter: &Waiter<T>| {
-                    let weight = waiter.task.entity().weight();
-                    (may(waiter) && weight < gap).then(|| u64::from(weight.min(gap - weight)))
-                };
-                let is_owed = |waiter: &Waiter<T>| {
-                    let behind = lead.wrapping_sub(waiter.key.wrapping_sub(clock));
-                    let owed = owed_ns(behind, waiter.task.entity().weight());
-                    (may(waiter) && owed > LEAD_NS).then_some(owed)
-                };
-                match self.fair.remove_best(lightens) {
-                    None => self.fair.remove_best(is_owed),
-                    found => found,
-                }
-            }
-        }?;
-        self.waiting -= given.task.entity().weight();
-        Some(given.task)
-    }
-
-    /// Queues a task that another CPU gave; `shift` is the [shift](crate::Frames::shift) from there.
-    pub fn receive(&mut self, task: T, shift: u64) {
-        let entity = task.entity();
-        entity.set_moved(true);
-        self.adopt(entity, shift);
-        self.push(task);
-    }
-
-    /// Translates a fair task's virtual run time into this CPU's frame, and keeps it within bounds.
-    fn adopt(&mut self, entity: &Entity, shift: u64) {
-        if self.load().tasks == 0 {
-            return entity.set_vruntime(self.clock);
-        }
-        let weight = entity.weight();
-        let vruntime = entity.vruntime().wrapping_add(shift);
-        let floor = self.clock.wrapping_sub(virtual_ns(6 * LEAD_NS, weight));
-        let ceiling = self.clock.wrapping_add(virtual_ns(6 * LEAD_NS, weight));
-        let bounded = if before(vruntime, floor) {
-            floor
-        } else if before(ceiling, vruntime) {
-            ceiling
-        } else {
-            vruntime
-        };
-        entity.set_vruntime(bounded);
-    }
-
     #[inline]
-    fn push(&mut self, task: T) {
+    pub(crate) fn push(&mut self, task: T) {
         let entity = task.entity();
         self.waiting = self.waiting.saturating_add(entity.weight());
         match entity.rt_priority() {

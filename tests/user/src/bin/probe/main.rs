@@ -13,6 +13,7 @@ mod calls;
 mod changes;
 mod contents;
 mod cow;
+mod cpusets;
 mod crews;
 mod cut_files;
 mod damaged;
@@ -95,6 +96,7 @@ const TOPICS: &[&Topic] = &[
     &registers::TOPIC,
     &sched::TOPIC,
     &policies::TOPIC,
+    &cpusets::TOPIC,
     &threads::TOPIC,
     &crews::TOPIC,
     &futexes::TOPIC,
@@ -134,7 +136,7 @@ fn main() {
         ["where"] => places::tell_own(),
         ["compare"] => places::compare(),
         ["mappings"] => storm::many_mappings(),
-        ["shares", levels @ ..] => policies::shares(levels),
+        ["shares", levels @ ..] => cpusets::shares(levels),
         ["naps", count] => sched::nap(count.parse().unwrap_or(100)),
         ["shootdown", "borrowed", count] => shootdown::borrowed(count.parse().unwrap_or(10)),
         ["shootdown", who, count] => shootdown::run(*who == "awake", count.parse().unwrap_or(100)),
