@@ -133,6 +133,11 @@ fn every_path_has_a_document_and_a_story() {
 }
 
 #[test]
+fn every_rank_of_a_lock_has_a_row_of_its_own() {
+    none(documents::ranks_without_row());
+}
+
+#[test]
 fn the_top_level_holds_what_it_should() {
     none(documents::top_level());
 }

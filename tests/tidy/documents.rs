@@ -189,3 +189,23 @@ fn links_are_read_from_prose() {
     );
     assert_eq!(slug("The `x` command, in short"), "the-x-command-in-short");
 }
+
+/// Finds ranks of the table in docs/locking.md whose waits are counted under no name, or under another.
+pub(crate) fn ranks_without_row() -> Vec<String> {
+    let read = |path: &str| fs::read_to_string(root().join(path)).expect("the file is there");
+    let (document, rows) = (read("docs/locking.md"), read("kernel/src/locks/stats.rs"));
+    let ranks = document.lines().filter_map(|line| {
+        let mut cells = line.split('|').map(str::trim).skip(1);
+        let rank: u8 = cells.next()?.parse().ok()?;
+        let name = cells.next()?.trim_matches('`').to_lowercase();
+        Some((rank, name))
+    });
+    let ranks: Vec<(u8, String)> = ranks.collect();
+    assert!(ranks.len() > 20, "only {} ranks found", ranks.len());
+    let missing = ranks
+        .into_iter()
+        .filter(|(rank, name)| !rows.contains(&format!("({rank}, \"{name}\")")));
+    missing
+        .map(|(rank, name)| format!("kernel/src/locks/stats.rs:1: has no row ({rank}, \"{name}\")"))
+        .collect()
+}

@@ -11,7 +11,7 @@ use crate::arch::timer;
 const RANKS: usize = 96;
 
 /// The ranks and what they are called in docs/locking.md.
-const NAMES: [(u8, &str); 27] = [
+const NAMES: [(u8, &str); 31] = [
     (4, "position"),
     (6, "proc_text"),
     (8, "namespace"),
@@ -30,10 +30,14 @@ const NAMES: [(u8, &str); 27] = [
     (41, "region"),
     (45, "mm_list"),
     (46, "kstack"),
+    (47, "work"),
+    (48, "work_list"),
+    (49, "kthreads"),
     (50, "wait"),
     (55, "timer"),
     (60, "runq"),
     (62, "task"),
+    (63, "call"),
     (65, "heap"),
     (67, "kernel_tables"),
     (68, "frame_stack"),

@@ -293,7 +293,7 @@ impl FrameInfo {
     fn set_owner(&self, owner: Owner) {
         let before = self.owner.swap(owner as u8, Relaxed);
         tally(before).add(-1);
-        tally(owner as u8).add(1);
+        tally(owner as u8).inc();
         self.refs.store(0, Relaxed);
     }
 

@@ -114,8 +114,9 @@ impl UserTable {
     /// Notes that entry `index` is no longer empty.
     #[inline]
     pub(super) fn filled(self, index: usize) {
-        add(self.info().word(), 1);
-        let (bits, bit) = self.group(index / GROUP);
+        let info = self.info();
+        add(info.word(), 1);
+        let (bits, bit) = group_of(info, index / GROUP);
         bits.store(bits.load(Relaxed) | bit, Relaxed);
     }
 
@@ -180,11 +181,17 @@ impl UserTable {
 
     #[inline]
     fn group(self, group: usize) -> (&'static AtomicU32, u32) {
-        let (low, high) = self.info().links();
-        match group < HALF {
-            true => (low, 1 << group),
-            false => (high, 1 << (group - HALF)),
-        }
+        group_of(self.info(), group)
+    }
+}
+
+/// Returns the word with the bit of `group`, and the bit.
+#[inline]
+fn group_of(info: &FrameInfo, group: usize) -> (&AtomicU32, u32) {
+    let (low, high) = info.links();
+    match group < HALF {
+        true => (low, 1 << group),
+        false => (high, 1 << (group - HALF)),
     }
 }
 

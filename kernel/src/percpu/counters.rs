@@ -14,7 +14,7 @@ impl Counter {
     /// Adds one.
     #[inline]
     pub fn inc(&self) {
-        self.add(1);
+        self.0.inc();
     }
 
     /// Takes one away; for gauges.

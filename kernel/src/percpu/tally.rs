@@ -26,6 +26,12 @@ impl Tally {
         local::add_word(self.0, n);
     }
 
+    /// Adds one to this CPU's part.
+    #[inline(always)]
+    pub fn inc(self) {
+        local::inc_word(self.0);
+    }
+
     /// Returns the part of CPU `cpu`, which may be negative where another's makes up for it.
     pub fn of(self, cpu: usize) -> i64 {
         local::word(cpu, self.0)

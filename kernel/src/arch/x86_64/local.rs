@@ -189,6 +189,20 @@ pub fn add_word(index: usize, n: i64) {
     }
 }
 
+/// Adds one to number `index`, likewise.
+///
+/// # Panics
+/// If there is no such number.
+#[inline(always)]
+pub fn inc_word(index: usize) {
+    assert!(index < WORDS, "each CPU has {WORDS} numbers");
+    // SAFETY: GSBASE points to this CPU's head, which has a number `index`.
+    unsafe {
+        asm!("inc qword ptr gs:[{index} * 8 + {words}]", index = in(reg) index,
+            words = const offset_of!(CpuHead, words), options(nostack));
+    }
+}
+
 /// Returns number `index` of CPU `cpu`.
 pub fn word(cpu: usize, index: usize) -> i64 {
     head_of(cpu).words[index].load(Relaxed)

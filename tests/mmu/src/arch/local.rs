@@ -19,6 +19,11 @@ pub fn add_word(index: usize, n: i64) {
     WORD[cpu::current()][index].fetch_add(n, Relaxed);
 }
 
+/// Adds one to such a number.
+pub fn inc_word(index: usize) {
+    add_word(index, 1);
+}
+
 /// Returns a number of any CPU.
 pub fn word(cpu: usize, index: usize) -> i64 {
     WORD.get(cpu).map_or(0, |words| words[index].load(Relaxed))
