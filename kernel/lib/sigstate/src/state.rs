@@ -253,6 +253,7 @@ impl SignalState {
     }
 
     /// The main thread while there is one, else any.
+    #[inline]
     fn first_asked(&self) -> usize {
         let is_there = self.threads[self.main].is_some();
         let any = || self.threads().next().map(|(slot, _)| slot);
@@ -266,6 +267,9 @@ impl SignalState {
     /// Chooses who takes a signal to the process: the main thread if it can, else one that can. Those that have
     /// nothing to look at yet come first: the others may be busy with that.
     fn taker(&self, signal: Signal) -> Option<usize> {
+        if let [Some(only)] = &self.threads[..] {
+            return only.is_open_to(signal).then_some(0);
+        }
         let main = self.first_asked();
         let can = |slot: &usize| self.thread(*slot).is_open_to(signal);
         let everybody = || core::iter::once(main).chain(self.threads().map(|(slot, _)| slot));

@@ -10,11 +10,11 @@ use crate::field::{
     WORKERS, act_on, all_have_seen, give_way, insist, look_on, place, publish, set_place,
     with_workers,
 };
-use crate::pages::{words, writes_own_word};
+use crate::pages::{apart, words, writes_own_word};
 
 /// FK-3: the child's page stays as it was, however the parent's threads write on.
 pub(crate) fn forked(rounds: u64) -> Result<(), String> {
-    let page = must("mmap", Map::apart(1, 2, map::RW))?.start;
+    let page = apart(1)?;
     set_place(page);
     with_workers(writes_own_word, || {
         for round in 1..=rounds {
@@ -57,7 +57,7 @@ fn holds_in_all(start: u64, holds: impl Fn(u64) -> bool) -> bool {
 
 /// HF-8: several write to the same page at once that a child has too: one copy, all words in it.
 pub(crate) fn cow_two_threads(rounds: u64) -> Result<(), String> {
-    let start = must("mmap", Map::apart(PAGES, 2, map::RW))?.start;
+    let start = apart(PAGES)?;
     set_place(start);
     let [reader, writer] = must("pipe", sys::pipe())?;
     with_workers(writes_to_shared_pages, || {

@@ -11,12 +11,12 @@ use crate::field::{
     WORKERS, all_have_seen, give_way, insist, look_on, note_seen, place, publish, set_place,
     with_workers, wrong,
 };
-use crate::pages::{words, writes_own_word};
+use crate::pages::{apart, words, writes_own_word};
 
 /// The page moves to another address: from then on nobody writes to it through the old one.
 pub(crate) fn moved(rounds: u64) -> Result<(), String> {
-    let page = must("mmap", Map::apart(1, 2, map::RW))?.start;
-    let away = must("mmap", Map::apart(1, 2, map::RW))?.start;
+    let page = apart(1)?;
+    let away = apart(1)?;
     set_place(page);
     let how = (libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED) as u64;
     with_workers(writes_own_word, || {
@@ -67,7 +67,7 @@ extern "C" fn sleeps_then_looks(number: u64) -> u64 {
 
 /// LZ-12: the page is replaced while the workers' processors have nothing to do; they wake and must see the new one.
 pub(crate) fn lazy_idle_then_wake(rounds: u64) -> Result<(), String> {
-    let page = must("mmap", Map::apart(1, 2, map::RW))?.start;
+    let page = apart(1)?;
     set_place(page);
     mem::poke64(page, 0);
     let spare = must("mmap", Map::anon(1, map::RW))?.start;
@@ -112,7 +112,7 @@ extern "C" fn keeps_busy(number: u64) -> u64 {
 
 /// A thread looks at a page on one processor, replaces it on another, and looks again on the first.
 pub(crate) fn migrate(rounds: u64) -> Result<(), String> {
-    let page = must("mmap", Map::apart(1, 2, map::RW))?.start;
+    let page = apart(1)?;
     with_workers(keeps_busy, || {
         for round in 1..=rounds {
             run_on(0);

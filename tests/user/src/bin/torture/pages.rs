@@ -21,10 +21,17 @@ fn map_fixed(addr: u64, pages: u64, prot: i32) -> Result<u64, String> {
     must("mmap", sys::mmap(addr, pages * PAGE, prot, flags, -1, 0))
 }
 
+/// Maps pages with one more behind them that stays, so that no page table goes with them: that would be flushed for itself.
+pub(crate) fn apart(pages: u64) -> Result<u64, String> {
+    let map = must("mmap", Map::apart(pages + 1, 2, map::RW))?;
+    mem::poke(map.page(pages), 1);
+    Ok(map.start)
+}
+
 fn new_place(pages: u64) -> Result<u64, String> {
-    let start = must("mmap", Map::apart(pages, 2, map::RW))?.start;
-    set_place(start);
-    Ok(start)
+    let place = apart(pages)?;
+    set_place(place);
+    Ok(place)
 }
 
 /// In epoch `e` the page holds `e`, or the change to the next epoch is under way: then nothing, or that epoch's number.
