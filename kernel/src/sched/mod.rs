@@ -82,11 +82,14 @@ fn wake_from(state: u8, task: &TaskRef) {
     let (home, mut cpu) = (task.cpu(), balance::place(task));
     let mut shift = None;
     if cpu != home {
-        // Nobody else touches it meanwhile: it is neither blocked nor in a queue.
+        // Nobody else touches it meanwhile: it is neither blocked nor in a queue. Who waits for its arrival does not
+        // wait for another turn of this task.
         task.set_cpu(cpu);
+        local::preempt_disable();
         drop(rq);
         MIGRATIONS.inc();
         (rq, cpu) = balance::enter(task, cpu);
+        local::preempt_enable_no_resched();
         shift = Some(balance::shift(home, cpu));
     }
     match cpu == cpu_id() {

@@ -6,7 +6,7 @@ use runq::{Params, Schedulable};
 
 use super::balance;
 use super::runqueue::lock_rq_of;
-use crate::arch::{cpu, timer};
+use crate::arch::{cpu, local, timer};
 use crate::percpu::cpu_id;
 use crate::smp;
 use crate::task::{Task, TaskRef, current};
@@ -63,8 +63,10 @@ fn settle(task: &TaskRef) -> bool {
     if let Some(task) = rq.queue.remove(task) {
         let to = balance::send_away(&task);
         rq.publish(from);
+        local::preempt_disable();
         drop(rq);
         balance::arrive(&task, from, to);
+        local::preempt_enable_no_resched();
         return true;
     }
     // Asleep: it will be woken where it may run.

@@ -14,7 +14,7 @@ use lazytlb::MmSwitch;
 
 use super::balance;
 use super::runqueue::{Rq, RqGuard, this_rq};
-use crate::arch::cpu;
+use crate::arch::{cpu, local};
 use crate::log::trace::{self, Area};
 use crate::mm::counters::{LAZY_DROP, LAZY_TRANSFER, SWITCH_KK, SWITCH_KU, SWITCH_UK, SWITCH_UU};
 use crate::mm::{Borrow, MmRef, switch};
@@ -50,8 +50,10 @@ fn finish(irq: cpu::IrqState) {
         && let Some(prev) = &prev
     {
         let (from, to) = (prev.cpu(), balance::send_away(prev));
+        local::preempt_disable(); // Nobody is to wait for its arrival until this task's next turn.
         drop(rq);
         balance::arrive(prev, from, to);
+        local::preempt_enable_no_resched();
     } else {
         drop(rq);
     }
