@@ -43,7 +43,10 @@ static JOBS: [Job; MOST] = [const {
 }; MOST];
 /// Threads that wait for [`GO`].
 static READY: AtomicU32 = AtomicU32::new(0);
-static GO: AtomicU32 = AtomicU32::new(0);
+/// When all are to begin; 0 until that is known.
+static GO: AtomicU64 = AtomicU64::new(0);
+/// How long before that they are told, in nanoseconds.
+const NOTICE: u64 = 1_000_000;
 
 /// Gives the time in nanoseconds, without the library.
 fn now() -> u64 {
@@ -56,8 +59,11 @@ fn now() -> u64 {
     time[0] as u64 * 1_000_000_000 + time[1] as u64
 }
 
-fn yield_now() {
-    let _ = sys::raw(libc::SYS_sched_yield, [0; 6]);
+/// Sleeps a little: who waits by turning round takes the machine from those it waits for.
+fn nap() {
+    let mut time = [0_i64, 100_000];
+    let place = sys::at(&mut time);
+    let _ = sys::raw(libc::SYS_nanosleep, [place, 0, 0, 0, 0, 0]);
 }
 
 /// Does `work` when all are told to, on a processor of its own if there are as many.
@@ -68,7 +74,10 @@ fn take_part(index: u64, work: fn(u64)) -> u64 {
     let _ = sys::raw(libc::SYS_sched_setaffinity, [0, 8, place, 0, 0, 0]);
     READY.fetch_add(1, SeqCst);
     while GO.load(SeqCst) == 0 {
-        yield_now();
+        nap();
+    }
+    while now() < GO.load(SeqCst) {
+        std::hint::spin_loop();
     }
     work(job.start.load(SeqCst));
     job.end.store(now(), SeqCst);
@@ -103,10 +112,10 @@ fn turn(threads: usize, flags: u64, work: extern "C" fn(u64) -> u64) -> sys::Res
     let helpers = (0..threads).map(|index| Helper::start(flags, work, index as u64));
     let helpers = helpers.collect::<sys::Result<Vec<_>>>()?;
     while READY.load(SeqCst) < threads as u32 {
-        yield_now();
+        nap();
     }
-    let begin = now();
-    GO.store(1, SeqCst);
+    let begin = now() + NOTICE;
+    GO.store(begin, SeqCst);
     helpers.into_iter().for_each(Helper::join);
     while flags == SHARER && sys::wait4(-1, 0).is_ok() {}
     let ends = JOBS[..threads].iter().map(|job| job.end.load(SeqCst));
