@@ -45,15 +45,24 @@ extern "C" fn reads_what_is_there(number: u64) -> u64 {
     })
 }
 
+/// Takes the frame that was freed last, so that who still reads it finds what it never was; returns where.
+fn take_frame() -> Result<u64, String> {
+    let other = must("mmap", Map::anon(1, map::RW))?.start;
+    mem::poke64(other, u64::MAX / 2);
+    Ok(other)
+}
+
 /// A new page takes the place of the old one: nobody reads the old one any more.
 pub(crate) fn replaced(rounds: u64) -> Result<(), String> {
     let page = new_place(1)?;
     with_workers(reads_what_is_there, || {
         for round in 1..=rounds {
             map_fixed(page, 1, map::RW)?;
+            let other = take_frame()?;
             mem::poke64(page, round);
             publish(round);
             all_have_seen(round);
+            must("munmap", sys::munmap(other, PAGE))?;
         }
         Ok(())
     })
@@ -66,9 +75,11 @@ pub(crate) fn given_up(rounds: u64) -> Result<(), String> {
     with_workers(reads_what_is_there, || {
         for round in 1..=rounds {
             must("madvise", sys::call(libc::SYS_madvise, dontneed))?;
+            let other = take_frame()?;
             mem::poke64(page, round);
             publish(round);
             all_have_seen(round);
+            must("munmap", sys::munmap(other, PAGE))?;
         }
         Ok(())
     })
