@@ -88,3 +88,13 @@ fn lz_8_memory_comes_back_from_idle_cpus_that_borrow_it() {
         );
     }
 }
+
+/// LZ-12: with the look at the generation left out, threads on other CPUs do meet what was taken away.
+#[test]
+fn lz_12_without_the_generation_check_threads_meet_what_is_gone() {
+    let vm = Vm::new().smp(4).checked().timeout(300);
+    let broken = vm.cmdline("kstatd=0 tlb=buggy_lazy");
+    let cases = ["20", "lazy_idle_then_wake", "unmapped"];
+    let outcome = broken.init("torture", &cases).boot();
+    outcome.line_containing("FAIL torture ");
+}
