@@ -11,7 +11,7 @@
 //!
 //! Contents are complete before a PTE shows them (HF-3). A PTE that changed between look and apply
 //! means that another CPU got here first: look again (HF-2). How a copy takes a shared
-//! page's place while others look is told in [`cow`](super::cow) (HF-8).
+//! page's place while others look is told in [`cow`] (HF-8).
 
 use addr::{Frame, Page, VirtAddr};
 use fault::{Backed, FaultAction, Mapped, SegvCode};

@@ -80,7 +80,7 @@ pub(super) fn queued(rq: &mut Rq, cpu: usize, task: &Task) {
 }
 
 /// Sends a task away from CPU `from` that may not go on there, and has been switched away from; the caller holds that queue, and
-/// lets the task [arrive](arrive) when it has let go of it.
+/// lets the task [`arrive`] when it has let go of it.
 pub(super) fn send_away(task: &Task) -> usize {
     let to = place(task);
     task.set_cpu(to);

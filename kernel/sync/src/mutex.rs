@@ -3,7 +3,7 @@
 //! A newcomer may overtake a task that was just woken: the order among waiters is not promised.
 //!
 //! # Invariants
-//! `owner` is not [`FREE`] exactly as long as one [`MutexGuard`] of the lock lives.
+//! `owner` is not `FREE` exactly as long as one [`MutexGuard`] of the lock lives.
 #![expect(unsafe_code, reason = "a guard gives access to what the lock protects")]
 
 use core::any::type_name;

@@ -9,7 +9,7 @@ pub(crate) use loom::hint::spin_loop;
 /// Small, so that patience ends within a model.
 pub(crate) const PATIENCE: u32 = 2;
 
-const READER_SLOTS: usize = 2;
+pub(crate) const READER_SLOTS: usize = 2;
 
 pub(crate) const PARTS: usize = 2;
 
@@ -145,11 +145,7 @@ impl<T> Cell<T> {
         self.0.with_mut(|value| value)
     }
 
-    #[expect(
-        clippy::unused_self,
-        clippy::missing_panics_doc,
-        reason = "takes the place of one that is used"
-    )]
+    #[expect(clippy::unused_self, reason = "takes the place of one that is used")]
     pub(crate) fn get_mut(&mut self) -> &mut T {
         unreachable!("no model has a lock for itself")
     }

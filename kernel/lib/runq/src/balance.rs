@@ -205,7 +205,7 @@ impl Frames {
     }
 
     /// Closes the gaps between the clocks of all `cpus` that run something, seen from `this`, before [`plan`] looks at them. Each clock is ahead of
-    /// the next one by what a usual task may be owed, [`MOST`], at most; a CPU that `has_idled` since
+    /// the next one by what a usual task may be owed, `MOST`, at most; a CPU that `has_idled` since
     /// the last time begins where the foremost stands.
     pub fn bound(&self, this: usize, has_idled: bool, cpus: u64, view: impl Fn(usize) -> View) {
         if self.changing.swap(true, Acquire) {

@@ -7,7 +7,7 @@
 //! - [`weight`]: what a nice level is worth. [`entity`]: what the scheduler knows of a task.
 //! - [`queue`]: real-time before fair, and whose turn is over; `moving`: how a task leaves a queue for another. [`heap`]: how those who wait are
 //!   ordered. [`throttle`]: what real-time tasks leave to the others.
-//! - [`place`]: where a task runs that wakes up. [`balance`]: what moves from one CPU to another, so that
+//! - [`place`](mod@place): where a task runs that wakes up. [`balance`]: what moves from one CPU to another, so that
 //!   each gets its share of all of them.
 //!
 //! # The fair policy

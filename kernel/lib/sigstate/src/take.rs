@@ -12,7 +12,7 @@ use crate::thread::Signals;
 /// What the thread is to do now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Next {
-    /// Run a handler; then [`SignalState::handler_starts`] or, if that cannot be, a forced SIGSEGV.
+    /// Run a handler; then [`Signals::handler_starts`] or, if that cannot be, a forced SIGSEGV.
     Handle(Delivery),
     /// End.
     Die(Signal),

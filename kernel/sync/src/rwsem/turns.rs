@@ -255,12 +255,15 @@ mod tests {
 
     #[test]
     fn counters_may_wrap() {
-        let mut turns = Turns::new();
-        for count in [&mut turns.readers_in, &mut turns.readers_out] {
-            *count.get_mut() = 0_u32.wrapping_sub(READER);
+        let turns = Turns::new();
+        for count in [&turns.readers_in, &turns.readers_out] {
+            count.store(
+                0_u32.wrapping_sub(READER),
+                core::sync::atomic::Ordering::Relaxed,
+            );
         }
-        for count in [&mut turns.writers_in, &mut turns.writers_out] {
-            *count.get_mut() = u32::MAX;
+        for count in [&turns.writers_in, &turns.writers_out] {
+            count.store(u32::MAX, core::sync::atomic::Ordering::Relaxed);
         }
         for _ in 0..3 {
             let reader = turns.arrive_reading();
