@@ -52,7 +52,7 @@ pub fn park() {
     }
     let continued = process
         .continued
-        .wait_until_killable(|| !process.with_signals(|signals| signals.is_stopped()));
+        .wait_until_killable(|| !process.with_signals(|signals| signals.is_parked(thread.slot())));
     if continued.is_ok() && process.with_signals(SignalState::take_resumed) {
         tell_parent(process, Change::Continued);
     }

@@ -38,6 +38,12 @@ impl SignalState {
         self.complete_stop().then_some(signal)
     }
 
+    /// Returns whether a thread has parked for the stop that is on now. One that parked for an earlier stop, and has not got
+    /// as far as to leave it, has to park again.
+    pub fn is_parked(&self, slot: usize) -> bool {
+        self.is_stopped() && self.thread(slot).parked
+    }
+
     /// Returns, once after each stop that the parent was told of, whether it is to be told that the process goes on.
     pub fn take_resumed(&mut self) -> bool {
         core::mem::take(&mut self.stop.resumed)

@@ -185,6 +185,22 @@ fn the_last_to_park_completes_a_stop_and_one_tells_of_its_end() {
     assert!(!state.take_resumed(), "only one tells");
 }
 
+/// Several CPUs: CONT has come, and the next STOP before a thread that CONT woke has got anywhere.
+#[test]
+fn who_parked_for_an_earlier_stop_parks_again_for_the_next() {
+    let mut state = three();
+    for _ in 0..2 {
+        let _ = send(&mut state, Signal::STOP, Target::Process);
+        assert!(matches!(state.of(0).take_next(), Some(Next::Stop(_))));
+        assert!((0..3).all(|slot| !state.is_parked(slot)));
+        assert_eq!((state.park(0), state.park(1)), (None, None));
+        assert_eq!(state.park(2), Some(Signal::STOP));
+        assert!((0..3).all(|slot| state.is_parked(slot)));
+        let _ = send(&mut state, Signal::CONT, Target::Process);
+        assert!(!state.is_parked(0));
+    }
+}
+
 #[test]
 fn a_thread_that_ends_can_complete_a_stop() {
     let mut state = three();
