@@ -21,8 +21,15 @@ fn over() -> u64 {
     OVER.as_ptr() as u64
 }
 
+/// Stays on one processor, if there is such a one.
+fn stay_on(cpu: u64) {
+    let mut cpus = [1_u64 << cpu];
+    let _ = sys::call(libc::SYS_sched_setaffinity, [0, 8, sys::at(&mut cpus)]);
+}
+
 /// Touches the pages and sleeps until it is over.
-extern "C" fn sleep(_: u64) -> u64 {
+extern "C" fn sleep(number: u64) -> u64 {
+    stay_on(number + 1);
     let _ = mem::peek(AT.load(SeqCst));
     READY.fetch_add(1, SeqCst);
     while OVER.load(SeqCst) == 0 {
@@ -33,7 +40,8 @@ extern "C" fn sleep(_: u64) -> u64 {
 }
 
 /// Reads the first page until it is over: what it says never goes back.
-extern "C" fn watch(_: u64) -> u64 {
+extern "C" fn watch(number: u64) -> u64 {
+    stay_on(number + 1);
     let (at, mut last, mut wrong) = (AT.load(SeqCst), 0, 0);
     READY.fetch_add(1, SeqCst);
     while OVER.load(SeqCst) == 0 {
@@ -46,6 +54,7 @@ extern "C" fn watch(_: u64) -> u64 {
 
 fn begin(work: extern "C" fn(u64) -> u64, count: u32) -> Option<Vec<Helper>> {
     // One page more than is changed, so that no page table becomes empty.
+    stay_on(0);
     let pages = Map::anon(2, map::RW).ok()?;
     mem::poke64(pages.start, 1);
     mem::poke64(pages.start + PAGE, 1);
