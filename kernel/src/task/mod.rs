@@ -349,7 +349,9 @@ impl Drop for Task {
 
 impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}[{}]", self.name(), self.tid)
+        // A log line is written under the console's lock, behind which no name's ranks.
+        let name = self.try_name().unwrap_or_default();
+        write!(f, "{name}[{}]", self.tid)
     }
 }
 

@@ -277,7 +277,17 @@ fn freeing_before_the_flush_is_noticed() {
     for during in [
         "unmap", "discard", "exit", "remap", "guard", "truncate", "reclaim", "reap",
     ] {
-        let found = differs(&["--defect", "late", "--during", during, "--no-shrink"]);
+        // Files are cut seldom enough that it takes more programs than usual.
+        let words = [
+            "--defect",
+            "late",
+            "--during",
+            during,
+            "--no-shrink",
+            "--programs",
+            "600",
+        ];
+        let found = differs(&words);
         assert!(
             found.contains("before the flush") || found.contains("no page table"),
             "{found}"
