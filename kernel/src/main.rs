@@ -24,7 +24,7 @@ mod task;
 mod time;
 mod trace;
 mod trap;
-mod work;
+mod workqueue;
 
 use ::log::info;
 use bootloader_api::config::Mapping;

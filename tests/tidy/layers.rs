@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["task"],
     &["sched"],
     &["time", "fs"],
-    &["work"],
+    &["workqueue"],
     &["process"],
     &["trap", "syscall", "trace"],
     &["boot", "selftest"],

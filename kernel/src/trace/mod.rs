@@ -16,7 +16,7 @@ use crate::sched::kthread::{kthread_run, serve};
 use crate::smp;
 use crate::task::reaper;
 use crate::trap::lockup;
-use crate::work;
+use crate::workqueue;
 
 const NS_PER_MS: u64 = 1_000_000;
 /// A CPU that does not schedule for so long is reported, if nothing is said.
@@ -44,7 +44,7 @@ fn start(cmdline: &CommandLine) -> Result<(), OutOfMemory> {
     if cmdline.has("postman") {
         postman::start()?;
     }
-    work::start_workers(smp::online())
+    workqueue::start_workers(smp::online())
 }
 
 /// Returns a time in ns that the command line gives in milliseconds.

@@ -8,7 +8,9 @@ use log::info;
 use crate::locks::Once;
 use crate::sched;
 use crate::time;
-use crate::work::{Work, WorkRef, cancel_work_sync, flush_work, queue_delayed_work, queue_work};
+use crate::workqueue::{
+    Work, WorkRef, cancel_work_sync, flush_work, queue_delayed_work, queue_work,
+};
 
 const MS: u64 = 1_000_000;
 const HOUR: u64 = 3_600_000 * MS;

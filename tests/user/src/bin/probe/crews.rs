@@ -55,11 +55,19 @@ extern "C" fn leave_with_three(_: u64) -> u64 {
 fn exit_group_ends_all() -> Verdict {
     let by_first = with_helpers(|| sys::exit(2))?;
     same("by the first thread", by_first, Ended::Exited(2))?;
-    let by_other = with_helpers(|| {
-        let _ = Helper::start(THREAD, leave_with_three, 0);
+    same(
+        "by another",
+        with_another(leave_with_three)?,
+        Ended::Exited(3),
+    )
+}
+
+/// Has one more thread do `work` beside the helpers while the first one sleeps, and returns how the child ended.
+fn with_another(work: extern "C" fn(u64) -> u64) -> Result<Ended, String> {
+    with_helpers(|| {
+        let _ = Helper::start(THREAD, work, 0);
         sleep(0) as i32
-    })?;
-    same("by another", by_other, Ended::Exited(3))
+    })
 }
 
 extern "C" fn write_to_nothing(_: u64) -> u64 {
@@ -68,10 +76,7 @@ extern "C" fn write_to_nothing(_: u64) -> u64 {
 }
 
 fn a_killed_process_ends_all() -> Verdict {
-    let by_fault = with_helpers(|| {
-        let _ = Helper::start(THREAD, write_to_nothing, 0);
-        sleep(0) as i32
-    })?;
+    let by_fault = with_another(write_to_nothing)?;
     same("a fault", by_fault, Ended::Killed(libc::SIGSEGV))?;
     for signal in [libc::SIGKILL, libc::SIGTERM] {
         let busy = || {
@@ -178,11 +183,7 @@ extern "C" fn exec_null(_: u64) -> u64 {
 fn exec_ends_the_others() -> Verdict {
     let by_first = with_helpers(|| exec_null(0) as i32)?;
     same("by the first thread", by_first, Ended::Exited(0))?;
-    let by_other = with_helpers(|| {
-        let _ = Helper::start(THREAD, exec_null, 0);
-        sleep(0) as i32
-    })?;
-    same("by another", by_other, Ended::Exited(0))
+    same("by another", with_another(exec_null)?, Ended::Exited(0))
 }
 
 extern "C" fn poke_where_told(_: u64) -> u64 {

@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
+use user::mem::PAGE;
 use user::sys;
 use user::threads::{Helper, THREAD};
+use user::tolerant;
 
 /// Threads that use memory while one changes it.
 pub(crate) const WORKERS: usize = 3;
@@ -119,6 +121,22 @@ pub(crate) fn with_workers(
             "in epoch {before} a worker met {value:#x}, and it was epoch {after} then"
         )),
     }
+}
+
+/// A worker's turns over the `pages` pages of the place: each holds nothing, zero, or `tag` and its own number, which the
+/// worker then stores in a word of its own.
+pub(crate) fn mark_pages(number: u64, pages: u64, tag: u64) -> u64 {
+    let mut at = number;
+    look_on(number, |before| {
+        at = (at + 1) % pages;
+        let addr = place() + at * PAGE + 8 * number;
+        match tolerant::load(addr) {
+            None | Some(0) => {}
+            Some(value) if value == tag | at => {}
+            Some(value) => wrong(before, value, epoch()),
+        }
+        tolerant::store(addr, tag | at);
+    })
 }
 
 /// Fails unless `truth` holds.

@@ -4,26 +4,15 @@ use user::map::{self, Map};
 use user::mem::PAGE;
 use user::probe::must;
 use user::sys;
-use user::tolerant;
 
-use crate::field::{all_have_seen, epoch, look_on, place, publish, set_place, with_workers, wrong};
+use crate::field::{all_have_seen, mark_pages, place, publish, set_place, with_workers};
 
 const PAGES: u64 = 6;
 const TAG: u64 = 0xf11e_0000;
 
 /// Each page holds nothing or its own number.
 extern "C" fn uses_the_file(number: u64) -> u64 {
-    let mut at = number;
-    look_on(number, |before| {
-        at = (at + 1) % PAGES;
-        let addr = place() + at * PAGE + 8 * number;
-        match tolerant::load(addr) {
-            None | Some(0) => {}
-            Some(value) if value == TAG | at => {}
-            Some(value) => wrong(before, value, epoch()),
-        }
-        tolerant::store(addr, TAG | at);
-    })
+    mark_pages(number, PAGES, TAG)
 }
 
 fn mapped_file(flags: i32) -> Result<i32, String> {

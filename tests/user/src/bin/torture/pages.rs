@@ -7,8 +7,8 @@ use user::sys;
 use user::tolerant;
 
 use crate::field::{
-    WORKERS, act_on, all_have_seen, epoch, give_way, insist, look_on, place, publish, set_place,
-    with_workers, wrong,
+    WORKERS, act_on, all_have_seen, epoch, give_way, insist, look_on, mark_pages, place, publish,
+    set_place, with_workers, wrong,
 };
 
 /// What is written to say where it is: a page's number in the low bits.
@@ -54,27 +54,23 @@ fn take_frame() -> Result<u64, String> {
 
 /// A new page takes the place of the old one: nobody reads the old one any more.
 pub(crate) fn replaced(rounds: u64) -> Result<(), String> {
-    let page = new_place(1)?;
-    with_workers(reads_what_is_there, || {
-        for round in 1..=rounds {
-            map_fixed(page, 1, map::RW)?;
-            let other = take_frame()?;
-            mem::poke64(page, round);
-            publish(round);
-            all_have_seen(round);
-            must("munmap", sys::munmap(other, PAGE))?;
-        }
-        Ok(())
-    })
+    renewed(rounds, |page| map_fixed(page, 1, map::RW).map(drop))
 }
 
 /// The page's contents are given up: nobody reads them any more.
 pub(crate) fn given_up(rounds: u64) -> Result<(), String> {
+    renewed(rounds, |page| {
+        let dontneed = [page, PAGE, libc::MADV_DONTNEED as u64];
+        must("madvise", sys::call(libc::SYS_madvise, dontneed)).map(drop)
+    })
+}
+
+/// In each round `renew` makes the page an empty one, which gets the round's number.
+fn renewed(rounds: u64, renew: fn(u64) -> Result<(), String>) -> Result<(), String> {
     let page = new_place(1)?;
-    let dontneed = [page, PAGE, libc::MADV_DONTNEED as u64];
     with_workers(reads_what_is_there, || {
         for round in 1..=rounds {
-            must("madvise", sys::call(libc::SYS_madvise, dontneed))?;
+            renew(page)?;
             let other = take_frame()?;
             mem::poke64(page, round);
             publish(round);
@@ -86,17 +82,7 @@ pub(crate) fn given_up(rounds: u64) -> Result<(), String> {
 }
 
 extern "C" fn marks_pages(number: u64) -> u64 {
-    let mut at = number;
-    look_on(number, |before| {
-        at = (at + 1) % RANGE;
-        let addr = place() + at * PAGE + 8 * number;
-        match tolerant::load(addr) {
-            None | Some(0) => {}
-            Some(value) if value == TAG | at => {}
-            Some(value) => wrong(before, value, epoch()),
-        }
-        tolerant::store(addr, TAG | at);
-    })
+    mark_pages(number, RANGE, TAG)
 }
 
 /// Pages come and go: a read finds nothing, zero or what this place was given, never another page's contents.
