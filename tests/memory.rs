@@ -149,3 +149,19 @@ fn a_panic_compares_the_address_spaces_that_nobody_holds() {
     let outcome = ends("test=panic", harness::Exit::Panic);
     outcome.line_containing("fsck: 0 findings; ");
 }
+
+/// Large pages are there where they are on, and never where the command line turns them off.
+#[test]
+fn large_pages_can_be_turned_off() {
+    let mapped = |mode| {
+        let vm = Vm::new().memory("512M").cmdline(mode);
+        let outcome = vm.init("probe", &["large"]).boot();
+        outcome.expect_pass();
+        outcome.counter("large_mapped")
+    };
+    assert!(
+        mapped("thp=always") > 0,
+        "programs with much memory get some"
+    );
+    assert_eq!(mapped("thp=never"), 0);
+}
