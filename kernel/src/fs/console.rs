@@ -10,7 +10,7 @@ use tty::{Echo, Line, Piece};
 
 use super::file::{File, IoError, Readiness, WriteAt};
 use super::inode::{InodeRef, Metadata};
-use super::poll;
+use super::poll::PollQueue;
 use super::user_buf::UserBuf;
 use crate::locks::{SpinLock, WaitQueue, rank};
 use crate::log::console_write;
@@ -20,6 +20,7 @@ const PIECE: usize = 256;
 
 static LINE: SpinLock<Line, { rank::SOURCE }> = SpinLock::new(Line::new());
 static READERS: WaitQueue = WaitQueue::new();
+static POLLERS: PollQueue = PollQueue::new();
 
 /// Takes a byte from the serial port; called with interrupts off.
 pub fn input(byte: u8) {
@@ -34,7 +35,7 @@ pub fn input(byte: u8) {
     }
     if readable {
         READERS.wake_one();
-        poll::changed();
+        POLLERS.notify(Readiness::READABLE);
     }
 }
 
@@ -113,6 +114,10 @@ impl File for Console {
             Readiness::empty()
         };
         readable | Readiness::WRITABLE
+    }
+
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        Some(&POLLERS)
     }
 
     fn is_terminal(&self) -> bool {

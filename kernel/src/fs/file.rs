@@ -13,6 +13,7 @@ use bitflags::bitflags;
 use vfs::seek::{self, SeekError, Whence};
 
 use super::inode::{InodeRef, Metadata};
+use super::poll::PollQueue;
 use super::rank;
 use super::user_buf::{BadAddress, UserBuf};
 use crate::locks::{Interrupted, Mutex};
@@ -22,14 +23,24 @@ bitflags! {
     /// What can be done with a file at once.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct Readiness: u16 {
-        /// A read would not block.
-        const READABLE = 0x001;
-        /// A write would not block.
-        const WRITABLE = 0x004;
+        /// A read would not block: `POLLIN` and `POLLRDNORM`.
+        const READABLE = 0x041;
+        /// There is something urgent to read.
+        const URGENT = 0x002;
+        /// A write would not block: `POLLOUT` and `POLLWRNORM`.
+        const WRITABLE = 0x104;
         /// There is nobody at the other end to read.
         const ERROR = 0x008;
         /// There is nobody at the other end to write.
         const HANG_UP = 0x010;
+        /// The same for messages of a lower band.
+        const READ_BAND = 0x080;
+        /// The same for messages of a lower band.
+        const WRITE_BAND = 0x200;
+        /// The other end will write no more.
+        const READ_HANG_UP = 0x2000;
+        /// What is told though nobody asked.
+        const ALWAYS = 0x018;
     }
 }
 
@@ -118,9 +129,14 @@ pub trait File: Send + Sync {
         Err(IoError::Invalid)
     }
 
-    /// Says what would not block. Called on the way to sleep: takes spin locks only.
+    /// Says what would not block.
     fn readiness(&self) -> Readiness {
         Readiness::READABLE | Readiness::WRITABLE
+    }
+
+    /// Returns the queue that is told when its readiness changes; `None` for what is always ready.
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        None
     }
 
     /// Returns what a mapping of it shows, if it can be mapped.
@@ -285,6 +301,11 @@ impl OpenFile {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Returns whether it was named and not opened.
+    pub fn is_name_only(&self) -> bool {
+        self.flags().contains(OpenFlags::PATH)
     }
 
     fn is_nonblocking(&self) -> bool {

@@ -67,6 +67,8 @@ pub mod rank {
     pub const PAGE_CACHE: u8 = 36;
     /// The list of all regular files.
     pub const FILES: u8 = 37;
+    /// Who is told of a file's readiness.
+    pub const POLL: u8 = 42;
 }
 
 /// Builds the tree from the initramfs; called once, before any program runs.

@@ -17,9 +17,10 @@ use abi::linux::S_IFIFO;
 
 use super::file::{File, IoError, OpenFile, Readiness, WriteAt};
 use super::inode::Metadata;
+use super::poll::PollQueue;
 use super::ring::Ring;
 use super::user_buf::UserBuf;
-use super::{filesystem, poll, rank};
+use super::{filesystem, rank};
 use crate::locks::{KernelHooks, Mutex, WaitQueue};
 
 type RingGuard<'a> = sync::MutexGuard<'a, Ring, { rank::PIPE }, KernelHooks>;
@@ -41,6 +42,7 @@ struct Pipe {
     has_writer: AtomicBool,
     readers: WaitQueue,
     writers: WaitQueue,
+    pollers: Arc<PollQueue>,
 }
 
 /// The end that is read.
@@ -51,13 +53,13 @@ pub(super) struct WriteEnd(Arc<Pipe>);
 
 /// Makes a pipe; returns the end to read and the end to write.
 pub fn pipe(flags: OpenFlags) -> (Arc<OpenFile>, Arc<OpenFile>) {
-    let (read, write) = ends();
+    let (read, write) = ends(Arc::default());
     let write = OpenFile::new(write, flags | OpenFlags::WRONLY);
     (OpenFile::new(read, flags), write)
 }
 
 /// Makes a pipe's two ends, not opened yet.
-pub(super) fn ends() -> (ReadEnd, WriteEnd) {
+pub(super) fn ends(pollers: Arc<PollQueue>) -> (ReadEnd, WriteEnd) {
     let pipe = Arc::new(Pipe {
         number: NEXT_NUMBER.fetch_add(1, Relaxed),
         ring: Mutex::new(Ring::new(CAPACITY)),
@@ -66,6 +68,7 @@ pub(super) fn ends() -> (ReadEnd, WriteEnd) {
         has_writer: AtomicBool::new(true),
         readers: WaitQueue::new(),
         writers: WaitQueue::new(),
+        pollers,
     });
     (ReadEnd(pipe.clone()), WriteEnd(pipe))
 }
@@ -96,18 +99,18 @@ impl Pipe {
     }
 
     /// Publishes the new length and wakes the other side.
-    fn changed(&self, ring: RingGuard<'_>, others: &WaitQueue) {
+    fn changed(&self, ring: RingGuard<'_>, others: &WaitQueue, what: Readiness) {
         self.len.store(ring.len(), Release);
         drop(ring);
         others.wake_all();
-        poll::changed();
+        self.pollers.notify(what);
     }
 
     fn closed(&self, end: &AtomicBool) {
         end.store(false, Release);
         self.readers.wake_all();
         self.writers.wake_all();
-        poll::changed();
+        self.pollers.notify(Readiness::all());
     }
 
     /// Copies what there is to the program; returns false where there was nothing.
@@ -130,7 +133,7 @@ impl Pipe {
                 }
             }
         }
-        self.changed(ring, &self.writers);
+        self.changed(ring, &self.writers, Readiness::WRITABLE);
         outcome
     }
 
@@ -158,7 +161,7 @@ impl Pipe {
         if outcome.is_err() {
             *from = start;
         }
-        self.changed(ring, &self.readers);
+        self.changed(ring, &self.readers, Readiness::READABLE);
         outcome.map(|()| Wrote::Piece)
     }
 }
@@ -207,6 +210,10 @@ impl File for ReadEnd {
         readiness.set(Readiness::HANG_UP, !self.0.has_writer.load(Acquire));
         readiness
     }
+
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        Some(&self.0.pollers)
+    }
 }
 
 impl File for WriteEnd {
@@ -245,6 +252,10 @@ impl File for WriteEnd {
         readiness.set(Readiness::WRITABLE, CAPACITY - self.0.len() >= ATOMIC_SIZE);
         readiness.set(Readiness::ERROR, !self.0.has_reader.load(Acquire));
         readiness
+    }
+
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        Some(&self.0.pollers)
     }
 }
 

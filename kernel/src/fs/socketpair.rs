@@ -19,8 +19,9 @@ use addr::PAGE_SIZE;
 use super::file::{File, IoError, OpenFile, Readiness, WriteAt};
 use super::inode::Metadata;
 use super::pipe::{ReadEnd, WriteEnd, ends};
+use super::poll::PollQueue;
 use super::user_buf::UserBuf;
-use super::{filesystem, poll, rank};
+use super::{filesystem, rank};
 use crate::locks::{Mutex, WaitQueue};
 use crate::mm::frame;
 
@@ -29,14 +30,16 @@ const CAPACITY: usize = 64 * 1024;
 
 /// Makes a pair of streams.
 pub fn streams(flags: OpenFlags) -> (Arc<OpenFile>, Arc<OpenFile>) {
-    let ((read_a, write_b), (read_b, write_a)) = (ends(), ends());
+    let pollers = Arc::new(PollQueue::new());
+    let ((read_a, write_b), (read_b, write_a)) = (ends(pollers.clone()), ends(pollers));
     let open = |read, write| OpenFile::new(Stream { read, write }, flags | OpenFlags::RDWR);
     (open(read_a, write_a), open(read_b, write_b))
 }
 
 /// Makes a pair of packet sockets.
 pub fn packets(flags: OpenFlags) -> (Arc<OpenFile>, Arc<OpenFile>) {
-    let (a, b) = (Channel::new(), Channel::new());
+    let pollers = Arc::new(PollQueue::new());
+    let (a, b) = (Channel::new(pollers.clone()), Channel::new(pollers));
     let open =
         |incoming, outgoing| OpenFile::new(Packets { incoming, outgoing }, flags | OpenFlags::RDWR);
     (open(a.clone(), b.clone()), open(b, a))
@@ -63,16 +66,18 @@ struct Channel {
     /// Whether both ends are open.
     is_open: AtomicBool,
     changed: WaitQueue,
+    pollers: Arc<PollQueue>,
 }
 
 impl Channel {
-    fn new() -> Arc<Self> {
+    fn new(pollers: Arc<PollQueue>) -> Arc<Self> {
         Arc::new(Self {
             messages: Mutex::new(VecDeque::new()),
             count: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             is_open: AtomicBool::new(true),
             changed: WaitQueue::new(),
+            pollers,
         })
     }
 
@@ -133,7 +138,7 @@ impl Channel {
 
     fn tell(&self) {
         self.changed.wake_all();
-        poll::changed();
+        self.pollers.notify(Readiness::all());
     }
 }
 
@@ -186,6 +191,10 @@ impl File for Stream {
         read | write.difference(Readiness::ERROR)
     }
 
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        self.read.poll_queue()
+    }
+
     fn is_socket(&self) -> bool {
         true
     }
@@ -231,6 +240,10 @@ impl File for Packets {
         readiness.set(Readiness::WRITABLE, self.outgoing.is_writable(1));
         readiness.set(Readiness::HANG_UP, !self.incoming.is_open.load(Acquire));
         readiness
+    }
+
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        Some(&self.incoming.pollers)
     }
 
     fn is_socket(&self) -> bool {

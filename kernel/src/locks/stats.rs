@@ -11,7 +11,7 @@ use crate::arch::timer;
 const RANKS: usize = 96;
 
 /// The ranks and what they are called in docs/locking.md.
-const NAMES: [(u8, &str); 31] = [
+const NAMES: [(u8, &str); 32] = [
     (4, "position"),
     (6, "proc_text"),
     (8, "namespace"),
@@ -28,6 +28,7 @@ const NAMES: [(u8, &str); 31] = [
     (37, "files"),
     (40, "page_table"),
     (41, "region"),
+    (42, "poll"),
     (45, "mm_list"),
     (46, "kstack"),
     (47, "work"),

@@ -24,6 +24,15 @@ pub fn file(fd: u64) -> Result<Arc<OpenFile>, Errno> {
     process::current().file(fd as i32).ok_or(Errno::EBADF)
 }
 
+/// The same for a file that was opened, and not only named (`O_PATH`).
+pub fn opened_file(fd: u64) -> Result<Arc<OpenFile>, Errno> {
+    let file = file(fd)?;
+    match file.is_name_only() {
+        true => Err(Errno::EBADF),
+        false => Ok(file),
+    }
+}
+
 /// Reads a path.
 pub fn path(addr: u64) -> Result<Vec<u8>, Errno> {
     Ok(uaccess::read_cstr(addr, PATH_MAX - 1)?)

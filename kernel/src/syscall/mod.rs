@@ -24,6 +24,7 @@ pub mod process;
 pub mod residency;
 pub mod restart;
 pub mod sched;
+pub mod select;
 pub mod signal;
 pub mod socket;
 pub mod stat;

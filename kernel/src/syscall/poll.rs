@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use abi::file::PollFd;
 use abi::linux::POLLNVAL;
+use abi::time::Timespec;
 use abi::{Errno, SigSet};
 
 use super::{SysResult, args};
@@ -18,30 +19,56 @@ use crate::time;
 /// `poll(fds, count, timeout in ms)`.
 pub fn poll(frame: &mut TrapFrame) -> SysResult {
     let [fds, count, timeout, ..] = frame.args();
-    let deadline = match u64::try_from(timeout as i32) {
-        Ok(ms) => Some(time::now_ns().saturating_add(ms * 1_000_000)),
-        Err(_) => None,
-    };
-    poll_restartable(fds, count, deadline)
+    poll_restartable(fds, u64::from(count as u32), milliseconds(timeout))
 }
 
 /// `ppoll(fds, count, timeout, mask, size of the mask)`.
 pub fn ppoll(frame: &mut TrapFrame) -> SysResult {
     let [fds, count, timeout, mask, mask_size, _] = frame.args();
-    let deadline = match timeout {
-        0 => None,
-        addr => Some(time::now_ns().saturating_add(args::nanoseconds(addr)?)),
-    };
-    if mask == 0 {
-        return poll_until(fds, count, deadline);
+    let deadline = deadline(timeout)?;
+    let outcome = with_mask(mask, mask_size, || {
+        poll_until(fds, u64::from(count as u32), deadline)
+    });
+    tell_rest(timeout, deadline);
+    outcome
+}
+
+/// Makes a point in time of a number of milliseconds; a negative one is never.
+pub(super) fn milliseconds(timeout: u64) -> Option<u64> {
+    let ms = u64::try_from(timeout as i32).ok()?;
+    Some(time::now_ns().saturating_add(ms * 1_000_000))
+}
+
+/// Makes a point in time of the `timespec` at `addr`; none is never.
+pub(super) fn deadline(addr: u64) -> Result<Option<u64>, Errno> {
+    match addr {
+        0 => Ok(None),
+        addr => Ok(Some(
+            time::now_ns().saturating_add(args::nanoseconds(addr)?),
+        )),
     }
-    if mask_size != size_of::<SigSet>() as u64 {
+}
+
+/// Stores what is left of a wait at the `timespec` at `addr`; a program that cannot be told does not learn it.
+pub(super) fn tell_rest(addr: u64, deadline: Option<u64>) {
+    if let Some(deadline) = deadline {
+        let rest = Timespec::from_ns(deadline.saturating_sub(time::now_ns()));
+        let _ = args::write(addr, &rest);
+    }
+}
+
+/// Waits with the mask at `mask` in force, if there is one.
+pub(super) fn with_mask(mask: u64, size: u64, wait: impl FnOnce() -> SysResult) -> SysResult {
+    if mask == 0 {
+        return wait();
+    }
+    if size != size_of::<SigSet>() as u64 {
         return Err(Errno::EINVAL);
     }
     let mask = args::read::<SigSet>(mask)?;
     signal::with_own(|signals| signals.suspend_mask(mask));
-    let outcome = poll_until(fds, count, deadline);
-    if outcome != Err(Errno::RESTART_NOHAND) {
+    let outcome = wait();
+    if !matches!(outcome, Err(Errno::RESTART_NOHAND | Errno::EINTR)) {
         // Interrupted, the mask holds until the handler has run.
         signal::with_own(|signals| signals.restore_mask());
     }
@@ -72,25 +99,36 @@ fn poll_until(addr: u64, count: u64, deadline: Option<u64>) -> SysResult {
     if count > process::current().fd_limit() {
         return Err(Errno::EINVAL);
     }
-    let mut polled = (0..count)
-        .map(|index| Polled::read(addr + index * size_of::<PollFd>() as u64))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut polled = Vec::new();
+    polled
+        .try_reserve_exact(count as usize)
+        .map_err(|_| Errno::ENOMEM)?;
+    for index in 0..count {
+        polled.push(Polled::read(addr + index * size_of::<PollFd>() as u64)?);
+    }
+    // What the sleep watches is fixed, what each look finds is written down here.
+    let mut found = alloc::vec![0_u16; polled.len()];
+    let files = polled
+        .iter()
+        .filter_map(|polled| Some((&**polled.file.as_ref()?, polled.wanted())));
     // Whether it is time or an event that ends the wait, the entries say.
-    poll::wait(deadline, || {
+    poll::wait(deadline, files, || {
         polled
-            .iter_mut()
-            .fold(false, |any, polled| polled.look() | any)
+            .iter()
+            .zip(&mut found)
+            .fold(false, |any, (polled, found)| {
+                *found = polled.look();
+                any | (*found != 0)
+            })
     })
     .map_err(|_| Errno::RESTART_NOHAND)?;
-    let mut ready = 0;
-    for (index, polled) in (0..).zip(&polled) {
-        let revents = addr
+    for (index, revents) in (0..).zip(&found) {
+        let at = addr
             + index * size_of::<PollFd>() as u64
             + core::mem::offset_of!(PollFd, revents) as u64;
-        args::write(revents, &polled.request.revents)?;
-        ready += u64::from(polled.request.revents != 0);
+        args::write(at, revents)?;
     }
-    Ok(ready)
+    Ok(found.iter().filter(|revents| **revents != 0).count() as u64)
 }
 
 impl Polled {
@@ -104,16 +142,18 @@ impl Polled {
         Ok(Self { request, file })
     }
 
-    /// Notes what is so now; returns whether that is anything asked for.
-    fn look(&mut self) -> bool {
-        self.request.revents = match &self.file {
-            Some(file) => {
-                let wanted = Readiness::from_bits_truncate(self.request.events);
-                poll::events(file.file().readiness(), wanted).bits()
-            }
+    fn wanted(&self) -> Readiness {
+        Readiness::from_bits_truncate(self.request.events)
+    }
+
+    /// Returns what is so now of what was asked for.
+    fn look(&self) -> u16 {
+        match &self.file {
+            // What was named and not opened is no descriptor for this.
+            Some(file) if file.is_name_only() => POLLNVAL as u16,
+            Some(file) => poll::events(file.file().readiness(), self.wanted()).bits(),
             None if self.request.fd < 0 => 0,
             None => POLLNVAL as u16,
-        };
-        self.request.revents != 0
+        }
     }
 }

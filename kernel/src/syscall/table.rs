@@ -7,7 +7,7 @@ use abi::Sysno;
 
 use super::{
     Handler, clock, exec, facts, fd, file, futex, identity, itimer, kill, memory, names, path,
-    poll, process, residency, restart, sched, signal, socket, stat, system, terminal,
+    poll, process, residency, restart, sched, select, signal, socket, stat, system, terminal,
 };
 
 /// One more than the highest number in the table.
@@ -170,6 +170,8 @@ table! {
     fchmodat => facts::fchmodat, "";
     faccessat => path::faccessat, "";
     ppoll => poll::ppoll, "";
+    select => select::select, "";
+    pselect6 => select::pselect6, "";
     set_robust_list => identity::set_robust_list, "";
     get_robust_list => identity::get_robust_list, "";
     dup3 => fd::dup3, "";
