@@ -20,6 +20,7 @@ stamp=$root/target/toolchain.env
 
 debian_rust="rustc-web cargo-web rust-web-src rust-web-llvm rust-web-clippy rustfmt-web lld-22 llvm-22"
 debian_rest="gcc libc6-dev qemu-system-x86 ovmf"
+debian_bochs="bochs bochs-term bochsbios vgabios"
 
 if [ -t 2 ]; then bold=$'\e[1;36m' red=$'\e[1;31m' plain=$'\e[0m'; else bold='' red='' plain=''; fi
 say() { printf '%s==>%s %s\n' "$bold" "$plain" "$*" >&2; }
@@ -183,6 +184,12 @@ have_firmware() {
         [ -f "$file" ] && return
     done
     return 1
+}
+
+# The second emulator, for what the first one's processor has not; only stories and `--emulator bochs` want it.
+ensure_bochs() {
+    have bochs && [ -f /usr/share/bochs/BIOS-bochs-latest ] && [ -f /usr/share/vgabios/vgabios.bin ] && return
+    install_packages "$debian_bochs" "the stories about PCIDs and x2APIC (Bochs)"
 }
 
 # install_packages "NAMES" "WHAT FOR": only those that are missing, and nothing else is removed for them.

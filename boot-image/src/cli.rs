@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, FromArgMatches, Parser, Subcommand};
+use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::accel::Accel;
 use crate::image::Firmware;
@@ -34,15 +34,15 @@ impl Cli {
     /// Returns the subcommand, which is a plain `run` if none was given.
     pub fn chosen(self) -> Command {
         self.command
-            .unwrap_or_else(|| Command::Run(RunArgs::plain()))
+            .unwrap_or_else(|| Command::Run(Box::new(RunArgs::plain())))
     }
 }
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Build everything and boot it under QEMU, with the serial log on standard output
-    Run(RunArgs),
+    /// Build everything and boot it under QEMU or Bochs, with the serial log on standard output
+    Run(Box<RunArgs>),
     /// Run every test: pure crates on the host, stories in virtual machines
     Test(TestArgs),
     /// Build the kernel, the programs inside and the initramfs
@@ -63,9 +63,10 @@ Examples:
   ./x run --icount --log run.log                a run that repeats exactly, kept in a file
   ./x run --gdb                                 wait for gdb
   ./x run --qemu-arg=-d --qemu-arg=int          more options for QEMU itself
+  ./x run --emulator bochs --smp 2              Bochs: slow, but with PCIDs and x2APIC
 
 Exit codes: 0 passed, 1 init failed, 101 panic, 102 oops, 103 audit failed, 104 watchdog,
-124 timed out, 125 QEMU failed or the machine reset itself.";
+124 timed out, 125 the emulator failed or the machine reset itself.";
 
 /// Options of `run`.
 #[derive(Clone, Debug, Args)]
@@ -74,6 +75,12 @@ pub struct RunArgs {
     /// Boot by UEFI (OVMF) instead of BIOS
     #[arg(long)]
     pub uefi: bool,
+    /// What plays the machine; under bochs init travels alone, for its disk is slow
+    #[arg(long, value_enum, default_value_t)]
+    pub emulator: Emulator,
+    /// Bochs' model of the processor (`bochs --help cpu` lists them) [default: corei7_haswell_4770]
+    #[arg(long, value_name = "MODEL")]
+    pub cpu: Option<String>,
     /// Number of processors
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=255))]
     pub smp: u32,
@@ -92,7 +99,7 @@ pub struct RunArgs {
     /// Boot with another initramfs, a newc cpio archive
     #[arg(long, value_name = "FILE", conflicts_with = "program")]
     pub initramfs: Option<PathBuf>,
-    /// End the run after so many seconds [default: 120, with --gdb 3600]
+    /// End the run after so many seconds [default: 120, with --gdb 3600, under bochs 600]
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,
     /// Also write the log to a file
@@ -126,6 +133,16 @@ pub struct RunArgs {
     pub args: Vec<String>,
 }
 
+/// What plays the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Emulator {
+    /// Translates instructions: fast.
+    #[default]
+    Qemu,
+    /// Interprets them, for a newer processor: PCIDs, INVPCID, x2APIC.
+    Bochs,
+}
+
 impl RunArgs {
     /// Returns what `./x run` means without options.
     pub fn plain() -> Self {
@@ -142,9 +159,44 @@ impl RunArgs {
         }
     }
 
+    /// Returns the memory in MiB, 1 at least.
+    pub fn mebibytes(&self) -> u64 {
+        let digits = self.memory.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let number: u64 = digits.parse().unwrap_or(1);
+        let mebibytes = match self.memory.trim_start_matches(digits) {
+            "K" | "k" => number / 1024,
+            "G" | "g" => number.saturating_mul(1024),
+            _ => number,
+        };
+        mebibytes.max(1)
+    }
+
+    /// Says which option the emulator cannot follow, if there is one.
+    pub fn unsuitable(&self) -> Option<&'static str> {
+        let only_qemu = [
+            (self.uefi, "--uefi"),
+            (self.icount, "--icount"),
+            (self.gdb, "--gdb"),
+            (self.accel != Accel::default(), "--accel"),
+            (self.initramfs.is_some(), "--initramfs"),
+            (!self.qemu_arg.is_empty(), "--qemu-arg"),
+        ];
+        let only_bochs = [(self.cpu.is_some(), "--cpu")];
+        let refused = match self.emulator {
+            Emulator::Bochs => &only_qemu[..],
+            Emulator::Qemu => &only_bochs[..],
+        };
+        refused.iter().find(|(given, _)| *given).map(|one| one.1)
+    }
+
     /// Returns the run's limit in seconds.
     pub fn seconds(&self) -> u64 {
-        self.timeout.unwrap_or(if self.gdb { 3600 } else { 120 })
+        let ordinary = match self.emulator {
+            Emulator::Qemu if self.gdb => 3600,
+            Emulator::Qemu => 120,
+            Emulator::Bochs => 600,
+        };
+        self.timeout.unwrap_or(ordinary)
     }
 }
 
@@ -228,7 +280,7 @@ mod tests {
     fn run(args: &[&str]) -> Result<RunArgs, clap::Error> {
         let line = ["x", "run"].iter().chain(args);
         match Cli::try_parse_from(line)?.chosen() {
-            Command::Run(run) => Ok(run),
+            Command::Run(run) => Ok(*run),
             other => panic!("not run: {other:?}"),
         }
     }
@@ -254,6 +306,29 @@ mod tests {
     fn a_run_without_a_limit_cannot_be_asked_for() {
         assert!(run(&["--timeout", "0"]).is_err());
         assert_eq!(run(&["--timeout", "7"]).unwrap().seconds(), 7);
+    }
+
+    #[test]
+    fn each_emulator_refuses_what_only_the_other_can() {
+        let refused = |args: &[&str]| run(args).unwrap().unsuitable();
+        assert_eq!(refused(&["--emulator", "bochs", "--uefi"]), Some("--uefi"));
+        assert_eq!(refused(&["--emulator", "bochs", "--smp", "2"]), None);
+        assert_eq!(refused(&["--cpu", "tigerlake"]), Some("--cpu"));
+        assert_eq!(refused(&["--uefi"]), None);
+    }
+
+    #[test]
+    fn memory_is_told_in_mebibytes() {
+        for (text, mebibytes) in [
+            ("64M", 64),
+            ("1G", 1024),
+            ("32768k", 32),
+            ("7", 7),
+            ("1K", 1),
+        ] {
+            let args = run(&["--memory", text]).unwrap();
+            assert_eq!(args.mebibytes(), mebibytes, "{text}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! The kernel writes one byte `v` to QEMU's isa-debug-exit device and QEMU exits with `(v << 1) | 1`.
 //! QEMU's own 0 and 1 (closed, bad option) are therefore never a kernel's word and never a success.
+//! A machine without that device says the byte in its last line.
 
 use std::fmt;
 
@@ -20,9 +21,9 @@ pub enum Exit {
     Leak,
     /// The kernel's watchdog saw no progress.
     Watchdog,
-    /// The run was still going when its time was up; QEMU was ended.
+    /// The run was still going when its time was up; the emulator was ended.
     Timeout,
-    /// QEMU ended by itself, with this code: the kernel had no say (a triple fault gives 0).
+    /// The emulator ended by itself, with this code: the kernel had no say (a triple fault under QEMU gives 0).
     Qemu(i32),
 }
 
@@ -60,6 +61,40 @@ impl Exit {
     }
 }
 
+/// How the kernel's last line begins on a machine that it cannot end.
+const LAST_WORDS: &str = "* the machine ended: 0x";
+
+/// Looks for the kernel's last line in what comes over a serial line, piece by piece.
+#[derive(Debug, Default)]
+pub struct LastLine {
+    line: Vec<u8>,
+}
+
+impl LastLine {
+    /// Returns how the machine ended once its last line is complete.
+    pub fn look(&mut self, bytes: &[u8]) -> Option<Exit> {
+        for &byte in bytes {
+            if byte == b'\n' {
+                let line = std::mem::take(&mut self.line);
+                let found = Exit::from_last_line(String::from_utf8_lossy(&line).trim_end());
+                if found.is_some() {
+                    return found;
+                }
+            } else {
+                self.line.push(byte);
+            }
+        }
+        None
+    }
+}
+
+impl Exit {
+    fn from_last_line(line: &str) -> Option<Self> {
+        let byte = i32::from_str_radix(line.strip_prefix(LAST_WORDS)?, 16).ok()?;
+        Some(Self::from_qemu((byte << 1) | 1))
+    }
+}
+
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -73,7 +108,7 @@ impl fmt::Display for Exit {
             Self::Qemu(0) => {
                 f.write_str("the machine reset itself (triple fault), or QEMU was closed")
             }
-            Self::Qemu(code) => write!(f, "QEMU ended by itself with code {code}"),
+            Self::Qemu(code) => write!(f, "the emulator ended by itself with code {code}"),
         }
     }
 }
@@ -102,5 +137,22 @@ mod tests {
         assert_eq!(Exit::from_qemu(0).process_code(), 125);
         assert_eq!(Exit::from_qemu(1).process_code(), 125);
         assert_eq!(Exit::Timeout.process_code(), 124);
+    }
+
+    #[test]
+    fn a_last_line_is_found_however_it_is_cut() {
+        let text = b"hello\n  * the machine ended: 0x10\n* the machine ended: 0x13\r\n";
+        for cut in 0..text.len() {
+            let mut line = LastLine::default();
+            let first = line.look(&text[..cut]);
+            assert_eq!((first, line.look(&text[cut..])), (None, Some(Exit::Oops)));
+        }
+    }
+
+    #[test]
+    fn an_unfinished_line_is_not_the_last_one() {
+        let mut line = LastLine::default();
+        assert_eq!(line.look(b"* the machine ended: 0x1"), None);
+        assert_eq!(line.look(b"0\n"), Some(Exit::Pass));
     }
 }

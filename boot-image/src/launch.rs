@@ -6,17 +6,67 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use bootinfo::CommandLine;
 
 use crate::accel::Accel;
 use crate::build::{self, Built};
-use crate::cli::RunArgs;
+use crate::cli::{Emulator, RunArgs};
+use crate::image::Firmware;
 use crate::initramfs::{self, Entry};
 use crate::programs::Program;
 use crate::qemu::Machine;
 use crate::scratch::Scratch;
-use crate::{image, project, static_elf};
+use crate::vm::Start;
+use crate::{bochs, image, project, static_elf};
 
-/// Makes the machine that `./x run` with these options boots.
+/// Prepares what `./x run` with these options starts.
+pub fn start(args: &RunArgs, built: &Built, scratch: &Scratch) -> Result<Start> {
+    match args.emulator {
+        Emulator::Qemu => Ok(machine(args, built, scratch)?.command(scratch)?.into()),
+        Emulator::Bochs => bochs(args, built, scratch)?.start(scratch),
+    }
+}
+
+/// Makes the machine that Bochs plays: a disk with everything on it.
+fn bochs(args: &RunArgs, built: &Built, scratch: &Scratch) -> Result<bochs::Machine> {
+    ensure!(
+        args.initramfs.is_none(),
+        "under Bochs the initramfs carries the command line: --initramfs is for QEMU"
+    );
+    let mut cmdline = args.append.join(OsStr::new(" "));
+    let mut programs = built.programs.clone();
+    if let Some(path) = &args.program {
+        let program = static_elf::check(path)?;
+        add_program(&mut cmdline, &program, &args.args)?;
+        programs.retain(|one| one.name != program.name);
+        programs.push(program);
+    }
+    let cmdline = cmdline.into_vec();
+    let ramdisk = build::initramfs_bytes(&needed(&programs, &cmdline), &cmdline)?;
+    let ramdisk = scratch.write("initramfs.cpio", &ramdisk)?;
+    let disk = scratch.path().join("disk.img");
+    image::write(Firmware::Bios, &built.stripped, Some(&ramdisk), &disk)?;
+    Ok(bochs::Machine {
+        disk,
+        memory: args.mebibytes(),
+        smp: args.smp,
+        model: args.cpu.clone().unwrap_or_else(|| bochs::MODEL.into()),
+        trace: args.trace.clone(),
+    })
+}
+
+/// Picks what travels on a slow disk: init alone where the command line names one of `programs`, else all.
+fn needed(programs: &[Program], cmdline: &[u8]) -> Vec<Program> {
+    let init = CommandLine::parse(cmdline).init;
+    let name = init.as_deref().and_then(|path| path.strip_prefix("/bin/"));
+    let is_init = |program: &&Program| Some(program.name.as_str()) == name;
+    match programs.iter().find(is_init) {
+        Some(program) => vec![program.clone()],
+        None => programs.to_vec(),
+    }
+}
+
+/// Makes the machine that QEMU plays.
 pub fn machine(args: &RunArgs, built: &Built, scratch: &Scratch) -> Result<Machine> {
     let is_given = !args.append.is_empty() || args.program.is_some();
     let mut cmdline = args.append.join(OsStr::new(" "));
@@ -160,5 +210,20 @@ mod tests {
     fn an_argument_the_command_line_cannot_carry_is_refused() {
         assert!(line("", &["say \"hi\""]).is_err());
         assert!(line("x -- y", &[]).is_err());
+    }
+
+    #[test]
+    fn init_travels_alone_where_it_is_one_of_the_projects_programs() {
+        let programs = ["hello", "init", "probe"].map(|name| Program {
+            name: name.into(),
+            path: "/x".into(),
+        });
+        let names = |line: &[u8]| -> Vec<String> {
+            let picked = needed(&programs, line);
+            picked.into_iter().map(|program| program.name).collect()
+        };
+        assert_eq!(names(b"init=/bin/probe -- init=/bin/hello"), ["probe"]);
+        assert_eq!(names(b"init=/bin/other"), ["hello", "init", "probe"]);
+        assert_eq!(names(b""), ["hello", "init", "probe"]);
     }
 }

@@ -8,12 +8,13 @@
 //!   (all programs, C too), [`initramfs`] (the cpio archive) and [`image`] (disk images).
 //! - [`launch`]: which image, initramfs and command line a run gets; [`static_elf`]: is the reader's own
 //!   program one that can run.
-//! - [`qemu`]: the machine as a QEMU command; [`vm`]: its process, bounded in time; [`tether`]: nothing
+//! - [`qemu`]: the machine as a QEMU command; [`bochs`]: as a configuration of Bochs; [`vm`]: its process, bounded in time; [`tether`]: nothing
 //!   outlives us; [`terminal`]: the keyboard is the guest's; [`mod@exit`]: how it ended; [`symbols`]: names for a backtrace.
 //! - Helpers: [`project`] (where things lie), [`fresh`], [`lock`], [`scratch`], [`ovmf`],
 //!   [`accel`], [`plain`] (a log without a terminal's control codes), [`tell`].
 
 pub mod accel;
+pub mod bochs;
 pub mod build;
 pub mod cargo;
 pub mod cli;

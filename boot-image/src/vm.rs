@@ -1,15 +1,49 @@
 //! Runs a machine's process: passes its output on as it comes, ends it when its time is up, and
-//! leaves no QEMU behind on any way out, being killed included.
+//! leaves no emulator behind on any way out, being killed included.
 
+use std::fs;
 use std::io::{self, Read, Write};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::{Exit, terminal, tether};
+use crate::exit::LastLine;
+use crate::{Exit, bochs, terminal, tether};
+
+/// A machine that is ready to be started.
+#[derive(Debug)]
+pub struct Start {
+    /// The emulator.
+    pub command: Command,
+    /// How its guest is spoken to.
+    pub com1: Com1,
+    /// The file of the emulator's own messages, if it does not write them to standard error.
+    pub messages: Option<PathBuf>,
+}
+
+/// The other end of the guest's first serial port.
+#[derive(Debug)]
+pub enum Com1 {
+    /// The emulator's standard input and output; its exit code tells how the guest ended.
+    Stdio,
+    /// A connection that the emulator makes to us; the guest's last line tells how it ended.
+    Socket(TcpListener),
+}
+
+impl From<Command> for Start {
+    fn from(command: Command) -> Self {
+        Self {
+            command,
+            com1: Com1::Stdio,
+            messages: None,
+        }
+    }
+}
 
 /// What the guest reads from its console.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,64 +61,132 @@ pub enum Input {
 pub struct Run {
     /// How it ended.
     pub exit: Exit,
-    /// What QEMU itself had to say.
-    pub qemu_says: String,
+    /// What the emulator itself had to say.
+    pub emulator_says: String,
     /// How long it took.
     pub took: Duration,
 }
 
-/// Runs `command` to its end or for `limit`, and gives `output` whatever the guest writes to COM1.
+/// Runs a machine to its end or for `limit`, and gives `output` whatever the guest writes to COM1.
 ///
 /// Input is withheld until the guest has written something: by then it has set up its serial port,
 /// which may throw away what came before.
 pub fn run(
-    mut command: Command,
+    start: impl Into<Start>,
     input: Input,
     limit: Duration,
     output: &mut dyn FnMut(&[u8]),
 ) -> Result<Run> {
     let begin = Instant::now();
-    let stdin = if input == Input::None {
-        Stdio::null()
-    } else {
-        Stdio::piped()
-    };
-    command
-        .stdin(stdin)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = tether::spawn(&mut command)
-        .context("qemu-system-x86_64 is missing; please install it (Debian: apt-get install qemu-system-x86)")?;
-    let mut keyboard = child.stdin.take().map(|pipe| (pipe, input));
-    let chunks = read_chunks(child.stdout.take().context("QEMU's output is a pipe")?);
-    let errors = read_all(child.stderr.take().context("QEMU's messages are a pipe")?);
-    let in_time = pump(&chunks, begin + limit, &mut |bytes| {
-        if let Some((pipe, input)) = keyboard.take() {
-            feed(pipe, input);
+    let Start {
+        command,
+        com1,
+        messages,
+    } = start.into();
+    let mut child = spawn(command, &com1, input == Input::None)?;
+    let errors = read_all(child.stderr.take().context("its messages are a pipe")?);
+    let told_by_line = matches!(com1, Com1::Socket(_));
+    let ends = connect(&mut child, com1, begin + limit)?;
+    let (told, in_time) = match ends {
+        Some((reader, writer)) => {
+            let mut keyboard = writer.map(|pipe| (pipe, input));
+            let mut last = LastLine::default();
+            pump(&read_chunks(reader), begin + limit, &mut |bytes| {
+                if let Some((pipe, input)) = keyboard.take() {
+                    feed(pipe, input);
+                }
+                output(bytes);
+                told_by_line.then(|| last.look(bytes)).flatten()
+            })
         }
-        output(bytes);
-    });
-    let exit = end(&mut child, in_time, begin + limit)?;
-    let qemu_says = errors.join().unwrap_or_default();
+        None => (None, Instant::now() < begin + limit),
+    };
+    let exit = match told {
+        Some(exit) => stop(&mut child).map(|()| exit)?,
+        None => end(&mut child, in_time, begin + limit)?,
+    };
+    let mut emulator_says = errors.join().unwrap_or_default();
+    if let Some(file) = messages {
+        emulator_says = bochs::complaints(&fs::read_to_string(file).unwrap_or_default());
+    }
     Ok(Run {
         exit,
-        qemu_says,
+        emulator_says,
         took: begin.elapsed(),
     })
 }
 
-/// Passes chunks on until the guest's side closes (`true`) or the time is up (`false`).
-fn pump(chunks: &Receiver<Vec<u8>>, deadline: Instant, output: &mut dyn FnMut(&[u8])) -> bool {
+fn spawn(mut command: Command, com1: &Com1, is_mute: bool) -> Result<Child> {
+    let is_stdio = matches!(com1, Com1::Stdio);
+    let pipe_if = |wanted: bool| match wanted {
+        true => Stdio::piped(),
+        false => Stdio::null(),
+    };
+    command
+        .stdin(pipe_if(is_stdio && !is_mute))
+        .stdout(pipe_if(is_stdio))
+        .stderr(Stdio::piped());
+    let name = command.get_program().to_string_lossy().into_owned();
+    tether::spawn(&mut command).with_context(|| {
+        format!("{name} is missing; please install it (Debian: apt-get install qemu-system-x86)")
+    })
+}
+
+type Ends = (Box<dyn Read + Send>, Option<Box<dyn Write + Send>>);
+
+/// Returns our ends of COM1, or nothing if the emulator ended first, or did not connect in time.
+fn connect(child: &mut Child, com1: Com1, deadline: Instant) -> Result<Option<Ends>> {
+    let Com1::Socket(listener) = com1 else {
+        let reader = child.stdout.take().context("its output is a pipe")?;
+        let writer = child.stdin.take().map(|pipe| Box::new(pipe) as _);
+        return Ok(Some((Box::new(reader), writer)));
+    };
+    listener.set_nonblocking(true)?;
+    while Instant::now() < deadline && child.try_wait()?.is_none() {
+        match listener.accept() {
+            Ok((stream, _)) => return both_ways(stream).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            Err(error) => return Err(error).context("waiting for the serial line"),
+        }
+    }
+    Ok(None)
+}
+
+fn both_ways(stream: TcpStream) -> Result<Ends> {
+    stream.set_nonblocking(false)?;
+    stream.set_nodelay(true)?;
+    let writer = stream.try_clone()?;
+    Ok((Box::new(stream), Some(Box::new(writer))))
+}
+
+/// Passes chunks on until `output` knows the end, the guest's side closes (`true`) or the time is up (`false`).
+fn pump(
+    chunks: &Receiver<Vec<u8>>,
+    deadline: Instant,
+    output: &mut dyn FnMut(&[u8]) -> Option<Exit>,
+) -> (Option<Exit>, bool) {
     loop {
         match chunks.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(bytes) => output(&bytes),
-            Err(RecvTimeoutError::Disconnected) => return true,
-            Err(RecvTimeoutError::Timeout) => return false,
+            Ok(bytes) => {
+                if let Some(exit) = output(&bytes) {
+                    return (Some(exit), true);
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => return (None, true),
+            Err(RecvTimeoutError::Timeout) => return (None, false),
         }
     }
 }
 
-/// Waits for QEMU, whose output has closed, or ends it.
+fn stop(child: &mut Child) -> Result<()> {
+    child.kill()?;
+    child.wait()?;
+    Ok(())
+}
+
+/// Waits for the emulator, whose output has closed, or ends it.
 fn end(child: &mut Child, in_time: bool, deadline: Instant) -> Result<Exit> {
     while in_time && Instant::now() < deadline {
         if let Some(status) = child.try_wait()? {
@@ -92,12 +194,11 @@ fn end(child: &mut Child, in_time: bool, deadline: Instant) -> Result<Exit> {
         }
         thread::sleep(Duration::from_millis(1));
     }
-    child.kill()?;
-    child.wait()?;
+    stop(child)?;
     Ok(Exit::Timeout)
 }
 
-/// A signal's death has no code: told as QEMU's own failure, negative as Python and others do.
+/// A signal's death has no code: told as the emulator's own failure, negative as Python and others do.
 fn ended(status: ExitStatus) -> Exit {
     use std::os::unix::process::ExitStatusExt;
     let code = status.code().or(status.signal().map(|signal| -signal));
@@ -127,7 +228,7 @@ fn read_all(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
 }
 
 /// Types the input into the guest from a thread of its own, which ends with this process at the latest.
-fn feed(mut pipe: ChildStdin, input: Input) {
+fn feed(mut pipe: impl Write + Send + 'static, input: Input) {
     thread::spawn(move || match input {
         Input::Bytes(bytes) => pipe.write_all(&bytes),
         Input::Stdin if terminal::is_ours() => copy(&mut io::stdin().lock(), &mut pipe).map(|_| ()),
@@ -220,14 +321,53 @@ mod tests {
     }
 
     #[test]
-    fn what_qemu_says_itself_is_kept_apart() {
+    fn what_the_emulator_says_itself_is_kept_apart() {
         let (run, log) = run_shell(
             "echo no such option >&2; exit 1",
             Input::None,
             Duration::from_secs(10),
         );
         assert_eq!((run.exit, log.as_str()), (Exit::Qemu(1), ""));
-        assert_eq!(run.qemu_says, "no such option\n");
+        assert_eq!(run.emulator_says, "no such option\n");
+    }
+
+    #[test]
+    fn a_machine_without_an_exit_code_ends_with_its_last_line() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let script = "exec 3<>/dev/tcp/127.0.0.1/$0; echo hello >&3; read word <&3; \
+             echo \"got $word\" >&3; echo '* the machine ended: 0x12' >&3; exec sleep 100";
+        let mut command = Command::new("bash");
+        command.args(["-c", script, &port.to_string()]);
+        let start = Start {
+            command,
+            com1: Com1::Socket(listener),
+            messages: None,
+        };
+        let mut log = Vec::new();
+        let input = Input::Bytes(b"typed\n".to_vec());
+        let run = run(start, input, Duration::from_secs(10), &mut |bytes| {
+            log.extend_from_slice(bytes)
+        })
+        .unwrap();
+        assert_eq!(run.exit, Exit::Panic);
+        assert!(
+            String::from_utf8(log)
+                .unwrap()
+                .starts_with("hello\ngot typed\n")
+        );
+    }
+
+    #[test]
+    fn an_emulator_that_ends_before_it_speaks_is_no_timeout() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let start = Start {
+            command: shell("exit 1"),
+            com1: Com1::Socket(listener),
+            messages: None,
+        };
+        let run = run(start, Input::None, Duration::from_secs(10), &mut |_| ()).unwrap();
+        assert_eq!(run.exit, Exit::Qemu(1));
     }
 
     #[test]

@@ -14,8 +14,8 @@ pub struct Outcome {
     pub exit: Exit,
     /// Everything the guest wrote to COM1, with names put to a backtrace's addresses.
     pub log: String,
-    /// What QEMU itself said.
-    pub qemu_says: String,
+    /// What the emulator itself said.
+    pub emulator_says: String,
     /// The shell line that repeats the run.
     pub repeat: String,
 }
@@ -108,8 +108,8 @@ impl Outcome {
         let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n");
         panic!(
             "{reason}\n--- the end of the log ---\n{tail}\n--- {}{}to repeat: {}\n",
-            self.qemu_says,
-            if self.qemu_says.is_empty() {
+            self.emulator_says,
+            if self.emulator_says.is_empty() {
                 ""
             } else {
                 "--- "
@@ -149,7 +149,7 @@ counters: forks 9
         Outcome {
             exit: Exit::Fail,
             log: LOG.into(),
-            qemu_says: String::new(),
+            emulator_says: String::new(),
             repeat: "./x run".into(),
         }
     }

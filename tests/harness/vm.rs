@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use boot_image::cli::RunArgs;
+use boot_image::cli::{Emulator, RunArgs};
 use boot_image::initramfs::{self, Entry};
 use boot_image::plain::Plain;
 use boot_image::scratch::Scratch;
@@ -19,6 +19,7 @@ use crate::project;
 
 const MEMORY: &str = "128M";
 const SECONDS: u64 = 60;
+const BOCHS_SECONDS: u64 = 300;
 
 /// A machine that has not been started: the ordinary one unless told otherwise (BIOS, one processor,
 /// 128 MiB, the tour as init, no input, 60 seconds).
@@ -84,6 +85,19 @@ impl Vm {
     /// Boots the self-contained image.
     pub fn packed(mut self) -> Self {
         self.args.packed = true;
+        self
+    }
+
+    /// Lets Bochs play the machine, which has PCIDs and x2APIC and is slow.
+    pub fn bochs(mut self) -> Self {
+        self.args.emulator = Emulator::Bochs;
+        self.args.timeout = Some(BOCHS_SECONDS);
+        self
+    }
+
+    /// Chooses Bochs' model of the processor.
+    pub fn cpu(mut self, model: &str) -> Self {
+        self.args.cpu = Some(model.into());
         self
     }
 
@@ -157,25 +171,22 @@ impl Vm {
         };
         let _slot = lock::machine_slot().expect("the target folder can hold a lock");
         let scratch = Scratch::new().expect("the target folder is writable");
-        let machine = launch::machine(&self.args, built, &scratch)
+        let start = launch::start(&self.args, built, &scratch)
             .unwrap_or_else(|error| panic!("the machine could not be made: {error:#}"));
-        let command = machine
-            .command(&scratch)
-            .expect("the firmware's files are there");
         let mut symbols = Symboliser::new(built.kernel.clone());
         let mut plain = Plain::default();
         let mut log = Vec::new();
         let input = self.input.clone().map_or(Input::None, Input::Bytes);
         let limit = Duration::from_secs(self.args.seconds());
-        let run = vm::run(command, input, limit, &mut |bytes| {
+        let run = vm::run(start, input, limit, &mut |bytes| {
             log.extend(symbols.filter(&plain.filter(bytes)));
         });
-        let run = run.unwrap_or_else(|error| panic!("QEMU could not be run: {error:#}"));
+        let run = run.unwrap_or_else(|error| panic!("the emulator could not be run: {error:#}"));
         log.extend(symbols.finish());
         Outcome {
             exit: run.exit,
             log: String::from_utf8_lossy(&log).replace('\r', ""),
-            qemu_says: run.qemu_says,
+            emulator_says: run.emulator_says,
             repeat: self.repeat(),
         }
     }
@@ -198,6 +209,12 @@ impl Vm {
         }
         if self.args.smp != 1 {
             line += &format!(" --smp {}", self.args.smp);
+        }
+        if self.args.emulator == Emulator::Bochs {
+            line += " --emulator bochs";
+        }
+        if let Some(model) = &self.args.cpu {
+            line += &format!(" --cpu {model}");
         }
         for words in &self.args.append {
             line += &format!(" --append {}", shell_bytes(words.as_bytes()));

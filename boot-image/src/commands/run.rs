@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::cli::RunArgs;
 use crate::plain::Plain;
@@ -16,7 +16,10 @@ use crate::{Exit, build, launch, static_elf, tell, terminal};
 
 /// Runs one machine and returns its exit code in this program's terms.
 pub(super) fn run(args: &RunArgs) -> Result<u8> {
-    // A wrong file is said at once, not after a build.
+    // A wrong file or option is said at once, not after a build.
+    if let Some(option) = args.unsuitable() {
+        bail!("{option} is not for this emulator (--emulator)");
+    }
     args.program.as_deref().map(static_elf::check).transpose()?;
     let built = build::build()?;
     let built = if args.checked {
@@ -25,7 +28,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
         built
     };
     let scratch = Scratch::new()?;
-    let command = launch::machine(args, &built, &scratch)?.command(&scratch)?;
+    let start = launch::start(args, &built, &scratch)?;
     let mut log = Log::new(args, Symboliser::new(built.kernel.clone()))?;
     if args.gdb {
         tell::step(&format!(
@@ -35,16 +38,16 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
     }
     let terminal = terminal::hand_over()?;
     let limit = Duration::from_secs(args.seconds());
-    let run = vm::run(command, Input::Stdin, limit, &mut |bytes| log.write(bytes))?;
+    let run = vm::run(start, Input::Stdin, limit, &mut |bytes| log.write(bytes))?;
     log.end();
     drop(terminal);
     tell_end(&run, args);
     Ok(run.exit.process_code())
 }
 
-/// One line about every end but a good one, and QEMU's own words if there are any.
+/// One line about every end but a good one, and the emulator's own words if there are any.
 fn tell_end(run: &Run, args: &RunArgs) {
-    for line in run.qemu_says.lines() {
+    for line in run.emulator_says.lines() {
         tell::error(line);
     }
     match run.exit {

@@ -16,6 +16,7 @@
 #![expect(unsafe_code, reason = "control registers and model-specific registers")]
 
 use core::arch::asm;
+use core::fmt::Write;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use addr::VirtAddr;
@@ -28,6 +29,7 @@ use x86_64::registers::model_specific::{FsBase, KernelGsBase, LStar, SFMask, Sta
 use x86_64::registers::rflags::RFlags;
 use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
 
+use super::serial::COM1;
 use super::trapframe::{KERNEL_CS, USER_CS};
 use super::{entry, fpu, port, uaccess};
 
@@ -244,9 +246,11 @@ pub fn halt() -> ! {
     }
 }
 
-/// Ends the emulator with exit status `code * 2 + 1`; on a machine without that device, halts.
+/// Ends the emulator with exit status `code * 2 + 1`; on a machine without that device, says so and halts.
 pub fn debug_exit(code: u32) -> ! {
     port::DEBUG_EXIT.write(code);
+    // Whoever watches the serial line may end the machine then. Nothing can be done if there is no such line.
+    let _ = writeln!(&COM1, "\n* the machine ended: {code:#x}");
     halt()
 }
 
