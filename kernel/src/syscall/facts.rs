@@ -168,7 +168,11 @@ pub fn utimes(frame: &mut TrapFrame) -> SysResult {
             .ok()
             .filter(|usec| *usec < 1_000_000);
         let seconds = u64::try_from(value.sec).unwrap_or(0);
-        Ok::<_, Errno>(seconds * 1_000_000_000 + micros.ok_or(Errno::EINVAL)? * 1000)
+        Ok::<_, Errno>(
+            seconds
+                .saturating_mul(1_000_000_000)
+                .saturating_add(micros.ok_or(Errno::EINVAL)? * 1000),
+        )
     };
     let (atime, mtime) = match times {
         0 => (now, now),
@@ -275,9 +279,8 @@ fn new_time(addr: u64) -> Result<Option<u64>, Errno> {
         UTIME_NOW => Ok(Some(time::realtime_ns())),
         nsec if nsec < 1_000_000_000 && i64::from(nsec) == value.nsec => {
             let seconds = u64::try_from(value.sec).unwrap_or(0);
-            Ok(Some(
-                seconds.saturating_mul(1_000_000_000) + u64::from(nsec),
-            ))
+            let whole = seconds.saturating_mul(1_000_000_000);
+            Ok(Some(whole.saturating_add(u64::from(nsec))))
         }
         _ => Err(Errno::EINVAL),
     }

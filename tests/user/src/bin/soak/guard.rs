@@ -1,0 +1,147 @@
+//! The machine itself before and after: who may run this, what is left, and how it is taken away.
+
+use std::ffi::CString;
+use std::fs;
+
+use user::figures::status_figure;
+use user::lodger::{self, Counters};
+use user::sys;
+
+/// Where everything that is made here goes.
+pub(crate) const PLACE: &str = "/tmp/soak";
+
+/// What must be as it was when everybody has gone.
+const SAME: &[&str] = &[
+    "mm_alive",
+    "pml4_alive",
+    "tasks_alive",
+    "kstacks_alive",
+    "frames_page_table",
+    "shared_anon_pages",
+];
+/// How often the counters are looked at until they are: what the last ones had comes back soon, not at once.
+const LOOKS: u32 = 400;
+
+/// Whether this is the first process of a machine that exists for this: everybody else may be ended.
+pub(crate) fn is_ours() -> bool {
+    lodger::here() && sys::getpid() == 1
+}
+
+/// What there was before.
+pub(crate) struct Before {
+    counters: Counters,
+    now: Counters,
+    /// Frames of private memory that this program itself had, and has.
+    own: [u64; 2],
+}
+
+impl Before {
+    /// Reads the counters; everything that this program touches for it is touched by then.
+    pub(crate) fn new() -> Self {
+        let mut before = Self {
+            counters: Counters::new(),
+            now: Counters::new(),
+            own: [own_anon(); 2],
+        };
+        before.now.take();
+        before.own = [own_anon(); 2];
+        before.counters.take();
+        before
+    }
+
+    /// Private frames of everybody else, before and now.
+    fn anon(&self) -> (u64, u64) {
+        let others =
+            |counters: &Counters, own| counters.get("frames_anon").unwrap_or(0).saturating_sub(own);
+        (
+            others(&self.counters, self.own[0]),
+            others(&self.now, self.own[1]),
+        )
+    }
+
+    /// Ends everybody, takes away what they made, and compares; tells what is not as it was.
+    pub(crate) fn is_back(&mut self) -> bool {
+        end_everybody();
+        clear();
+        for look in 0..LOOKS {
+            self.own[1] = own_anon();
+            self.now.take();
+            if self.differing().next().is_none() {
+                return true;
+            }
+            let _ = sys::sleep_ms(if look < 20 { 2 } else { 10 });
+        }
+        for name in self.differing() {
+            let (was, is) = (self.counters.get(name), self.now.get(name));
+            println!("soak: {name} was {was:?} and is {is:?}");
+        }
+        false
+    }
+
+    fn differing(&self) -> impl Iterator<Item = &'static str> {
+        let differs = |name: &&&str| self.counters.get(name) != self.now.get(name);
+        let all = SAME.iter().filter(differs).copied();
+        let (was, is) = self.anon();
+        all.chain((was != is).then_some("frames_anon"))
+    }
+}
+
+/// Frames of private memory that this program has.
+fn own_anon() -> u64 {
+    status_figure("RssAnon").unwrap_or(0) / 4
+}
+
+/// Whether page tables, mappings and frames of every address space agree.
+pub(crate) fn is_sound() -> bool {
+    let told = fs::read_to_string("/proc/lodger_fsck").unwrap_or_default();
+    let last = told.lines().last().unwrap_or_default();
+    let sound = last.starts_with("0 findings;");
+    if !sound {
+        println!("soak: fsck says {told}");
+    }
+    sound
+}
+
+/// Does once all that comes before and after a comparison, so that what it touches has been touched.
+pub(crate) fn settle() {
+    let mut first = Before::new();
+    end_everybody();
+    clear();
+    first.now.take();
+    let differing = first.differing().count();
+    println!("# {differing} counters moved while everything was done for the first time");
+    let _ = (is_sound(), sys::sleep_ms(100));
+}
+
+/// Kills all processes but this one and buries them.
+pub(crate) fn end_everybody() {
+    assert!(is_ours(), "only in a machine of its own");
+    loop {
+        let _ = sys::call(libc::SYS_kill, [u64::MAX, libc::SIGKILL as u64]);
+        match sys::wait4(-1, libc::WNOHANG | 0x4000_0000) {
+            Ok((0, _)) => drop(sys::sleep_ms(1)),
+            Ok(_) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// Removes all files, and what was mounted among them.
+pub(crate) fn clear() {
+    let _ = std::env::set_current_dir("/");
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let below = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+    for path in below.filter(|path| path.starts_with(PLACE)) {
+        if let Ok(path) = CString::new(path) {
+            let _ = sys::call(libc::SYS_umount2, [path.as_ptr() as u64, 2]);
+        }
+    }
+    let _ = fs::remove_dir_all(PLACE);
+}
+
+/// Makes a folder of one's own and goes there.
+pub(crate) fn enter(name: &str) -> std::io::Result<()> {
+    let own = format!("{PLACE}/{name}");
+    fs::create_dir_all(&own)?;
+    std::env::set_current_dir(own)
+}
