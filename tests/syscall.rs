@@ -16,6 +16,12 @@ fn pipes_carry_end_block_and_poll() {
     topic("pipes", 9);
 }
 
+#[test]
+fn events_are_counted_timed_and_told() {
+    topic("events", 14);
+    topic("epolls", 15);
+}
+
 /// 003-3: each blocked process has a kernel stack of its own, or these would return each other's values.
 #[test]
 fn processes_blocked_at_different_depths_return_their_own_values() {

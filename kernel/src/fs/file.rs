@@ -6,17 +6,20 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use abi::file::OpenFlags;
 use bitflags::bitflags;
 use vfs::seek::{self, SeekError, Whence};
 
+use super::epoll::{self, Watch};
 use super::inode::{InodeRef, Metadata};
 use super::poll::PollQueue;
 use super::rank;
 use super::user_buf::{BadAddress, UserBuf};
-use crate::locks::{Interrupted, Mutex};
+use crate::locks::{Interrupted, Mutex, SpinLock};
 use crate::mm::PageSource;
 
 bitflags! {
@@ -139,6 +142,16 @@ pub trait File: Send + Sync {
         None
     }
 
+    /// Returns the file as what it is, if calls of its own kind need that.
+    fn as_any(&self) -> Option<&dyn Any> {
+        None
+    }
+
+    /// Returns what `/proc/PID/fd` shows of a file that has no name; empty for a pipe or a socket, which have numbers.
+    fn name(&self) -> &'static str {
+        ""
+    }
+
     /// Returns what a mapping of it shows, if it can be mapped.
     fn mapping(&self) -> Option<Mapping> {
         None
@@ -170,6 +183,8 @@ pub struct OpenFile {
     file: Box<dyn File>,
     flags: AtomicU32,
     position: Mutex<u64, { rank::POSITION }>,
+    /// The epolls that watch it.
+    hooks: SpinLock<Vec<Arc<Watch>>, { rank::POLL }>,
 }
 
 /// The flags that `fcntl` may change.
@@ -187,12 +202,18 @@ impl OpenFile {
             file: Box::new(file),
             flags: AtomicU32::new(flags.difference(once).bits()),
             position: Mutex::new(0),
+            hooks: SpinLock::new(Vec::new()),
         })
     }
 
     /// Returns the file itself.
     pub fn file(&self) -> &dyn File {
         &*self.file
+    }
+
+    /// Calls `visit` with the epolls that watch it.
+    pub(super) fn with_hooks<R>(&self, visit: impl FnOnce(&mut Vec<Arc<Watch>>) -> R) -> R {
+        visit(&mut self.hooks.lock())
     }
 
     /// Returns the flags.
@@ -310,6 +331,13 @@ impl OpenFile {
 
     fn is_nonblocking(&self) -> bool {
         self.flags().contains(OpenFlags::NONBLOCK)
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        let hooks = core::mem::take(self.hooks.get_mut());
+        epoll::close_hooks(&*self.file, hooks);
     }
 }
 

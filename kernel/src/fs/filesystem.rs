@@ -35,6 +35,9 @@ pub static PIPES: FileSystem = FileSystem::new(4, 0x5049_5045);
 /// Sockets.
 pub static SOCKETS: FileSystem = FileSystem::new(5, 0x534f_434b);
 
+/// Files that are nothing but open.
+pub static ANONYMOUS: FileSystem = FileSystem::new(14, 0x0904_1934);
+
 /// Numbers of nameless files: above those of shared anonymous memory, which is on the same device.
 const FIRST_INO: u64 = 1 << 32;
 

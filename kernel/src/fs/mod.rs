@@ -8,14 +8,16 @@
 //! 4. [`file`](mod@file): what every open file can do, and its position. [`user_buf`]: where bytes come from
 //!    and go to.
 //! 5. The kinds: [`regular`] with its [`seals`], [`directory`], [`console`] over the pure crate `tty`, [`pipe`] over [`ring`],
-//!    [`socketpair`], [`dev`], [`procfs`].
-//! 6. [`fdtable`]: a process's descriptors. [`poll`]: waiting for several files at once.
+//!    [`socketpair`], [`dev`], [`procfs`]; [`eventfd`] and [`timerfd`].
+//! 6. [`fdtable`]: a process's descriptors. [`poll`]: waiting for several files at once; [`epoll`]: a file that does.
 //!
 //! What is decided about paths, directories, moves and pages is decided in the pure crate `vfs`.
 
 pub mod console;
 pub mod dev;
 pub mod directory;
+pub mod epoll;
+pub mod eventfd;
 pub mod fdtable;
 pub mod file;
 pub mod filesystem;
@@ -33,6 +35,7 @@ pub mod regular;
 pub mod ring;
 pub mod seals;
 pub mod socketpair;
+pub mod timerfd;
 pub mod tree;
 pub mod user_buf;
 
@@ -67,8 +70,14 @@ pub mod rank {
     pub const PAGE_CACHE: u8 = 36;
     /// The list of all regular files.
     pub const FILES: u8 = 37;
+    /// What an epoll watches.
+    pub const INTERESTS: u8 = 38;
     /// Who is told of a file's readiness.
     pub const POLL: u8 = 42;
+    /// Epolls that watch epolls, while one is added.
+    pub const EPOLL_NESTING: u8 = 1;
+    /// Changes of what one epoll watches.
+    pub const EPOLL: u8 = 2;
 }
 
 /// Builds the tree from the initramfs; called once, before any program runs.

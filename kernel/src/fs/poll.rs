@@ -89,6 +89,11 @@ impl PollQueue {
         drop(gone);
     }
 
+    /// Returns whether nobody watches.
+    pub fn is_empty(&self) -> bool {
+        self.count.load(SeqCst) == 0
+    }
+
     /// Tells the watchers that `what` may hold now. The caller holds no lock that a watcher's file needs.
     #[inline]
     pub fn notify(&self, what: Readiness) {
@@ -202,6 +207,24 @@ pub fn wait<'a>(
         if !sleeper.sleep(deadline)? {
             return Ok(look());
         }
+    }
+}
+
+/// Sleeps until `look` finds something, which comes true by changes that `queue` tells as `wanted`.
+pub fn wait_on(
+    queue: &PollQueue,
+    wanted: Readiness,
+    mut look: impl FnMut() -> bool,
+) -> Result<(), Interrupted> {
+    let sleeper = Arc::new(Sleeper::default());
+    let id = queue.add(sleeper.clone(), wanted, false);
+    let _registered = Registered(alloc::vec![(queue, id)]);
+    loop {
+        sleeper.reset();
+        if look() {
+            return Ok(());
+        }
+        sleeper.sleep(None)?;
     }
 }
 

@@ -11,7 +11,9 @@ use crate::arch::timer;
 const RANKS: usize = 96;
 
 /// The ranks and what they are called in docs/locking.md.
-const NAMES: [(u8, &str); 32] = [
+const NAMES: [(u8, &str); 35] = [
+    (1, "epoll_nesting"),
+    (2, "epoll"),
     (4, "position"),
     (6, "proc_text"),
     (8, "namespace"),
@@ -26,6 +28,7 @@ const NAMES: [(u8, &str); 32] = [
     (35, "mappings"),
     (36, "page_cache"),
     (37, "files"),
+    (38, "interests"),
     (40, "page_table"),
     (41, "region"),
     (42, "poll"),

@@ -5,7 +5,7 @@
 //!    their signals. [`tree`]: who is whose child.
 //! 2. [`image`]: a new address space for a program; [`layout`]: where its parts go. [`exec`], [`fork`], [`exit`], [`wait`]: the life
 //!    of a process. [`init`]: the first one.
-//! 3. [`signal`]: how one process reaches another. [`fault`]: how a program reaches itself. [`deliver`]: how
+//! 3. [`signal`]: how one process reaches another. [`fault`]: how a program reaches itself. [`signalfd`]: reading it. [`deliver`]: how
 //!    handlers start, [`sigreturn`]: how they return. [`stop`]: processes that stop and go on. [`alarm`]: a signal at a time. [`oom`]: who ends when there is no memory.
 //! 4. [`futex`]: sleeping on a word of memory, `robust`: the words of the dead. [`limits`], [`usage`], [`view`] and `status` (what `/proc/PID` shows), [`power`] (how it all ends).
 //!
@@ -29,6 +29,7 @@ pub mod power;
 pub mod restart;
 mod robust;
 pub mod signal;
+pub mod signalfd;
 pub mod sigreturn;
 mod status;
 pub mod stop;
@@ -44,6 +45,7 @@ use core::ops::{Deref, Range};
 use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::fs::fdtable::FdTable;
+use crate::fs::poll::PollQueue;
 use crate::fs::{InodeRef, OpenFile};
 use crate::locks::{SpinLock, WaitQueue, rank};
 use crate::mm::MmUserRef;
@@ -80,6 +82,8 @@ pub struct Process {
     peak_rss: AtomicU64,
     /// What happens to it when there is no memory.
     pub(crate) oom: oom::OomState,
+    /// Who is told when a signal is sent to it.
+    pub(crate) signal_pollers: PollQueue,
     /// Wakes the process when a child ends.
     child_changed: WaitQueue,
     /// Wakes its threads when they are stopped and may go on.
@@ -259,6 +263,7 @@ impl Process {
             persona: AtomicU32::new(0),
             peak_rss: AtomicU64::new(0),
             oom: oom::OomState::new(),
+            signal_pollers: PollQueue::new(),
             child_changed: WaitQueue::new(),
             continued: WaitQueue::new(),
             left: WaitQueue::new(),

@@ -15,6 +15,7 @@ use sigstate::{Effect, Full, MaskChange, Signals, Target};
 use super::group::Group;
 use super::thread::{Thread, current_thread};
 use super::{ExitStatus, Process, tree};
+use crate::fs::file::Readiness;
 use crate::task;
 
 /// Why a signal was not sent.
@@ -73,6 +74,7 @@ fn send_under(
         }
     }
     drop(group);
+    process.signal_pollers.notify(Readiness::READABLE);
     if signal == Signal::CONT {
         process.continued.wake_all();
     }

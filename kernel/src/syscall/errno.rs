@@ -3,6 +3,7 @@
 use abi::Errno;
 use sigframe::StackError;
 
+use crate::fs::epoll::{ControlError, Presence};
 use crate::fs::fdtable::FdError;
 use crate::fs::seals::SealError;
 use crate::fs::user_buf::BadAddress;
@@ -130,6 +131,14 @@ errnos!(IoError {
     IoError::NoSpace => Self::ENOSPC,
     IoError::NoProcess => Self::ESRCH,
     IoError::OutOfMemory => Self::ENOMEM,
+});
+
+errnos!(ControlError {
+    ControlError::Presence(Presence::Exists) => Self::EEXIST,
+    ControlError::Presence(Presence::Missing) => Self::ENOENT,
+    ControlError::Presence(Presence::Invalid) => Self::EINVAL,
+    ControlError::NotPollable => Self::EPERM,
+    ControlError::Loop => Self::ELOOP,
 });
 
 errnos!(SealError {

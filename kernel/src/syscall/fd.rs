@@ -160,6 +160,11 @@ fn insert(file: Arc<OpenFile>, close_on_exec: bool, from: usize) -> SysResult {
     Ok(process.with_files(|files| files.insert(file, close_on_exec, from, limit))? as u64)
 }
 
+/// Gives a new file a descriptor.
+pub(super) fn insert_new(file: Arc<OpenFile>, close_on_exec: bool) -> SysResult {
+    insert(file, close_on_exec, 0)
+}
+
 fn replace(fd: u64, file: Arc<OpenFile>, close_on_exec: bool) -> SysResult {
     let process = process::current();
     let limit = process.fd_limit();

@@ -7,7 +7,9 @@
 
 pub mod args;
 pub mod clock;
+pub mod epoll;
 pub mod errno;
+pub mod event;
 pub mod exec;
 pub mod facts;
 pub mod fd;

@@ -6,8 +6,9 @@
 use abi::Sysno;
 
 use super::{
-    Handler, clock, exec, facts, fd, file, futex, identity, itimer, kill, memory, names, path,
-    poll, process, residency, restart, sched, select, signal, socket, stat, system, terminal,
+    Handler, clock, epoll, event, exec, facts, fd, file, futex, identity, itimer, kill, memory,
+    names, path, poll, process, residency, restart, sched, select, signal, socket, stat, system,
+    terminal,
 };
 
 /// One more than the highest number in the table.
@@ -170,6 +171,19 @@ table! {
     fchmodat => facts::fchmodat, "";
     faccessat => path::faccessat, "";
     ppoll => poll::ppoll, "";
+    epoll_create => epoll::epoll_create, "";
+    epoll_create1 => epoll::epoll_create1, "";
+    epoll_ctl => epoll::epoll_ctl, "";
+    epoll_wait => epoll::epoll_wait, "";
+    epoll_pwait => epoll::epoll_pwait, "";
+    epoll_pwait2 => epoll::epoll_pwait2, "";
+    eventfd => event::eventfd, "";
+    eventfd2 => event::eventfd2, "";
+    timerfd_create => event::timerfd_create, "";
+    timerfd_settime => event::timerfd_settime, "TFD_TIMER_CANCEL_ON_SET is accepted: nothing sets the clock";
+    timerfd_gettime => event::timerfd_gettime, "";
+    signalfd => event::signalfd, "";
+    signalfd4 => event::signalfd4, "";
     select => select::select, "";
     pselect6 => select::pselect6, "";
     set_robust_list => identity::set_robust_list, "";

@@ -6,11 +6,12 @@
 //! memory as bytes without unsafe code. `tests/layout.rs` compares each structure with
 //! Linux's.
 //!
-//! Reading order: [`errno`], [`signal`], [`siginfo`], [`file`](mod@file), [`time`], [`process`], [`memory`], [`system`].
+//! Reading order: [`errno`], [`signal`], [`siginfo`], [`event`], [`file`](mod@file), [`time`], [`process`], [`memory`], [`system`].
 #![no_std]
 #![forbid(unsafe_code)]
 
 pub mod errno;
+pub mod event;
 pub mod file;
 pub mod memory;
 pub mod process;

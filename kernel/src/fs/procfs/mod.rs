@@ -305,6 +305,7 @@ pub fn link_text(node: ProcNode) -> Option<Vec<u8>> {
             let file = processes()?.find(pid)?.file(fd)?;
             Some(match file.file().inode() {
                 Some(inode) => inode.shown_path(),
+                None if !file.file().name().is_empty() => file.file().name().into(),
                 None => {
                     let kind = if file.file().is_socket() {
                         "socket"

@@ -17,6 +17,8 @@ mod cpusets;
 mod crews;
 mod cut_files;
 mod damaged;
+mod epolls;
+mod events;
 mod exec;
 mod family;
 mod faults;
@@ -90,6 +92,8 @@ const TOPICS: &[&Topic] = &[
     &calls::TOPIC,
     &places::TOPIC,
     &pipes::TOPIC,
+    &events::TOPIC,
+    &epolls::TOPIC,
     &family::TOPIC,
     &exec::TOPIC,
     &blocked::TOPIC,
