@@ -52,6 +52,8 @@ pub type SpinLock<T, const R: u8> = sync::SpinLock<T, R, KernelHooks>;
 pub type Mutex<T, const R: u8> = sync::Mutex<T, R, KernelHooks>;
 /// A sleeping reader-writer lock.
 pub type RwSem<T, const R: u8> = sync::RwSem<T, R, KernelHooks>;
+/// Exclusive access to what a reader-writer lock protects.
+pub type WriteGuard<'a, T, const R: u8> = sync::WriteGuard<'a, T, R, KernelHooks>;
 /// A queue of tasks that wait for something.
 pub type WaitQueue = sync::WaitQueue<KernelHooks>;
 
@@ -103,6 +105,16 @@ impl sync::Hooks for KernelHooks {
         if cfg!(debug_assertions) {
             task::lock_released(rank);
         }
+    }
+
+    #[inline]
+    fn pin() {
+        local::preempt_disable();
+    }
+
+    #[inline]
+    fn unpin() {
+        local::preempt_enable_no_resched();
     }
 
     fn relax() {

@@ -16,7 +16,8 @@ use super::rmap::Mappings;
 ///
 /// A frame that it hands out carries one reference for the caller, taken while the source could not
 /// let go of the frame: a page that is truncated away meanwhile lives until the caller has noticed.
-/// All of it is called with mmap_lock held and no page-table lock.
+/// Faults call it within a peek at the VMAs, others with mmap_lock, and nobody with a page-table lock. What faults ask
+/// for does not sleep.
 pub trait PageSource: Send + Sync {
     /// Writes the name shown in `/proc/PID/maps`; may be empty.
     fn write_name(&self, out: &mut dyn fmt::Write) -> fmt::Result;
@@ -24,10 +25,10 @@ pub trait PageSource: Send + Sync {
     /// Returns the numbers shown in `/proc/PID/maps`.
     fn id(&self) -> SourceId;
 
-    /// Returns the frame that holds page `index`, reading it in if need be. May sleep.
+    /// Returns the frame that holds page `index`, filling it if need be.
     fn page(&self, index: u64) -> Result<Frame, SourceError>;
 
-    /// Returns the frame that holds page `index` if it is in memory already; never sleeps.
+    /// Returns the frame that holds page `index` if it is in memory already.
     fn cached(&self, _index: u64) -> Option<Frame> {
         None
     }

@@ -39,7 +39,7 @@ pub(super) struct Settling<'mm> {
 pub(super) fn replace(mm: &Mm, page: Page, slot: Slot, new: Pte) -> Option<Settling<'_>> {
     let old = slot.swap(new.mksettling());
     if !old.is_zero_page() {
-        mm.rss.uncharge(old);
+        mm.tables.rss(page).uncharge(old);
     }
     let shootdown = tlb::begin(mm, Some(PageRange::new(page, page.next())), false);
     if shootdown.is_done() {

@@ -42,7 +42,8 @@ impl Mm {
         }
         slot.swap(Pte::EMPTY);
         if entry.is_anon() {
-            self.rss.add(Kind::Anon, -1);
+            self.note_rss_peak();
+            self.tables.rss(page).add(Kind::Anon, -1);
         }
         Mended::Dropped
     }

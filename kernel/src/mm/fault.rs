@@ -1,13 +1,19 @@
 //! The page fault: find the VMA, decide, apply.
 //!
 //! ```text
-//!   handle ── mmap_lock (read) ── find the VMA ──┬─ none, or guard gap ─────────→ SIGSEGV MAPERR
-//!                                                ├─ above: a stack that may grow → grow, find again
-//!                                                └─ contains it ── check_access ─→ SIGSEGV ACCERR
+//!   handle ── peek at the VMAs ──┬─ contains it, permits the access ──────────────→ populate
+//!     │                          └─ no such VMA, or one is being changed
+//!     └─ mmap_lock (read) ── find the VMA ──┬─ none, or guard gap ─────────→ SIGSEGV MAPERR
+//!                                           ├─ above: a stack that may grow → grow, find again
+//!                                           └─ contains it ── check_access ─→ SIGSEGV ACCERR
 //!   populate: look (PTE, under its lock) → decide (pure crate `fault`) → done where it takes no more
-//!             than the entry, else prepare (frame, contents; no lock, may sleep) → apply (under the
+//!             than the entry, else prepare (frame, contents; no lock) → apply (under the
 //!             lock, if the PTE is still what was seen)
 //! ```
+//!
+//! A fault that is not the program's end takes no mmap_lock: it peeks, which a writer of the VMAs allows but while it
+//! changes them (docs/locking.md). The whole fault is within the peek, and so over before the change: what it mapped is
+//! found by whoever unmaps it. That is why none of it sleeps.
 //!
 //! Contents are complete before a PTE shows them (HF-3). A PTE that changed between look and apply
 //! means that another CPU got here first: look again (HF-2). How a copy takes a shared
@@ -18,14 +24,16 @@ use fault::{Backed, FaultAction, Mapped, SegvCode};
 use pte::{Access, Pte, PteFlags};
 use vma::{VmFlags, Vma};
 
-use super::backing::{MapBacking, PageSource, SourceError};
+use super::backing::MapBacking;
 use super::counters::{
-    COW_COPIED, COW_REUSED, Counter, FAULT_DEMAND_ZERO, FAULT_FILE, FAULT_FILE_COW,
+    COW_COPIED, COW_REUSED, Counter, FAULT_DEMAND_ZERO, FAULT_FILE, FAULT_FILE_COW, FAULT_LOCKED,
     FAULT_REDECIDED, FAULT_SHARED_WRITE, FAULT_SPURIOUS, FAULT_ZERO_PAGE, FAULT_ZERO_UPGRADE,
 };
 use super::cow::same;
-use super::frame::{self, Owner};
+use super::fault_prepare::{Prepared, fresh};
+use super::frame;
 use super::pgtable::Slot;
+use super::rss::Kind;
 use super::{Mm, OutOfMemory, cow, fault_around, large, physmap, stack, tlb, zero_frame};
 use crate::arch::cpu;
 
@@ -51,11 +59,32 @@ pub enum FaultError {
     OutOfMemory,
 }
 
-type UserVma = Vma<MapBacking>;
+pub(super) type UserVma = Vma<MapBacking>;
 
-/// Resolves `fault` in `mm` so that the access succeeds when repeated. May sleep; takes mmap_lock.
+/// Resolves `fault` in `mm` so that the access succeeds when repeated. May sleep, and take mmap_lock.
 pub fn handle(mm: &Mm, fault: &Fault) -> Result<(), FaultError> {
     let page = fault.addr.page();
+    if let Some(map) = mm.map.peek()
+        && let Some(vma) = map.vmas.find(page)
+        && fault::check_access(vma.flags, fault.access, fault.present).is_ok()
+        && !mm.is_reaped()
+        && !(fault.access == Access::Write && large::is_due(mm, vma, page))
+    {
+        // Most first touches are the only ones at that moment: the frame is made ready before the entry is looked at.
+        if !fault.present && is_new(vma, fault.access) && map_new(mm, vma, page)? {
+            FAULT_DEMAND_ZERO.inc();
+            return Ok(());
+        }
+        return populate_small(mm, vma, page, fault.access);
+    }
+    FAULT_LOCKED.inc();
+    handle_locked(mm, page, fault)
+}
+
+/// The fault where the VMAs are being changed, or no access is permitted, or a stack has to grow.
+#[cold]
+#[inline(never)]
+fn handle_locked(mm: &Mm, page: Page, fault: &Fault) -> Result<(), FaultError> {
     loop {
         let map = mm.map.read();
         if mm.is_reaped() {
@@ -87,12 +116,39 @@ pub(super) fn populate(
     access: Access,
 ) -> Result<(), FaultError> {
     if access == Access::Write
-        && large::is_wanted(vma, page)
-        && !mm.tables.has_slot(page)
+        && large::is_due(mm, vma, page)
         && (large::map(mm, vma, page) || large::reuse(mm, page))
     {
         return Ok(());
     }
+    populate_small(mm, vma, page, access)
+}
+
+/// Whether an access to a page that is not there makes a new one.
+#[inline]
+fn is_new(vma: &UserVma, access: Access) -> bool {
+    let action = fault::decide(vma.flags, backed(&vma.backing), Mapped::None, access);
+    action == FaultAction::NewAnon
+}
+
+/// Maps a new page of zeros, unless the entry holds something; returns whether it did.
+fn map_new(mm: &Mm, vma: &UserVma, page: Page) -> Result<bool, FaultError> {
+    let frame = fresh(physmap::zero)?;
+    let slot = mm.tables.slot(page);
+    if let Ok((_tables, slot)) = &slot
+        && slot.load().is_none()
+    {
+        slot.fill(leaf(frame, vma, PteFlags::ANON, true));
+        mm.tables.rss(page).add(Kind::Anon, 1);
+        return Ok(true);
+    }
+    frame::put(frame);
+    slot.map_or_else(|OutOfMemory| Err(FaultError::OutOfMemory), |_| Ok(false))
+}
+
+/// [`populate`] where no large page is due.
+#[inline]
+fn populate_small(mm: &Mm, vma: &UserVma, page: Page, access: Access) -> Result<(), FaultError> {
     let (seen, action, done) = look(mm, vma, page, access);
     if done {
         kind(action).inc();
@@ -229,91 +285,6 @@ fn mapped(pte: Pte) -> Mapped {
     }
 }
 
-/// What an action needs before the page-table lock is taken again.
-enum Prepared {
-    Nothing,
-    /// A frame with complete contents that nobody else knows of.
-    New(Frame),
-    /// A frame of the page cache with a reference for the PTE.
-    Cached(Frame),
-}
-
-impl Prepared {
-    fn new(action: FaultAction, vma: &UserVma, page: Page, seen: Pte) -> Result<Self, FaultError> {
-        match action {
-            FaultAction::NewAnon | FaultAction::UpgradeZero => Ok(Self::New(fresh(physmap::zero)?)),
-            FaultAction::Copy => {
-                let copy = fresh(|to| physmap::copy(to, seen.frame()));
-                frame::put(seen.frame());
-                Ok(Self::New(copy?))
-            }
-            FaultAction::CopyFile => {
-                let from = file_page(vma, page)?;
-                let copy = fresh(|to| physmap::copy(to, from));
-                frame::put(from);
-                Ok(Self::New(copy?))
-            }
-            FaultAction::MapFile { writable } => {
-                let frame = file_page(vma, page)?;
-                if writable && let Err(error) = make_writable(vma, page) {
-                    frame::put(frame);
-                    return Err(error);
-                }
-                Ok(Self::Cached(frame))
-            }
-            FaultAction::MkWriteShared => {
-                make_writable(vma, page)?;
-                Ok(Self::Nothing)
-            }
-            _ => Ok(Self::Nothing),
-        }
-    }
-
-    /// Gives back what was prepared for nothing.
-    fn discard(self) {
-        if let Self::New(frame) | Self::Cached(frame) = self {
-            frame::put(frame);
-        }
-    }
-}
-
-fn fresh(fill: impl FnOnce(Frame)) -> Result<Frame, FaultError> {
-    let frame = frame::alloc(Owner::Anon).ok_or(FaultError::OutOfMemory)?;
-    fill(frame);
-    Ok(frame)
-}
-
-fn file_page(vma: &UserVma, page: Page) -> Result<Frame, FaultError> {
-    let (source, index) = source_of(vma, page);
-    source.page(index).map_err(FaultError::from)
-}
-
-fn make_writable(vma: &UserVma, page: Page) -> Result<(), FaultError> {
-    let (source, index) = source_of(vma, page);
-    source.make_writable(index).map_err(FaultError::from)
-}
-
-fn source_of(vma: &UserVma, page: Page) -> (&dyn PageSource, u64) {
-    let MapBacking::File {
-        source,
-        page: first,
-    } = &vma.backing
-    else {
-        unreachable!("only a file-backed VMA is asked for a file page")
-    };
-    let index = first + (page.number() - vma.range.start.number());
-    (&**source, index)
-}
-
-impl From<SourceError> for FaultError {
-    fn from(error: SourceError) -> Self {
-        match error {
-            SourceError::BeyondEnd | SourceError::Unsupported => Self::Bus,
-            SourceError::OutOfMemory => Self::OutOfMemory,
-        }
-    }
-}
-
 /// Carries `action` out, if the PTE is still `seen`; returns whether it was.
 fn apply(
     mm: &Mm,
@@ -337,9 +308,9 @@ fn apply(
     match (action, prepared) {
         (_, Prepared::New(frame)) => {
             let new = leaf(frame, vma, PteFlags::ANON, true);
-            mm.rss.charge(new);
+            mm.tables.rss(page).add(Kind::Anon, 1);
             if seen.is_none() {
-                slot.swap(new);
+                slot.fill(new);
             } else if let Some(settling) = cow::replace(mm, page, slot, new) {
                 drop(tables);
                 settling.finish();
@@ -347,8 +318,8 @@ fn apply(
         }
         (FaultAction::MapFile { writable }, Prepared::Cached(frame)) => {
             let new = leaf(frame, vma, PteFlags::empty(), writable);
-            slot.swap(new);
-            mm.rss.charge(new);
+            slot.fill(new);
+            mm.tables.rss(page).charge(new);
         }
         _ => rewrite(mm, vma, page, slot, action),
     }
@@ -360,7 +331,7 @@ fn apply(
 fn rewrite(mm: &Mm, vma: &UserVma, page: Page, slot: Slot, action: FaultAction) {
     match action {
         FaultAction::MapZero => {
-            slot.swap(leaf(zero_frame(), vma, PteFlags::ZERO, false));
+            slot.fill(leaf(zero_frame(), vma, PteFlags::ZERO, false));
         }
         FaultAction::Reuse | FaultAction::MkWriteShared => {
             slot.swap(slot.load().mkwrite().mkdirty().mkyoung());

@@ -57,7 +57,7 @@ pub(super) fn map_around(mm: &Mm, vma: &Vma<MapBacking>, page: Page) {
         }
     }
     if let Some(kind) = kind {
-        mm.rss.add(kind, mapped);
+        mm.tables.rss(page).add(kind, mapped);
     }
     FAULT_AROUND.add(mapped);
 }

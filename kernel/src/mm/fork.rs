@@ -44,7 +44,8 @@ impl Mm {
             .filter(|vma| copies_entries(vma))
             .try_for_each(|vma| self.copy_entries(vma, &mut copy, &mut gather));
         gather.finish();
-        child.rss.add(Kind::Anon, copy.frames);
+        let rss = child.tables.rss(addr::Page::new(0));
+        rss.add(Kind::Anon, copy.frames);
         *child.tables.lock() = copy.tables;
         if result.is_err() {
             commit::uncharge(account);

@@ -132,7 +132,7 @@ impl Check<'_> {
         self.report.tables += found + tables.spare.count + 1;
         let id = mm.id().as_u64();
         for kind in [Kind::Anon, Kind::File, Kind::Shmem] {
-            let (told, counted) = (mm.rss.pages(kind), rss[kind as usize]);
+            let (told, counted) = (mm.rss(kind), rss[kind as usize]);
             if told != counted {
                 self.finding(format_args!(
                     "mm {id}: rss of {kind:?} is {told}, and {counted} entries map a frame"

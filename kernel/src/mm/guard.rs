@@ -8,6 +8,7 @@ use super::{Mm, OutOfMemory, zap};
 
 /// Puts a marker into every page of `range`; what was there is discarded. mmap_lock is held.
 pub(super) fn install(mm: &Mm, range: PageRange) -> Result<(), OutOfMemory> {
+    mm.note_rss_peak();
     let mut at = range.start;
     while at < range.end {
         let mut gather = Gather::new(mm);

@@ -98,6 +98,12 @@ pub(super) fn is_wanted(vma: &Vma<MapBacking>, page: Page) -> bool {
         && vma.range.contains_range(&block(page))
 }
 
+/// Whether a write to `page` of `vma` is to bring in a large page, or to make one writable again.
+#[inline]
+pub(super) fn is_due(mm: &Mm, vma: &Vma<MapBacking>, page: Page) -> bool {
+    is_wanted(vma, page) && !mm.tables.has_slot(page)
+}
+
 /// Whether any page of `vma` may be a large one.
 pub(super) fn fits(vma: &Vma<MapBacking>) -> bool {
     let first = vma.range.start.number().next_multiple_of(PAGES);
@@ -136,7 +142,7 @@ pub(super) fn map(mm: &Mm, vma: &Vma<MapBacking>, page: Page) -> bool {
     tables.spare.push(table);
     let entry = leaf(frames, vma, PteFlags::ANON, true).large();
     middle.swap(index(page, 2), entry);
-    mm.rss.add(Kind::Anon, PAGES as i64);
+    mm.tables.rss(page).add(Kind::Anon, PAGES as i64);
     LARGE_MAPPED.inc();
     true
 }

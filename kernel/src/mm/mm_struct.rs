@@ -28,10 +28,10 @@ use super::counters::{MM_ALIVE, MM_CREATED, MM_FREED, MM_UNUSED, PML4_ALIVE};
 use super::gather::Gather;
 pub use super::limits::{DEFAULT_STACK_LIMIT, MmLimits};
 use super::pinned::Pinned;
-use super::rss::Rss;
+use super::rss::Peak;
 use super::table_lock::TableLock;
 use super::{OutOfMemory, borrow, commit, frame, pgtable, switch, zap};
-use crate::locks::{Once, RwSem, SpinLock, rank};
+use crate::locks::{Once, RwSem, SpinLock, WriteGuard, rank};
 
 /// An address space: one PML4, and the VMAs that say what its user half means.
 pub struct Mm {
@@ -45,8 +45,8 @@ pub struct Mm {
     pub(super) map: RwSem<AddressSpace, { rank::MMAP }>,
     /// The lower half of the page tables.
     pub(super) tables: TableLock,
-    /// PTEs that map a frame (the zero page is not charged).
-    pub(super) rss: Rss,
+    /// The most pages that were in memory; how many are is counted beside the tables.
+    pub(super) rss_peak: Peak,
     /// The most pages that were mapped before any of them was unmapped.
     vm_peak: AtomicU64,
     /// Whether its private memory was taken because it had to end (HF-19).
@@ -74,6 +74,9 @@ pub struct AddressSpace {
     /// How many bytes lower mappings begin than the stack's room asks for.
     pub(super) mmap_shift: u64,
 }
+
+/// `mmap_lock` held for writing: no fault goes on but where it is [`opened`](sync::WriteGuard::opened).
+pub(super) type MapGuard<'a> = WriteGuard<'a, AddressSpace, { rank::MMAP }>;
 
 /// One unit of `mm_count`: pins the PML4, promises nothing about user memory.
 #[derive(Clone)]
@@ -155,7 +158,7 @@ impl Mm {
             cpus: AtomicCpuMask::new(CpuMask::EMPTY),
             map: RwSem::new(AddressSpace::new()),
             tables: TableLock::new(root),
-            rss: Rss::default(),
+            rss_peak: Peak::default(),
             vm_peak: AtomicU64::new(0),
             reaped: AtomicBool::new(false),
             pinned: Pinned::default(),
@@ -183,11 +186,6 @@ impl Mm {
         self.tlb_gen.load(SeqCst)
     }
 
-    /// Returns how many frames are mapped.
-    pub fn rss_pages(&self) -> u64 {
-        self.rss.total()
-    }
-
     /// Remembers how much is mapped if it was never more; to be called before it becomes less.
     pub(super) fn note_vm_peak(&self, map: &AddressSpace) -> u64 {
         let now = map.vmas.totals().total;
@@ -207,11 +205,6 @@ impl Mm {
     /// Returns whether private memory was taken from a program that has to end.
     pub(super) fn is_reaped(&self) -> bool {
         self.reaped.load(Relaxed)
-    }
-
-    /// Returns the most pages that were ever in memory at once.
-    pub fn peak_rss_pages(&self) -> u64 {
-        self.rss.peak()
     }
 
     /// Becomes one more user, unless user memory is gone already (MM-3).
@@ -369,7 +362,7 @@ impl Drop for Mm {
         );
         let tables = self.tables.lock().tables;
         assert!(tables == 0, "an mm dies without page tables: {tables} left");
-        let rss = self.rss.total();
+        let rss = self.rss_pages();
         assert!(rss == 0, "an mm dies without user pages: rss is {rss}");
         LIVE.lock().remove(&self.id.as_u64());
         frame::free(self.root);

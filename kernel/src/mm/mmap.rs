@@ -10,7 +10,7 @@ use pte::Prot;
 use vma::{VmFlags, Vma};
 
 use super::backing::MapBacking;
-use super::mm_struct::{AddressSpace, is_data};
+use super::mm_struct::{AddressSpace, MapGuard, is_data};
 use super::place::{self, user_pages};
 use super::{Mm, commit, frame, zap};
 
@@ -101,7 +101,7 @@ impl Mm {
     /// The part of `map` under mmap_lock: all checks first, then the change, which cannot fail.
     fn map_locked(
         &self,
-        map: &mut AddressSpace,
+        map: &mut MapGuard<'_>,
         request: &MapRequest,
         pages: u64,
     ) -> Result<(PageRange, VmFlags), MapError> {
@@ -153,7 +153,9 @@ impl Mm {
     }
 
     /// Takes every mapping and every page out of `range`, and the charge for them back.
-    pub(super) fn unhook(&self, map: &mut AddressSpace, range: PageRange) {
+    ///
+    /// Pages go when no mapping has them any more: faults elsewhere go on meanwhile, and those in `range` wait.
+    pub(super) fn unhook(&self, map: &mut MapGuard<'_>, range: PageRange) {
         if map.vmas.is_free(range) {
             return;
         }
@@ -161,7 +163,7 @@ impl Mm {
         let charged = map.vmas.totals().account;
         map.vmas.unmap_each(range, drop);
         commit::uncharge(charged - map.vmas.totals().account);
-        zap::zap_pages(self, range);
+        map.opened(|_| zap::zap_pages(self, range));
     }
 }
 

@@ -29,6 +29,7 @@ mod cow;
 pub mod damage;
 pub mod fault;
 pub mod fault_around;
+mod fault_prepare;
 pub mod figures;
 pub mod fork;
 pub mod frame;

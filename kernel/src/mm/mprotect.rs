@@ -5,7 +5,7 @@ use pte::Prot;
 use vma::VmFlags;
 
 use super::mlock::LOCK;
-use super::mm_struct::{AddressSpace, is_data};
+use super::mm_struct::{AddressSpace, MapGuard, is_data};
 use super::{Mm, commit, frame, tlb};
 
 /// Why a protection was not, or only partly, changed.
@@ -112,7 +112,7 @@ impl Mm {
     /// One step: the mapping at `at`, up to its end or `end`.
     fn protect_at(
         &self,
-        map: &mut AddressSpace,
+        map: &mut MapGuard<'_>,
         at: Page,
         end: Page,
         prot: Prot,
@@ -131,14 +131,21 @@ impl Mm {
             new |= VmFlags::ACCOUNT;
         }
         map.vmas.set_flags(piece, new);
-        self.protect_pages(piece, prot);
+        if let Some(stale) = self.protect_pages(piece, prot) {
+            let shootdown = tlb::begin(self, Some(stale), false);
+            if !shootdown.is_done() {
+                // Mapping and entries agree again: faults need not wait for other CPUs.
+                map.opened(|_| shootdown.finish());
+            }
+        }
         let at_once = old & LOCK == VmFlags::LOCKED && !old.contains(VmFlags::SHARED);
         let fills = at_once && new.contains(VmFlags::WRITE) && !old.contains(VmFlags::WRITE);
         Ok(Step { next, fills })
     }
 
-    /// Rewrites the PTEs of `range` for `prot`; never grants W, that is the fault's to decide (HF-18).
-    fn protect_pages(&self, range: PageRange, prot: Prot) {
+    /// Rewrites the PTEs of `range` for `prot`; never grants W, that is the fault's to decide (HF-18). Returns what
+    /// is to be flushed.
+    fn protect_pages(&self, range: PageRange, prot: Prot) -> Option<PageRange> {
         let mut stale: Option<PageRange> = None;
         self.tables.lock().visit(range, |page, slot| {
             let old = slot.load();
@@ -154,7 +161,7 @@ impl Mm {
             }
             true
         });
-        tlb::flush(self, stale, false);
+        stale
     }
 }
 

@@ -8,7 +8,7 @@ use vma::{VmFlags, Vma};
 
 use super::backing::MapBacking;
 use super::mlock::LOCK;
-use super::mm_struct::{AddressSpace, is_data};
+use super::mm_struct::{AddressSpace, MapGuard, is_data};
 use super::place::{free_place, user_pages};
 use super::{Mm, commit, frame, move_pages};
 
@@ -75,7 +75,7 @@ impl Mm {
     /// Without a place of its own: shrink, grow where it is, or move to wherever there is room.
     fn resize(
         &self,
-        map: &mut AddressSpace,
+        map: &mut MapGuard<'_>,
         request: &RemapRequest,
         plan: &Plan,
     ) -> Result<Remapped, RemapError> {
@@ -103,7 +103,7 @@ impl Mm {
     /// To a place that the caller names, or with the old mapping staying behind.
     fn remap_to(
         &self,
-        map: &mut AddressSpace,
+        map: &mut MapGuard<'_>,
         request: &RemapRequest,
         plan: &Plan,
     ) -> Result<Remapped, RemapError> {
@@ -139,7 +139,7 @@ impl Mm {
     /// A range of several mappings, moved without a change of size; holes stay holes.
     fn move_several(
         &self,
-        map: &mut AddressSpace,
+        map: &mut MapGuard<'_>,
         request: &RemapRequest,
         plan: &Plan,
     ) -> Result<Remapped, RemapError> {
@@ -161,7 +161,7 @@ impl Mm {
     }
 
     /// Unmaps what the old range has beyond the new length.
-    fn cut_tail(&self, map: &mut AddressSpace, plan: &Plan) -> Result<(), RemapError> {
+    fn cut_tail(&self, map: &mut MapGuard<'_>, plan: &Plan) -> Result<(), RemapError> {
         if plan.old_pages <= plan.new_pages {
             return Ok(());
         }
@@ -179,7 +179,7 @@ impl Mm {
     /// and the page tables.
     fn move_mapping(
         &self,
-        map: &mut AddressSpace,
+        map: &mut MapGuard<'_>,
         vma: &Vma<MapBacking>,
         piece: PageRange,
         place: PageRange,

@@ -51,6 +51,14 @@ impl Slot {
         self.table.swap(self.index, new)
     }
 
+    /// Fills the entry, which is empty: no CPU writes to it meanwhile.
+    ///
+    /// Release: what the entry points at is complete before the entry is seen (HF-3).
+    #[inline]
+    pub fn fill(self, new: Pte) {
+        self.table.fill(self.index, new);
+    }
+
     /// Returns the slot of `page`, whose entry lies in the same table.
     pub(super) fn sibling(self, page: Page) -> Self {
         slot_in(self.table, page)

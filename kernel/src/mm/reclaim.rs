@@ -120,6 +120,7 @@ impl Mm {
         let Some(map) = self.map.try_read() else {
             return 0;
         };
+        self.note_rss_peak();
         let unlocked = map
             .vmas
             .iter()

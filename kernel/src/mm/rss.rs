@@ -1,15 +1,17 @@
 //! The pages an address space has in memory, by what they are, and the most it ever had.
 //!
-//! Charged with each entry that maps a frame and taken back with it, under the page-table lock or a region's.
-//! Readers may look at any time. The zero page and guard markers are not
-//! charged (HF-4). Of the most ever, what was before each decrease is remembered.
+//! Charged with each entry that maps a frame and taken back with it, in the [`Row`] of the entry's region: that changes
+//! under the region's lock, or that of the whole, and lies beside it, so that faults in different regions write to
+//! nothing in common. Only the sum of all rows means something, for pages move between regions. Readers
+//! may look at any time. The zero page and guard markers are not charged (HF-4). Of the most ever, what was
+//! before each decrease is remembered.
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use pte::Pte;
 
 use super::frame::{self, Owner};
-use super::large;
+use super::{Mm, large};
 
 /// What a page counts as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,13 +24,12 @@ pub enum Kind {
     Shmem,
 }
 
-/// The counts of one address space, in a cache line of their own: faults on several CPUs write them.
+/// What the entries of some regions add to the counts; wraps below 0.
 #[derive(Default)]
-#[repr(align(64))]
-pub struct Rss {
-    kinds: [AtomicU64; 3],
-    peak: AtomicU64,
-}
+pub struct Row([AtomicU64; 3]);
+
+/// All kinds.
+const KINDS: [Kind; 3] = [Kind::Anon, Kind::File, Kind::Shmem];
 
 /// Returns what the page of `pte` counts as, if as anything.
 pub fn kind(pte: Pte) -> Option<Kind> {
@@ -74,28 +75,26 @@ impl Gone {
     }
 }
 
-impl Rss {
-    /// Counts the page that `pte` maps; its entry's lock is held.
+impl Row {
+    /// Counts the page that `pte` maps; its entry's lock is held, as for all that follows.
+    #[inline]
     pub fn charge(&self, pte: Pte) {
         if let Some(kind) = kind(pte) {
             self.add(kind, 1);
         }
     }
 
-    /// Takes back what [`Rss::charge`] counted; the frame is still the entry's.
+    /// Takes back what [`Row::charge`] counted; the frame is still the entry's.
     pub fn uncharge(&self, pte: Pte) {
-        let mut gone = Gone::default();
-        gone.count(pte);
-        self.take_back(gone);
+        if let Some(kind) = kind(pte) {
+            self.add(kind, -1);
+        }
     }
 
     /// Takes back all of `gone` at once.
+    #[inline]
     pub fn take_back(&self, gone: Gone) {
-        let now = self.total();
-        if now > self.peak.load(Relaxed) {
-            self.peak.fetch_max(now, Relaxed);
-        }
-        for kind in [Kind::Anon, Kind::File, Kind::Shmem] {
+        for kind in KINDS {
             if gone.0[kind as usize] != 0 {
                 self.add(kind, -gone.0[kind as usize]);
             }
@@ -103,24 +102,47 @@ impl Rss {
     }
 
     /// Changes one count, for who has counted the pages already.
+    #[inline]
     pub fn add(&self, kind: Kind, pages: i64) {
-        // Faults in other regions may be counting too.
-        self.kinds[kind as usize].fetch_add(pages as u64, Relaxed);
+        // Under the lock nobody else writes: no locked instruction is needed.
+        let count = &self.0[kind as usize];
+        count.store(count.load(Relaxed).wrapping_add(pages as u64), Relaxed);
+    }
+}
+
+/// The most pages that were in memory before any was taken away.
+#[derive(Default)]
+pub struct Peak(AtomicU64);
+
+impl Mm {
+    /// Returns how many pages of one kind are mapped.
+    pub fn rss(&self, kind: Kind) -> u64 {
+        let rows = self.tables.rss_rows();
+        not_below_zero(rows.map(|row| row.0[kind as usize].load(Relaxed)))
     }
 
-    /// Returns the pages of one kind.
-    pub fn pages(&self, kind: Kind) -> u64 {
-        self.kinds[kind as usize].load(Relaxed)
+    /// Returns how many pages are mapped.
+    pub fn rss_pages(&self) -> u64 {
+        let rows = self.tables.rss_rows();
+        not_below_zero(rows.flat_map(|row| &row.0).map(|count| count.load(Relaxed)))
     }
 
-    /// Returns all pages.
-    pub fn total(&self) -> u64 {
-        let counts = self.kinds.iter().map(|count| count.load(Relaxed));
-        counts.fold(0, u64::wrapping_add)
+    /// Remembers how many pages are mapped if there were never more; to be called before pages are taken away.
+    pub(super) fn note_rss_peak(&self) {
+        let now = self.rss_pages();
+        if now > self.rss_peak.0.load(Relaxed) {
+            self.rss_peak.0.fetch_max(now, Relaxed);
+        }
     }
 
-    /// Returns the most pages there ever were.
-    pub fn peak(&self) -> u64 {
-        self.peak.load(Relaxed).max(self.total())
+    /// Returns the most pages that were ever in memory at once.
+    pub fn peak_rss_pages(&self) -> u64 {
+        self.rss_peak.0.load(Relaxed).max(self.rss_pages())
     }
+}
+
+/// Adds counts up. Those that were read at different times, while pages moved, may not add up.
+fn not_below_zero(counts: impl Iterator<Item = u64>) -> u64 {
+    let sum = counts.fold(0, u64::wrapping_add) as i64;
+    sum.max(0) as u64
 }

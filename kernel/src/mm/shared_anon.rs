@@ -16,7 +16,7 @@ use super::counters::SHARED_ANON_PAGES;
 use super::frame::{self, Owner};
 use super::rmap::{self, Mappings, Scope};
 use super::{OutOfMemory, commit};
-use crate::locks::{Mutex, rank};
+use crate::locks::{SpinLock, rank};
 
 /// Device number of the nameless files, 0:1 as on Linux.
 const DEV: u64 = 1;
@@ -29,7 +29,7 @@ pub struct SharedAnon {
     /// Pages that are charged to the commitment for it.
     charged: u64,
     ino: u64,
-    pages: Mutex<Pages, { rank::SOURCE }>,
+    pages: SpinLock<Pages, { rank::SOURCE }>,
     mappings: Mappings,
 }
 
@@ -45,7 +45,7 @@ impl SharedAnon {
             len,
             charged,
             ino: NEXT_INO.fetch_add(1, Relaxed),
-            pages: Mutex::new(Pages::new()),
+            pages: SpinLock::new(Pages::new()),
             mappings: Mappings::new(),
         }))
     }
@@ -67,18 +67,26 @@ impl PageSource for SharedAnon {
         if index >= self.len.div_ceil(PAGE_SIZE) {
             return Err(SourceError::BeyondEnd);
         }
+        if let Some(frame) = self.cached(index) {
+            return Ok(frame);
+        }
+        let new = frame::alloc_zeroed(Owner::Anon).ok_or(SourceError::OutOfMemory)?;
         let mut pages = self.pages.lock();
-        let frame = match pages.get(index) {
-            Some(slot) => slot.frame,
-            None => {
-                let frame = frame::alloc_zeroed(Owner::Anon).ok_or(SourceError::OutOfMemory)?;
-                pages.insert(index, Slot { frame, dirty: true });
-                SHARED_ANON_PAGES.inc();
-                frame
-            }
+        if let Some(slot) = pages.get(index) {
+            // Somebody else was here first.
+            frame::get(slot.frame);
+            drop(pages);
+            frame::put(new);
+            return Ok(slot.frame);
+        }
+        frame::get(new);
+        let slot = Slot {
+            frame: new,
+            dirty: true,
         };
-        frame::get(frame);
-        Ok(frame)
+        pages.insert(index, slot);
+        SHARED_ANON_PAGES.inc();
+        Ok(new)
     }
 
     fn cached(&self, index: u64) -> Option<Frame> {

@@ -10,7 +10,7 @@
 use core::ops::Range;
 use core::sync::atomic::{
     AtomicU32, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed},
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
 use addr::Frame;
@@ -102,6 +102,14 @@ impl UserTable {
     #[inline]
     pub(super) fn replace(self, index: usize, new: Pte) {
         self.entry(index).swap(new.raw(), AcqRel);
+    }
+
+    /// Fills entry `index`, which is empty, so that no CPU notes anything in it meanwhile.
+    #[inline]
+    pub(super) fn fill(self, index: usize, new: Pte) {
+        debug_assert!(self.load(index).is_none(), "only an empty entry is filled");
+        self.entry(index).store(new.raw(), Release);
+        self.filled(index);
     }
 
     /// Fills entry `index` of a table that no CPU uses yet.

@@ -15,6 +15,7 @@ use pte::Pte;
 
 use super::OutOfMemory;
 use super::pgtable::{Slot, Tables, index, slot_in};
+use super::rss::Row;
 use super::table::UserTable;
 use crate::locks::{KernelHooks, rank};
 
@@ -29,7 +30,7 @@ type RegionGuard<'a> = sync::split::PartGuard<'a, { rank::REGION }, KernelHooks>
 /// The page tables of one mm, and their lock.
 pub(super) struct TableLock {
     root: Frame,
-    lock: sync::SplitLock<Tables, { rank::PAGE_TABLE }, { rank::REGION }, KernelHooks>,
+    lock: sync::SplitLock<Tables, Row, { rank::PAGE_TABLE }, { rank::REGION }, KernelHooks>,
 }
 
 /// The entries of the region around a page.
@@ -86,6 +87,17 @@ impl TableLock {
         }
         drop(entries);
         self.new_slot(page)
+    }
+
+    /// Returns the counts of the region around `page`; they change under its lock or that of the whole.
+    #[inline]
+    pub(super) fn rss(&self, page: Page) -> &Row {
+        self.lock.value(part_of(page))
+    }
+
+    /// Returns the counts of all regions.
+    pub(super) fn rss_rows(&self) -> impl Iterator<Item = &Row> {
+        self.lock.values()
     }
 
     /// Returns whether `page` has a slot: not where it lies in a large page, or nothing was mapped near it.

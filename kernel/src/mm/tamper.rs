@@ -29,7 +29,7 @@ pub fn table_of(mm: &Mm, page: Page, level: u8) -> Frame {
 /// Adds `n` to the pages that `mm` is said to have.
 pub fn rss(mm: &Mm, n: i64) {
     let _tables = mm.tables.lock();
-    mm.rss.add(Kind::Anon, n);
+    mm.tables.rss(Page::new(0)).add(Kind::Anon, n);
 }
 
 /// Adds one to the tables that `mm` is said to have, or takes it away again.

@@ -32,6 +32,7 @@ pub(super) fn zap_source(mm: &Mm, range: PageRange, scope: Scope) {
 
 /// Removes those PTEs of `range` that `chosen` returns true for.
 pub(super) fn zap_if(mm: &Mm, range: PageRange, chosen: impl Fn(Pte) -> bool) {
+    mm.note_rss_peak();
     let mut next = range.start;
     while next < range.end {
         let mut gather = Gather::new(mm);
@@ -58,7 +59,7 @@ fn zap_batch(
             if is_whole && chosen(tables.pte(page)) {
                 let (old, spare) = tables.take_large(parent, page);
                 gather.large(page, old, spare);
-                mm.rss.take_back(Gone::large());
+                mm.tables.rss(page).take_back(Gone::large());
                 tables.prune_above(page, gather);
                 return end;
             }
@@ -83,7 +84,7 @@ fn zap_batch(
         goes_on
     });
     table.emptied(cleared);
-    mm.rss.take_back(gone);
+    mm.tables.rss(page).take_back(gone);
     if table.is_empty() {
         tables.prune(page, gather);
     }
@@ -92,6 +93,6 @@ fn zap_batch(
 
 /// Hands what an entry held over to `gather`.
 pub(super) fn forget(mm: &Mm, page: Page, old: Pte, gather: &mut Gather) {
-    mm.rss.uncharge(old);
+    mm.tables.rss(page).uncharge(old);
     gather.entry(page, old);
 }

@@ -135,6 +135,8 @@ counters! {
     FAULT_STACK_GROWTH = "fault_stack_growth";
     /// Faults that found nothing left to do.
     FAULT_SPURIOUS = "fault_spurious";
+    /// Faults that had to take mmap_lock: no mapping permits the access, or one was being changed just then.
+    FAULT_LOCKED = "fault_locked";
     /// Faults whose page table entry had changed before they could apply what they had decided.
     FAULT_REDECIDED = "fault_redecided";
     /// Faults and other exceptions answered with SIGSEGV.

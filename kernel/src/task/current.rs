@@ -13,10 +13,12 @@ use alloc::sync::Arc;
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr;
+use core::sync::atomic::Ordering::Relaxed;
 
 use super::{Task, TaskRef};
 use crate::arch::fpu::FpuState;
 use crate::arch::{cpu, local};
+use crate::mm::fault::{self, Fault, FaultError};
 
 /// The running task, for the code that it runs. Cannot be sent to another task.
 pub struct Current {
@@ -75,6 +77,15 @@ impl Deref for Current {
 }
 
 impl Current {
+    /// Resolves `fault` in the task's own mm, if it has one; counts no user more for it, in a line that all threads share.
+    pub fn resolve_fault(&self, fault: &Fault) -> Option<Result<(), FaultError>> {
+        let mm = self.own_mm.load(Relaxed);
+        // SAFETY: if not null, it is the mm in the task's slot. Only the task itself puts another there, in exec and
+        // exit, and a page fault does neither.
+        let mm = unsafe { mm.as_ref() }?;
+        Some(fault::handle(mm, fault))
+    }
+
     /// Returns whether this is `other`.
     pub fn is(&self, other: &Task) -> bool {
         ptr::eq(self.task, other)

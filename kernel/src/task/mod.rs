@@ -21,7 +21,7 @@ use alloc::sync::Arc;
 use core::any::Any;
 use core::fmt;
 use core::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU32, AtomicU64,
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release, SeqCst},
 };
 
@@ -30,6 +30,7 @@ use runq::{Entity, Params, Schedulable};
 
 use crate::arch::fpu::FpuState;
 use crate::locks::{SpinLock, rank};
+use crate::mm::Mm;
 use crate::mm::counters::TASKS_ALIVE;
 use crate::mm::kstack::Kstack;
 use crate::percpu::cpu_id;
@@ -89,8 +90,8 @@ pub struct Task {
     kthread: Option<Box<Control>>,
     /// Since when in ns it sleeps for something that nothing interrupts; 0 while it does not.
     deaf_since: AtomicU64,
-    /// Whether [`Self::mm_slot`] holds an mm of the task's own; written by the task itself.
-    own_mm: AtomicBool,
+    /// The mm of the task's own that [`Self::mm_slot`] holds, or null; written by the task itself.
+    own_mm: AtomicPtr<Mm>,
     /// A signal that ends the process at the next chance; 0 for none.
     fatal: AtomicU8,
     /// Whether there may be signals to look at before the next return to user mode. Cleared under the
@@ -145,7 +146,7 @@ impl Task {
             cpu: AtomicU32::new(cpu_id() as u32),
             kstack: parts.kstack,
             context: parts.context,
-            own_mm: AtomicBool::new(matches!(parts.mm, TaskMm::User(_))),
+            own_mm: AtomicPtr::new(parts.mm.own()),
             mm: SpinLock::new(parts.mm),
             fpu: parts.fpu.map(SpinLock::new),
             fs_base: AtomicU64::new(0),
@@ -212,12 +213,12 @@ impl Task {
     /// Returns whether the task has an mm of its own (LZ-1).
     #[inline]
     pub fn has_mm(&self) -> bool {
-        self.own_mm.load(Relaxed)
+        !self.own_mm.load(Relaxed).is_null()
     }
 
-    /// Notes whether it has; to be called with the lock of [`Self::mm_slot`].
-    fn set_has_mm(&self, has: bool) {
-        self.own_mm.store(has, Relaxed);
+    /// Notes which it is, as what [`Self::mm_slot`] holds changes; the task itself calls it, with that lock.
+    fn note_own_mm(&self, mm: &TaskMm) {
+        self.own_mm.store(mm.own(), Relaxed);
     }
 
     pub(crate) fn fpu(&self) -> Option<&SpinLock<FpuState, { rank::TASK }>> {

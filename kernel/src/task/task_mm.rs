@@ -9,11 +9,13 @@
 //! The scheduler moves the borrowed reference along (LZ-1 … LZ-3); here are the other two changes:
 //! exec replaces the own mm, exit turns the own mm into a borrowed one.
 
+use core::ptr;
+
 use lazytlb::MmId;
 
 use crate::arch::cpu;
 use crate::mm::counters::{LAZY_DROP, LAZY_GIVEN_BACK, LAZY_GRAB};
-use crate::mm::{Borrow, MmUserRef, switch};
+use crate::mm::{Borrow, Mm, MmUserRef, switch};
 
 use super::current::current;
 
@@ -25,6 +27,16 @@ pub enum TaskMm {
     Lazy(Borrow),
     /// Nothing: a kernel task that does not run.
     Off,
+}
+
+impl TaskMm {
+    /// Returns the address of the mm, if it is the task's own, or null.
+    pub(super) fn own(&self) -> *mut Mm {
+        match self {
+            Self::User(mm) => ptr::from_ref::<Mm>(mm).cast_mut(),
+            _ => ptr::null_mut(),
+        }
+    }
 }
 
 /// Returns the current task's own mm, as one more user of it.
@@ -52,7 +64,7 @@ pub fn exec_mm(new: MmUserRef) -> Option<MmUserRef> {
     let task = current();
     let mut slot = task.mm_slot().lock(); // Interrupts are off from here on.
     let old = core::mem::replace(&mut *slot, TaskMm::User(new.clone()));
-    task.set_has_mm(true);
+    task.note_own_mm(&slot);
     switch::switch_mm(&new);
     drop(slot);
     match old {
@@ -115,7 +127,7 @@ pub fn exit_mm() {
     let TaskMm::User(mm) = &*slot else { return };
     let borrowed = Borrow::of(mm);
     let old = core::mem::replace(&mut *slot, TaskMm::Lazy(borrowed));
-    task.set_has_mm(false);
+    task.note_own_mm(&slot);
     debug_assert!(!cpu::irqs_enabled(), "mm and lazy mode change as one");
     switch::enter_lazy_tlb();
     drop(slot);

@@ -122,14 +122,13 @@ fn user_address(frame: &mut TrapFrame, context: &Context, access: Access) {
         );
     }
     cpu::irq_enable();
-    let mm = task::current_mm().expect("the classification says that the task has an mm");
     let fault = mm::fault::Fault {
         addr: context.addr,
         access,
         present: context.error.contains(ErrorCode::PRESENT),
     };
-    let result = mm::fault::handle(&mm, &fault);
-    drop(mm);
+    let result = task::current().resolve_fault(&fault);
+    let result = result.expect("the classification says that the task has an mm");
     if trace::on(Area::Fault) {
         trace::event(format_args!(
             "fault {} {:#x} {access:?} ip {:#x} {result:?}",

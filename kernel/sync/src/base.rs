@@ -17,6 +17,9 @@ pub(crate) const PATIENCE: u32 = 1 << 12;
 /// Counts of readers that a semaphore has, so that CPUs need not share one.
 pub(crate) const READER_SLOTS: usize = 8;
 
+/// How often a peek looks again while a writer has shut peeks out, before it gives up.
+pub(crate) const PEEKS: u32 = 1 << 8;
+
 /// Parts of a lock that may be taken one by one.
 pub(crate) const PARTS: usize = 8;
 
@@ -30,13 +33,6 @@ pub(crate) fn fence_of_exchange() {
 macro_rules! const_fn {
     ($(#[$note:meta])* $vis:vis const fn $($rest:tt)*) => {
         $(#[$note])* $vis const fn $($rest)*
-    };
-}
-
-/// Makes an array of equal parts.
-macro_rules! array {
-    ($each:expr; $count:expr) => {
-        [const { $each }; $count]
     };
 }
 
@@ -68,22 +64,35 @@ impl<T> Cell<T> {
 /// Counters apart from each other, none in the cache line of another.
 pub(crate) struct Slots([Slot; READER_SLOTS]);
 
+/// What one slot counts.
 #[repr(align(64))]
-struct Slot(AtomicU32);
+pub(crate) struct Slot {
+    /// Readers.
+    pub(crate) readers: AtomicU32,
+    /// Peeks.
+    pub(crate) peeks: AtomicU32,
+}
 
 impl Slots {
     pub(crate) const fn new() -> Self {
-        Self([const { Slot(AtomicU32::new(0)) }; READER_SLOTS])
+        Self(
+            [const {
+                Slot {
+                    readers: AtomicU32::new(0),
+                    peeks: AtomicU32::new(0),
+                }
+            }; READER_SLOTS],
+        )
     }
 
-    /// Returns the counter of slot `index`, wrapped around.
+    /// Returns slot `index`, wrapped around.
     #[inline]
-    pub(crate) fn of(&self, index: usize) -> &AtomicU32 {
-        &self.0[index % READER_SLOTS].0
+    pub(crate) fn of(&self, index: usize) -> &Slot {
+        &self.0[index % READER_SLOTS]
     }
 
-    /// Returns all counters.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &AtomicU32> {
-        self.0.iter().map(|slot| &slot.0)
+    /// Returns all slots.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Slot> {
+        self.0.iter()
     }
 }

@@ -34,6 +34,12 @@ pub trait Hooks: Send + Sync + Sized + 'static {
     /// Forgets a lock of this rank.
     fn released(rank: u8);
 
+    /// Keeps the running task on its CPU, and anybody else off it but interrupts, until [`unpin`](Self::unpin).
+    fn pin();
+
+    /// Ends what [`pin`](Self::pin) began.
+    fn unpin();
+
     /// Passes a moment of spinning; interrupts are as the caller of the lock had them.
     fn relax();
 

@@ -71,7 +71,7 @@ pub use hooks::{Hooks, Order};
 pub use mutex::{Mutex, MutexGuard};
 pub use once::Once;
 pub use rank::Held;
-pub use rwsem::{ReadGuard, RwSem, WriteGuard};
+pub use rwsem::{PeekGuard, ReadGuard, RwSem, WriteGuard};
 pub use spinlock::{SpinGuard, SpinLock};
 pub use split::SplitLock;
 pub use wait_queue::{Interrupted, WaitQueue};

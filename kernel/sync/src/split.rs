@@ -6,6 +6,9 @@
 //! gives the part back if it is set. Of the two at least one sees the other.
 //!
 //! Parts must be held shortly: the whole is waited for with interrupts off.
+//!
+//! Beside each part's lock lies a value, in the same cache line, that everybody may look at; who may change what in it
+//! is the users' agreement as well.
 
 use core::ops::{Deref, DerefMut};
 
@@ -14,17 +17,20 @@ use crate::hooks::Hooks;
 use crate::rank::{Held, assert_nests};
 use crate::spinlock::{SpinGuard, SpinLock};
 
-/// A lock of rank `R` around a `T`, and the locks of its parts, of the deeper rank `P`.
-pub struct SplitLock<T, const R: u8, const P: u8, H: Hooks> {
+/// A lock of rank `R` around a `T`, and the locks of its parts, of the deeper rank `P`, each beside a `V`.
+pub struct SplitLock<T, V, const R: u8, const P: u8, H: Hooks> {
     whole: SpinLock<T, R, H>,
     /// Whether somebody has the whole: a part that is taken is not to be used.
     is_whole: AtomicBool,
-    parts: [Part<P, H>; PARTS],
+    parts: [Part<V, P, H>; PARTS],
 }
 
-/// A part's lock, in a cache line of its own.
+/// A part's lock and its value, in a cache line of their own.
 #[repr(align(64))]
-struct Part<const P: u8, H: Hooks>(SpinLock<(), P, H>);
+struct Part<V, const P: u8, H: Hooks> {
+    lock: SpinLock<(), P, H>,
+    value: V,
+}
 
 /// All of it: access to what the lock protects.
 #[must_use = "the lock is given back as soon as its guard is dropped"]
@@ -43,17 +49,29 @@ pub struct PartGuard<'a, const P: u8, H: Hooks> {
 /// The flag that somebody has the whole, set as long as this lives.
 struct Flag<'a>(&'a AtomicBool);
 
-impl<T, const R: u8, const P: u8, H: Hooks> SplitLock<T, R, P, H> {
-    const_fn! {
-        /// Makes an unlocked lock.
-        pub const fn new(value: T) -> Self {
-            const { assert_nests(R, P) };
-            Self {
-                whole: SpinLock::new(value),
-                is_whole: AtomicBool::new(false),
-                parts: array!(Part(SpinLock::new(())); PARTS),
-            }
+impl<T, V: Default, const R: u8, const P: u8, H: Hooks> SplitLock<T, V, R, P, H> {
+    /// Makes an unlocked lock.
+    pub fn new(value: T) -> Self {
+        const { assert_nests(R, P) };
+        Self {
+            whole: SpinLock::new(value),
+            is_whole: AtomicBool::new(false),
+            parts: core::array::from_fn(|_| Part {
+                lock: SpinLock::new(()),
+                value: V::default(),
+            }),
         }
+    }
+
+    /// Returns the value of part `index`, wrapped around.
+    #[inline]
+    pub fn value(&self, index: usize) -> &V {
+        &self.parts[index % PARTS].value
+    }
+
+    /// Returns the values of all parts.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.parts.iter().map(|part| &part.value)
     }
 
     /// Takes all of it, spinning until nobody has any part.
@@ -61,7 +79,7 @@ impl<T, const R: u8, const P: u8, H: Hooks> SplitLock<T, R, P, H> {
         let value = self.whole.lock();
         let flag = Flag::set(&self.is_whole);
         for part in &self.parts {
-            while part.0.is_locked() {
+            while part.lock.is_locked() {
                 H::relax();
             }
         }
@@ -72,14 +90,14 @@ impl<T, const R: u8, const P: u8, H: Hooks> SplitLock<T, R, P, H> {
     pub fn try_lock(&self) -> Option<WholeGuard<'_, T, R, H>> {
         let value = self.whole.try_lock()?;
         let flag = Flag::set(&self.is_whole);
-        let is_free = !self.parts.iter().any(|part| part.0.is_locked());
+        let is_free = !self.parts.iter().any(|part| part.lock.is_locked());
         is_free.then(|| WholeGuard::new(flag, value))
     }
 
     /// Takes part `index`, wrapped around, unless somebody has the whole or waits for it.
     #[inline]
     pub fn part(&self, index: usize) -> Option<PartGuard<'_, P, H>> {
-        let held = self.parts[index % PARTS].0.lock();
+        let held = self.parts[index % PARTS].lock.lock();
         // Pairs with the fence in `Flag::set`.
         fence_of_exchange();
         (!self.is_whole.load(Ordering::Acquire)).then_some(PartGuard { _held: held })

@@ -114,6 +114,10 @@ impl Hooks for StdHooks {
     type Irq = bool;
     type Waiter = StdWaiter;
 
+    fn pin() {}
+
+    fn unpin() {}
+
     fn irq_save() -> bool {
         IRQS_ON.replace(false)
     }

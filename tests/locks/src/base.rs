@@ -11,18 +11,14 @@ pub(crate) const PATIENCE: u32 = 2;
 
 pub(crate) const READER_SLOTS: usize = 2;
 
+pub(crate) const PEEKS: u32 = 2;
+
 pub(crate) const PARTS: usize = 2;
 
 /// Loom's atomics cannot be made at compile time.
 macro_rules! const_fn {
     ($(#[$note:meta])* $vis:vis const fn $($rest:tt)*) => {
         $(#[$note])* $vis fn $($rest)*
-    };
-}
-
-macro_rules! array {
-    ($each:expr; $count:expr) => {
-        core::array::from_fn::<_, { $count }, _>(|_| $each)
     };
 }
 
@@ -152,18 +148,27 @@ impl<T> Cell<T> {
 }
 
 /// Counters apart from each other.
-pub(crate) struct Slots([AtomicU32; READER_SLOTS]);
+pub(crate) struct Slots([Slot; READER_SLOTS]);
+
+/// What one slot counts.
+pub(crate) struct Slot {
+    pub(crate) readers: AtomicU32,
+    pub(crate) peeks: AtomicU32,
+}
 
 impl Slots {
     pub(crate) fn new() -> Self {
-        Self(core::array::from_fn(|_| AtomicU32::new(0)))
+        Self(core::array::from_fn(|_| Slot {
+            readers: AtomicU32::new(0),
+            peeks: AtomicU32::new(0),
+        }))
     }
 
-    pub(crate) fn of(&self, index: usize) -> &AtomicU32 {
+    pub(crate) fn of(&self, index: usize) -> &Slot {
         &self.0[index % READER_SLOTS]
     }
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = &AtomicU32> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Slot> {
         self.0.iter()
     }
 }

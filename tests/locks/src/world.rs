@@ -85,6 +85,10 @@ impl Hooks for World {
     type Irq = ();
     type Waiter = Waiter;
 
+    fn pin() {}
+
+    fn unpin() {}
+
     fn irq_save() {}
 
     fn irq_restore((): ()) {}

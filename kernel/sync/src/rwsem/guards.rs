@@ -3,7 +3,9 @@
 //! # Invariants
 //! A [`ReadGuard`] exists only between its task's entering and leaving as a reader, a
 //! [`WriteGuard`] only between entering and leaving as a writer; `Turns` never lets a writer in
-//! together with anybody else.
+//! together with anybody else. A [`PeekGuard`] exists only between entering and leaving through the gate
+//! of peeks, which a writer shuts, and waits until nobody peeks, before it touches the value; while it has opened it
+//! again, it is borrowed and only shows the value.
 #![expect(
     unsafe_code,
     reason = "guards give access to what the semaphore protects"
@@ -45,6 +47,14 @@ pub struct ReadGuard<'a, T, const R: u8, H: Hooks> {
     stays_in_task: PhantomData<*const ()>,
 }
 
+/// Shared access to what an [`RwSem`] protects, for a moment.
+#[must_use = "the peek ends as soon as its guard is dropped"]
+pub struct PeekGuard<'a, T, const R: u8, H: Hooks> {
+    sem: &'a RwSem<T, R, H>,
+    slot: usize,
+    stays_on_cpu: PhantomData<*const ()>,
+}
+
 /// Exclusive access to what an [`RwSem`] protects.
 #[must_use = "the semaphore is given back as soon as its guard is dropped"]
 pub struct WriteGuard<'a, T, const R: u8, H: Hooks> {
@@ -59,6 +69,16 @@ impl<T, const R: u8, H: Hooks> RwSem<T, R, H> {
             sem: self,
             entry,
             stays_in_task: PhantomData,
+        }
+    }
+
+    /// Wraps up a peek that was counted in at `slot`.
+    #[inline]
+    pub(super) fn peek_guard(&self, slot: usize) -> PeekGuard<'_, T, R, H> {
+        PeekGuard {
+            sem: self,
+            slot,
+            stays_on_cpu: PhantomData,
         }
     }
 
@@ -77,6 +97,16 @@ impl<'a, T, const R: u8, H: Hooks> WriteGuard<'a, T, R, H> {
         let sem = ManuallyDrop::new(self).sem;
         sem.read_guard(sem.gate.downgrade())
     }
+
+    /// Lets others peek during `work`, which must be right beside whatever those do who peek.
+    pub fn opened<O>(&mut self, work: impl FnOnce(&T) -> O) -> O {
+        // SAFETY: this writer is inside, so nobody changes the value, and the guard is borrowed.
+        let value = unsafe { &*self.sem.value.0.for_reading() };
+        self.sem.gate.peeks.open();
+        let outcome = work(value);
+        self.sem.gate.shut_peeks();
+        outcome
+    }
 }
 
 impl<T, const R: u8, H: Hooks> Deref for ReadGuard<'_, T, R, H> {
@@ -84,6 +114,16 @@ impl<T, const R: u8, H: Hooks> Deref for ReadGuard<'_, T, R, H> {
 
     fn deref(&self) -> &T {
         // SAFETY: this reader is inside, so no writer is, and the guard is borrowed.
+        unsafe { &*self.sem.value.0.for_reading() }
+    }
+}
+
+impl<T, const R: u8, H: Hooks> Deref for PeekGuard<'_, T, R, H> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: this peek is counted in, so no writer has the gate shut, and the guard is borrowed.
         unsafe { &*self.sem.value.0.for_reading() }
     }
 }
@@ -111,6 +151,15 @@ impl<T, const R: u8, H: Hooks> Drop for ReadGuard<'_, T, R, H> {
     }
 }
 
+impl<T, const R: u8, H: Hooks> Drop for PeekGuard<'_, T, R, H> {
+    #[inline]
+    fn drop(&mut self) {
+        H::released(R);
+        let gate = &self.sem.gate;
+        gate.peeks.leave::<H>(&gate.turns.slots, self.slot);
+    }
+}
+
 impl<T, const R: u8, H: Hooks> Drop for WriteGuard<'_, T, R, H> {
     fn drop(&mut self) {
         H::released(R);
@@ -119,5 +168,7 @@ impl<T, const R: u8, H: Hooks> Drop for WriteGuard<'_, T, R, H> {
 }
 
 impl<T, const R: u8, H: Hooks> Held<R> for ReadGuard<'_, T, R, H> {}
+
+impl<T, const R: u8, H: Hooks> Held<R> for PeekGuard<'_, T, R, H> {}
 
 impl<T, const R: u8, H: Hooks> Held<R> for WriteGuard<'_, T, R, H> {}

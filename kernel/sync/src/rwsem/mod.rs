@@ -1,6 +1,7 @@
 //! The sleeping reader-writer semaphore, fair to both sides.
 //!
 //! - `turns`: who may go in, as counters;
+//! - `peek`: who may look inside for a moment, without going in;
 //! - `guards` (unsafe): the value, and the guards that give access to it;
 //! - this file: sleeping until it is one's turn.
 //!
@@ -9,12 +10,14 @@
 //! meanwhile. A task therefore must not read-lock twice: a writer may have come in between.
 
 mod guards;
+mod peek;
 mod turns;
 
 use core::any::type_name;
 
 use guards::Guarded;
-pub use guards::{ReadGuard, WriteGuard};
+pub use guards::{PeekGuard, ReadGuard, WriteGuard};
+use peek::PeekGate;
 use turns::Turns;
 
 use crate::base::{AtomicU32, Ordering};
@@ -31,6 +34,8 @@ pub struct RwSem<T, const R: u8, H: Hooks> {
 /// The way in and out, the same for every value.
 struct Gate<H: Hooks> {
     turns: Turns,
+    /// Shut while a writer is inside, unless it [opens](WriteGuard::opened) it.
+    peeks: PeekGate,
     /// The number of the task that is inside as a writer, or 0; for reports.
     owner: AtomicU32,
     readers: WaitQueue<H>,
@@ -56,6 +61,7 @@ impl<T, const R: u8, H: Hooks> RwSem<T, R, H> {
                 value: Guarded::new(value),
                 gate: Gate {
                     turns: Turns::new(),
+                    peeks: PeekGate::new(),
                     owner: AtomicU32::new(0),
                     readers: WaitQueue::new(),
                     writers: WaitQueue::new(),
@@ -75,6 +81,17 @@ impl<T, const R: u8, H: Hooks> RwSem<T, R, H> {
         }
         self.gate.enter_reading(R);
         self.read_guard(Entry::Turn)
+    }
+
+    /// Looks inside for a moment, though a writer may be there: `None` if it has shut peeks out and does not
+    /// open again soon.
+    ///
+    /// Until the guard is dropped the task stays on its CPU, and must not sleep.
+    #[inline]
+    pub fn peek(&self) -> Option<PeekGuard<'_, T, R, H>> {
+        let slot = self.gate.peeks.enter::<H>(&self.gate.turns.slots)?;
+        H::acquired(R, type_name::<T>(), Order::Try);
+        Some(self.peek_guard(slot))
     }
 
     /// Takes the semaphore for writing, sleeping until nobody is inside or before us.
@@ -129,7 +146,7 @@ impl<T, const R: u8, H: Hooks> RwSem<T, R, H> {
 
     /// Says whether nobody is inside or on the way in; only true for longer where nobody else can run.
     pub fn is_idle(&self) -> bool {
-        self.gate.turns.is_idle()
+        self.gate.turns.is_idle() && self.gate.peeks.is_idle(&self.gate.turns.slots)
     }
 
     /// Returns the value; a unique reference needs no lock.
@@ -172,9 +189,15 @@ impl<H: Hooks> Gate<H> {
             self.wait_in(&self.writers, rank, || self.turns.have_left(inside));
         }
         self.owner.store(H::task_id(), Ordering::Relaxed);
+        self.shut_peeks();
+    }
+
+    fn shut_peeks(&self) {
+        self.peeks.shut::<H>(&self.turns.slots);
     }
 
     fn leave_writing(&self) {
+        self.peeks.open();
         self.owner.store(0, Ordering::Relaxed);
         self.turns.leave_writing();
         self.readers.wake_all();
@@ -182,6 +205,7 @@ impl<H: Hooks> Gate<H> {
     }
 
     fn downgrade(&self) -> Entry {
+        self.peeks.open();
         self.owner.store(0, Ordering::Relaxed);
         self.turns.downgrade();
         self.readers.wake_all();

@@ -31,8 +31,8 @@ pub(super) struct Turns {
     writers_in: AtomicU32,
     /// The ticket of the writer whose turn it is.
     writers_out: AtomicU32,
-    /// Readers inside who found no writer, each in the slot where it came.
-    slots: Slots,
+    /// Readers inside who found no writer, each in the slot where it came; and who peeks ([`super::peek`]).
+    pub(super) slots: Slots,
 }
 
 /// The bits of the writer a reader found when it came.
@@ -63,7 +63,7 @@ impl Turns {
     /// Counts a reader in at `slot`, unless a writer is inside or waits for the readers.
     #[inline]
     pub(super) fn try_enter_slot(&self, slot: usize) -> bool {
-        self.slots.of(slot).fetch_add(1, Ordering::Relaxed);
+        self.slots.of(slot).readers.fetch_add(1, Ordering::Relaxed);
         // Pairs with the fence in `close_to_readers`.
         fence_of_exchange();
         if self.readers_in.load(Ordering::Acquire) & WRITER_BITS == 0 {
@@ -76,7 +76,7 @@ impl Turns {
     /// Counts a reader out that was counted in at `slot`.
     #[inline]
     pub(super) fn leave_slot(&self, slot: usize) {
-        self.slots.of(slot).fetch_sub(1, Ordering::Release);
+        self.slots.of(slot).readers.fetch_sub(1, Ordering::Release);
     }
 
     /// Counts a reader in; it [may read](Self::may_read) when the writer it found has left.
@@ -133,7 +133,7 @@ impl Turns {
 
     fn slots_are_empty(&self) -> bool {
         let mut slots = self.slots.all();
-        slots.all(|slot| slot.load(Ordering::Acquire) == 0)
+        slots.all(|slot| slot.readers.load(Ordering::Acquire) == 0)
     }
 
     /// Lets readers in again and gives the turn to the next writer.

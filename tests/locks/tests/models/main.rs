@@ -2,6 +2,7 @@
 
 mod mutex;
 mod once;
+mod peek;
 mod rwsem;
 mod spinlock;
 mod split;

@@ -11,7 +11,7 @@ use loom::thread;
 
 /// A whole, and what its two parts guard.
 struct Tables {
-    lock: SplitLock<u32, PAGE_TABLE, FRAME, World>,
+    lock: SplitLock<u32, (), PAGE_TABLE, FRAME, World>,
     parts: [UnsafeCell<u32>; 2],
 }
 
