@@ -195,6 +195,8 @@ counters! {
     LETTERS_RETURNED = "letters_returned";
     /// Words for processes that had ended.
     LETTERS_LOST = "letters_lost";
+    /// Rounds of the kernel's own storm.
+    KSTORM_ROUNDS = "kstorm_rounds";
     /// Pieces of deferred work done.
     WORK_RUNS = "work_runs";
     /// Gauge: address-space objects that exist, `init_mm` not counted.

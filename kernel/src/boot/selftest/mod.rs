@@ -11,6 +11,7 @@
 //! - [`kthreads`]: start, stop, park. [`lodger`]: a stay in an address space. [`work`]: deferred work.
 //! - [`stuck`]: CPUs and tasks that stand still, and sleep where none is allowed.
 //! - [`waits`]: waits for locks that sleep.
+//! - [`storm`]: kernel threads, stays and deferred work beside programs (`kstorm`).
 //! - [`crimes`]: NX, SMEP, SMAP, WP, stack overflow, panic, oops.
 
 mod address_spaces;
@@ -21,6 +22,7 @@ mod kthreads;
 mod lodger;
 mod preemption;
 mod processors;
+mod storm;
 mod stuck;
 mod waits;
 mod work;
@@ -73,8 +75,12 @@ const TESTS: &[Test] = &[
     ("watchdog", crimes::hang),
 ];
 
-/// Starts the test that the command line names; returns whether it names one.
+/// Starts the test that the command line names; returns whether it names one that takes the place of init.
 pub fn start(cmdline: &CommandLine) -> bool {
+    if cmdline.has("kstorm") || cmdline.get("kstorm").is_some() {
+        let with_hotplug = cmdline.get("kstorm") == Some("hotplug");
+        storm::start(with_hotplug).expect("boot has memory for a test");
+    }
     let Some(name) = cmdline.get("test") else {
         return false;
     };

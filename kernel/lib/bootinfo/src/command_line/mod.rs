@@ -23,6 +23,7 @@ pub const KEYS: &[&str] = &[
     "hungtask",
     "init",
     "kstatd",
+    "kstorm",
     "lazy",
     "loglevel",
     "maxcpus",

@@ -7,6 +7,8 @@
 mod fuzz;
 mod guard;
 mod options;
+mod random;
+mod storm;
 
 use options::Options;
 use user::sys;
@@ -19,12 +21,17 @@ fn main() {
         ["fuzz", rest @ ..] => {
             Options::read(rest).map_or_else(usage, |options| fuzz::run(&options))
         }
+        ["storm", rest @ ..] => {
+            Options::read(rest).map_or_else(usage, |options| storm::run(&options))
+        }
         _ => usage(),
     };
     sys::exit(code);
 }
 
 fn usage() -> i32 {
-    println!("usage: soak fuzz [--seed N] [--lanes N] --calls N | --rounds N");
+    println!(
+        "usage: soak fuzz [--seed N] [--lanes N] --calls N | --rounds N | storm [--seed N] [--lanes N] --rounds N | --seconds N"
+    );
     2
 }

@@ -7,7 +7,6 @@
 pub(crate) mod calls;
 pub(crate) mod lane;
 pub(crate) mod lists;
-pub(crate) mod random;
 pub(crate) mod victim;
 pub(crate) mod words;
 

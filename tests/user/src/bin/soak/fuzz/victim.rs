@@ -14,8 +14,8 @@ use user::tolerant;
 
 use super::calls::{CALLS, Call, Gives, MAPPING, NAMING, SENDING, SPARED};
 use super::lane::{Lane, NUMBERS};
-use super::random::Random;
 use super::words::{Kept, Stock, Word};
+use crate::random::Random;
 
 /// Calls of a victim, of each of its threads, and of a child.
 const OWN: u64 = 2500;

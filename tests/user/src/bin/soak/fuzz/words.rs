@@ -6,7 +6,7 @@ use user::mem::{self, PAGE};
 use user::sys;
 
 use super::lists::{LENGTHS, MAP_FLAGS, NAMES, OFFSETS, PATHS, SIGNALS, TEXTS};
-use super::random::Random;
+use crate::random::Random;
 
 /// What an argument stands for.
 #[derive(Clone, Copy)]
