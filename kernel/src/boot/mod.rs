@@ -20,7 +20,7 @@ pub mod tables;
 
 use bootinfo::CommandLine;
 
-use crate::{fs, process, sched};
+use crate::{fs, process, sched, trap};
 
 /// Brings the root file system and PID 1 up, in a kernel thread: both may sleep, the idle task may not.
 pub fn start_userland(line: CommandLine, initramfs: &'static [u8]) {
@@ -29,10 +29,11 @@ pub fn start_userland(line: CommandLine, initramfs: &'static [u8]) {
             log::error!(target: "boot", "there is no initramfs: nothing to run");
             process::power::end(process::power::Ending::NoInit);
         }
-        if let Err(why) = fs::init(initramfs) {
+        if let Err(why) = fs::init(initramfs, line.window) {
             refuse(format_args!("the initramfs is damaged: {why}"));
         }
         cmdline::publish();
+        trap::serial::init();
         if line.damage {
             process::view::allow_damage();
         }

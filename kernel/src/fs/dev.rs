@@ -7,6 +7,9 @@ use super::inode::{InodeRef, Metadata};
 use super::user_buf::UserBuf;
 use crate::arch::cpu;
 
+/// Major number of pseudo-terminals' own ends.
+const PTS_MAJOR: u64 = 136;
+
 /// The devices in `/dev`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Device {
@@ -22,15 +25,21 @@ pub enum Device {
     Full,
     /// The serial port.
     Console,
-    /// The controlling terminal; no process has one.
+    /// The controlling terminal.
     Tty,
+    /// The serial port, as the terminal that it is.
+    Serial,
+    /// Opening it makes a pseudo-terminal.
+    Ptmx,
+    /// A pseudo-terminal's own end; not among [`Self::ALL`].
+    Pts(u32),
     /// A device with this number, of which there is none.
     Other(u64),
 }
 
 impl Device {
     /// Every device.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Null,
         Self::Zero,
         Self::Random,
@@ -38,6 +47,8 @@ impl Device {
         Self::Full,
         Self::Console,
         Self::Tty,
+        Self::Serial,
+        Self::Ptmx,
     ];
 
     /// Returns its name in `/dev`.
@@ -50,14 +61,25 @@ impl Device {
             Self::Full => "full",
             Self::Console => "console",
             Self::Tty => "tty",
-            Self::Other(_) => "",
+            Self::Serial => "ttyS0",
+            Self::Ptmx => "ptmx",
+            Self::Pts(_) | Self::Other(_) => "",
         }
+    }
+
+    /// Returns whether it is a terminal.
+    pub const fn is_terminal(self) -> bool {
+        matches!(
+            self,
+            Self::Console | Self::Tty | Self::Serial | Self::Ptmx | Self::Pts(_)
+        )
     }
 
     /// Returns its permission bits.
     pub const fn permissions(self) -> u32 {
         match self {
-            Self::Console => 0o600,
+            Self::Console | Self::Serial => 0o600,
+            Self::Pts(_) => 0o620,
             _ => 0o666,
         }
     }
@@ -72,6 +94,9 @@ impl Device {
             Self::Urandom => (1, 9),
             Self::Console => (5, 1),
             Self::Tty => (5, 0),
+            Self::Serial => (4, 64),
+            Self::Ptmx => (5, 2),
+            Self::Pts(index) => (PTS_MAJOR + index as u64 / 256, index as u64 % 256),
             Self::Other(number) => return number,
         };
         major << 8 | minor
@@ -82,6 +107,9 @@ impl Device {
         let known = Self::ALL
             .into_iter()
             .find(|device| device.number() == number);
+        if let (PTS_MAJOR, Ok(index)) = (number >> 8, u32::try_from(number & 0xff)) {
+            return Self::Pts(index);
+        }
         known.unwrap_or(Self::Other(number))
     }
 }

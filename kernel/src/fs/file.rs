@@ -18,6 +18,7 @@ use super::epoll::{self, Watch};
 use super::inode::{InodeRef, Metadata};
 use super::poll::PollQueue;
 use super::rank;
+use super::tty::file::TtyFile;
 use super::user_buf::{BadAddress, UserBuf};
 use crate::locks::{Interrupted, Mutex, SpinLock};
 use crate::mm::PageSource;
@@ -80,6 +81,8 @@ pub enum IoError {
     NoSpace,
     /// The process it is about has gone.
     NoProcess,
+    /// The other end has gone.
+    Io,
     /// No memory.
     OutOfMemory,
 }
@@ -157,9 +160,9 @@ pub trait File: Send + Sync {
         None
     }
 
-    /// Returns whether it is a terminal.
-    fn is_terminal(&self) -> bool {
-        false
+    /// Returns the open terminal that it is.
+    fn terminal(&self) -> Option<&TtyFile> {
+        None
     }
 
     /// Returns whether it is a socket.

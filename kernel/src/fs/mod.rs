@@ -7,13 +7,12 @@
 //! 3. [`path`]: from a name to an inode. [`open`](mod@open): from an inode to an open file.
 //! 4. [`file`](mod@file): what every open file can do, and its position. [`user_buf`]: where bytes come from
 //!    and go to.
-//! 5. The kinds: [`regular`] with its [`seals`], [`directory`], [`console`] over the pure crate `tty`, [`pipe`] over [`ring`],
+//! 5. The kinds: [`regular`] with its [`seals`], [`directory`], [`tty`] over the pure crate of that name, [`pipe`] over [`ring`],
 //!    [`socketpair`], [`dev`], [`procfs`]; [`eventfd`] and [`timerfd`].
 //! 6. [`fdtable`]: a process's descriptors. [`poll`]: waiting for several files at once; [`epoll`]: a file that does.
 //!
 //! What is decided about paths, directories, moves and pages is decided in the pure crate `vfs`.
 
-pub mod console;
 pub mod dev;
 pub mod directory;
 pub mod epoll;
@@ -37,6 +36,7 @@ pub mod seals;
 pub mod socketpair;
 pub mod timerfd;
 pub mod tree;
+pub mod tty;
 pub mod user_buf;
 
 pub use bootinfo::cpio::CpioError;
@@ -80,8 +80,10 @@ pub mod rank {
     pub const EPOLL: u8 = 2;
 }
 
-/// Builds the tree from the initramfs; called once, before any program runs.
-pub fn init(initramfs: &'static [u8]) -> Result<(), CpioError> {
+/// Builds the tree from the initramfs, and the console with a window of so many columns and rows; called once, before any
+/// program runs.
+pub fn init(initramfs: &'static [u8], window: Option<(u16, u16)>) -> Result<(), CpioError> {
+    tty::serial::init(window);
     let entries = tree::build(initramfs)?;
     procfs::init();
     log::info!(target: "fs", "initramfs: {entries} entries, {} KiB", initramfs.len() / 1024);

@@ -4,7 +4,6 @@ use alloc::sync::Arc;
 
 use abi::file::OpenFlags;
 
-use super::console::Console;
 use super::dev::{Device, Memory};
 use super::directory::Directory;
 use super::file::{File, IoError, OpenFile};
@@ -16,6 +15,7 @@ use super::path::{Follow, Last, PathError, Place, Target, target};
 use super::procfs::open::OpenProc;
 use super::regular::Regular;
 use super::seals::Seals;
+use super::tty::file::{TtyFile, TtyOpenError};
 
 /// Why a file was not opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +38,8 @@ pub enum OpenError {
     NoDevice,
     /// The file system does not do that.
     NotSupported,
+    /// It is a terminal, which has its own reasons.
+    Terminal(TtyOpenError),
     /// The flags contradict each other.
     Invalid,
 }
@@ -178,8 +180,11 @@ fn open_inode(inode: &InodeRef, flags: OpenFlags) -> Result<Arc<OpenFile>, OpenE
     let inode = inode.clone();
     Ok(match &inode.kind {
         Kind::Directory(_) => OpenFile::new(Directory::new(inode), flags),
-        Kind::Device(Device::Tty | Device::Other(_)) => return Err(OpenError::NoDevice),
-        Kind::Device(Device::Console) => OpenFile::new(Console::new(inode), flags),
+        Kind::Device(Device::Other(_)) => return Err(OpenError::NoDevice),
+        Kind::Device(device) if device.is_terminal() => {
+            let device = *device;
+            OpenFile::new(TtyFile::open(inode, device, flags)?, flags)
+        }
         Kind::Device(device) => {
             let device = *device;
             OpenFile::new(Memory::new(inode, device), flags)
@@ -197,6 +202,12 @@ fn open_inode(inode: &InodeRef, flags: OpenFlags) -> Result<Arc<OpenFile>, OpenE
         }
         Kind::Symlink(_) => return Err(OpenError::IsLink),
     })
+}
+
+impl From<TtyOpenError> for OpenError {
+    fn from(error: TtyOpenError) -> Self {
+        Self::Terminal(error)
+    }
 }
 
 impl From<PathError> for OpenError {

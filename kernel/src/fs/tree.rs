@@ -8,7 +8,7 @@ use vfs::directory::Name;
 use vfs::walk::Node;
 
 use super::dev::Device;
-use super::filesystem::{self, ROOT};
+use super::filesystem::{self, NoSpace, ROOT};
 use super::inode::{Attributes, Inode, InodeRef, Kind};
 use super::page_cache::PageCache;
 use super::path::{Last, Place};
@@ -145,6 +145,7 @@ impl Builder {
             let link = Kind::Symlink(target.to_vec());
             put(&dev, name.as_bytes(), &inode(link, Attributes::new(0o777)));
         }
+        super::tty::pty::init(&named_directory(&dev, b"pts"));
         let shm = named_directory(&dev, b"shm");
         shm.change(|facts| facts.permissions = 0o1777);
     }
@@ -182,6 +183,31 @@ fn named_directory(parent: &InodeRef, name: &[u8]) -> InodeRef {
         put(parent, name, &made);
         made
     })
+}
+
+/// Makes the file of a device that comes after boot.
+pub(super) fn new_device(device: Device) -> Result<InodeRef, NoSpace> {
+    let facts = Attributes::new(device.permissions());
+    Inode::new(&ROOT, Kind::Device(device), facts)
+}
+
+/// Gives a device a number for a name.
+pub(super) fn show_device(folder: &InodeRef, number: u32, device: &InodeRef) {
+    // A program may have made something of that name: then the device has none.
+    let _ = namespace::add(&numbered(folder, number), device);
+}
+
+/// Takes the name away.
+pub(super) fn hide_device(folder: &InodeRef, number: u32) {
+    let _ = namespace::unlink(&numbered(folder, number));
+}
+
+fn numbered(folder: &InodeRef, number: u32) -> Place<Inode> {
+    Place {
+        dir: folder.clone(),
+        last: Last::Name(alloc::format!("{number}").into_bytes()),
+        slash: false,
+    }
 }
 
 /// Puts a file under a name; a later one of the same name takes its place.

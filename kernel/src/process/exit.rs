@@ -69,6 +69,7 @@ fn end_process(process: &Process, status: ExitStatus) {
     let _ = alarm::set(AlarmSetting::default());
     let files = process.with_files(core::mem::take);
     drop(files);
+    process.end_of_leader();
     if process.pid() == tree::INIT {
         power::end(match status {
             ExitStatus::Exited(code) => Ending::InitExited(code),

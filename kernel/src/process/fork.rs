@@ -202,6 +202,7 @@ impl Thread {
             place: SpinLock::new(place),
             limits: SpinLock::new(limits),
             program: SpinLock::new(program),
+            terminal: SpinLock::new(parent.terminal()),
             persona: AtomicU32::new(parent.persona().bits()),
             oom: parent.oom.for_child(),
             ..Process::empty(tree::new_pid(), signals)

@@ -15,7 +15,7 @@ use super::image::{self, ExecRequest, ExecveError, Image};
 use super::layout;
 use super::power::{self, Ending};
 use super::thread::Thread;
-use super::{Process, Program, tree, view};
+use super::{Process, Program, terminal, tree, view};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs;
 use crate::mm::mm_struct::MmLimits;
@@ -31,6 +31,7 @@ const ENVIRONMENT: [&str; 3] = ["HOME=/", "TERM=linux", "PATH=/bin:/sbin:/usr/bi
 /// Starts init as the command line says, or says why that cannot be done and ends the machine.
 pub fn start_init(cmdline: &CommandLine) {
     view::init();
+    terminal::init();
     let path = cmdline.init.as_deref().unwrap_or(DEFAULT_INIT);
     let argv = [path]
         .into_iter()

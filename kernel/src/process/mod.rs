@@ -6,7 +6,7 @@
 //! 2. [`image`]: a new address space for a program; [`layout`]: where its parts go. [`exec`], [`fork`], [`exit`], [`wait`]: the life
 //!    of a process. [`init`]: the first one.
 //! 3. [`signal`]: how one process reaches another. [`fault`]: how a program reaches itself. [`signalfd`]: reading it. [`deliver`]: how
-//!    handlers start, [`sigreturn`]: how they return. [`stop`]: processes that stop and go on. [`alarm`]: a signal at a time. [`oom`]: who ends when there is no memory.
+//!    handlers start, [`sigreturn`]: how they return. [`stop`]: processes that stop and go on. `terminal`: whose terminal it is. [`alarm`]: a signal at a time. [`oom`]: who ends when there is no memory.
 //! 4. [`futex`]: sleeping on a word of memory, `robust`: the words of the dead. [`limits`], [`usage`], [`view`] and `status` (what `/proc/PID` shows), [`power`] (how it all ends).
 //!
 //! Each thread has a task of its own. A process's fields are each under a lock of their own; no two
@@ -33,6 +33,7 @@ pub mod signalfd;
 pub mod sigreturn;
 mod status;
 pub mod stop;
+mod terminal;
 pub mod thread;
 pub mod tree;
 pub mod usage;
@@ -46,6 +47,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::fs::fdtable::FdTable;
 use crate::fs::poll::PollQueue;
+use crate::fs::tty::Tty;
 use crate::fs::{InodeRef, OpenFile};
 use crate::locks::{SpinLock, WaitQueue, rank};
 use crate::mm::MmUserRef;
@@ -74,6 +76,8 @@ pub struct Process {
     place: Field<Place>,
     limits: Field<Limits>,
     program: Field<Program>,
+    /// Its controlling terminal.
+    terminal: Field<Option<Arc<Tty>>>,
     /// What sends it SIGALRM.
     alarm: Field<alarm::Alarm>,
     /// Whose behaviour the program asked for: bits of [`Persona`](abi::process::Persona).
@@ -259,6 +263,7 @@ impl Process {
             }),
             limits: SpinLock::new(Limits::new()),
             program: SpinLock::new(Program::default()),
+            terminal: SpinLock::new(None),
             alarm: SpinLock::new(alarm::Alarm::default()),
             persona: AtomicU32::new(0),
             peak_rss: AtomicU64::new(0),

@@ -171,9 +171,8 @@ pub fn next_pid(from: u32) -> Option<u32> {
 /// Returns whether a process has ended and waits to be waited for.
 pub fn has_ended(pid: u32) -> bool {
     let tree = TREE.lock();
-    tree.nodes
-        .get(&pid)
-        .is_some_and(|node| node.ended.is_some())
+    let node = tree.nodes.get(&pid);
+    node.is_some_and(|node| node.ended.is_some())
 }
 
 /// Returns how many processes and further threads there are, ended ones included.
@@ -192,11 +191,9 @@ pub fn family(number: u32) -> Option<Family> {
 
 /// Returns what the ended children of a process used, as far as it waited for them.
 pub fn children_usage(pid: u32) -> Usage {
-    TREE.lock()
-        .nodes
-        .get(&pid)
-        .map(|node| node.children)
-        .unwrap_or_default()
+    let tree = TREE.lock();
+    let node = tree.nodes.get(&pid);
+    node.map(|node| node.children).unwrap_or_default()
 }
 
 /// Marks a process as ended, gives its children to init, and returns who must be told.
@@ -329,6 +326,13 @@ pub fn is_orphaned(group: u32) -> bool {
                 .is_some_and(|parent| parent.family.links(&node.family))
     };
     !tree.nodes.values().any(linked)
+}
+
+/// Returns the session of a process group; `None` if it has no members, not even ended ones.
+pub fn session_of_group(group: u32) -> Option<u32> {
+    let tree = TREE.lock();
+    let mut families = tree.nodes.values().map(|node| &node.family);
+    Some(families.find(|family| family.group == group)?.session)
 }
 
 /// Moves `pid`, the caller or a child of it, into `group`.

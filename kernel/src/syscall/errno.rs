@@ -6,6 +6,8 @@ use sigframe::StackError;
 use crate::fs::epoll::{ControlError, Presence};
 use crate::fs::fdtable::FdError;
 use crate::fs::seals::SealError;
+use crate::fs::tty::file::TtyOpenError;
+use crate::fs::tty::jobs::JobError;
 use crate::fs::user_buf::BadAddress;
 use crate::fs::{ChangeError, IoError, OpenError, PathError};
 use crate::mm::madvise::AdviseError;
@@ -96,7 +98,22 @@ errnos!(OpenError {
     OpenError::Truncate(error) => error.into(),
     OpenError::NoDevice => Self::ENXIO,
     OpenError::NotSupported => Self::EOPNOTSUPP,
+    OpenError::Terminal(error) => error.into(),
     OpenError::Invalid => Self::EINVAL,
+});
+
+errnos!(TtyOpenError {
+    TtyOpenError::NoDevice => Self::ENXIO,
+    TtyOpenError::Busy => Self::EBUSY,
+    TtyOpenError::Io => Self::EIO,
+    TtyOpenError::TooMany => Self::ENOSPC,
+    TtyOpenError::OutOfMemory => Self::ENOMEM,
+});
+
+errnos!(JobError {
+    JobError::NotOwn => Self::ENOTTY,
+    JobError::NotPermitted => Self::EPERM,
+    JobError::NoGroup => Self::ESRCH,
 });
 
 errnos!(ChangeError {
@@ -130,6 +147,7 @@ errnos!(IoError {
     IoError::TooLarge => Self::EFBIG,
     IoError::NoSpace => Self::ENOSPC,
     IoError::NoProcess => Self::ESRCH,
+    IoError::Io => Self::EIO,
     IoError::OutOfMemory => Self::ENOMEM,
 });
 

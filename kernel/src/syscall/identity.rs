@@ -70,6 +70,7 @@ pub fn setpgid(frame: &mut TrapFrame) -> SysResult {
 pub fn setsid(_: &mut TrapFrame) -> SysResult {
     let pid = process::current().pid();
     tree::new_session(pid)?;
+    process::current().leave_terminal();
     Ok(pid.into())
 }
 

@@ -48,7 +48,7 @@ table! {
     rt_sigaction => signal::rt_sigaction, "";
     rt_sigprocmask => signal::rt_sigprocmask, "";
     rt_sigreturn => signal::rt_sigreturn, "";
-    ioctl => terminal::ioctl, "TCGETS, TCSETS*, TIOCGWINSZ, FIONBIO; else ENOTTY";
+    ioctl => terminal::ioctl, "what terminals and ptys have; else ENOTTY";
     pread64 => file::pread64, "";
     pwrite64 => file::pwrite64, "";
     readv => file::readv, "";
@@ -128,6 +128,7 @@ table! {
     munlockall => residency::munlockall, "";
     mlock2 => residency::mlock2, "";
     mknod => names::mknod, "no FIFOs, sockets and block devices: EPERM";
+    vhangup => terminal::vhangup, "";
     prctl => identity::prctl, "PR_SET_NAME, PR_GET_NAME; else EINVAL";
     arch_prctl => identity::arch_prctl, "FS and GS base; else EINVAL";
     setrlimit => system::setrlimit, "RLIMIT_STACK, AS, DATA and NOFILE are enforced; limits that could not be: EINVAL";

@@ -1,9 +1,8 @@
 //! Interrupts: the timer ticks, another CPU wants something, the serial port has input, or nobody knows why.
 
-use super::{lockup, report};
+use super::{lockup, report, serial};
 use crate::arch::trapframe::TrapFrame;
-use crate::arch::{apic, idt, local, pic, serial};
-use crate::fs::console;
+use crate::arch::{apic, idt, local, pic};
 use crate::mm::counters::{RESCHEDULES_RECEIVED, SPURIOUS_INTERRUPTS};
 use crate::smp;
 use crate::task::lockcheck;
@@ -33,9 +32,7 @@ pub fn handle(frame: &TrapFrame) {
             lockcheck::in_interrupt(smp::answer);
         }
         idt::COM1_IRQ => {
-            while let Some(byte) = serial::COM1.read_byte() {
-                console::input(byte);
-            }
+            serial::interrupt();
             pic::end_of_interrupt(idt::COM1_IRQ);
         }
         // A line of the old controllers that fell silent too early must still be ended there.

@@ -2,13 +2,14 @@
 //!
 //! - [`page_fault`]: the path this kernel is about. [`exception`]: all other faults.
 //! - [`lockup`]: CPUs that do not schedule.
-//! - [`interrupt`]: timer and serial port. [`report`]: what an oops and a panic print.
+//! - [`interrupt`]: timer and other CPUs; [`serial`]: the serial port. [`report`]: what an oops and a panic print.
 
 pub mod exception;
 pub mod interrupt;
 pub mod lockup;
 pub mod page_fault;
 pub mod report;
+pub mod serial;
 
 use crate::arch::trapframe::TrapFrame;
 use crate::arch::{cpu, idt, local};

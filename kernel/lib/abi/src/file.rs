@@ -202,6 +202,18 @@ pub struct Termios {
     pub cc: [u8; 19],
 }
 
+/// `struct termios2`: speeds besides.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the fields are those of termios(3)")]
+pub struct Termios2 {
+    pub termios: Termios,
+    pub ispeed: u32,
+    pub ospeed: u32,
+}
+
 /// `struct winsize`.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,

@@ -35,6 +35,7 @@ pub const KEYS: &[&str] = &[
     "timeout",
     "tlb",
     "trace",
+    "window",
 ];
 
 /// The command line, taken apart.
@@ -64,6 +65,8 @@ pub struct CommandLine {
     pub max_cpus: Option<usize>,
     /// `timeout=SECONDS`: how long the machine may run.
     pub timeout: Option<u64>,
+    /// `window=COLUMNSxROWS`: how large the window is in which the console is shown.
+    pub window: Option<(u16, u16)>,
     settings: Vec<Setting>,
     problems: Vec<Problem>,
 }
@@ -200,6 +203,7 @@ impl CommandLine {
         self.fail_alloc = self.value("failalloc", fail_alloc);
         self.timeout = self.value("timeout", |value| value.parse().ok());
         self.max_cpus = self.value("maxcpus", |value| value.parse().ok());
+        self.window = self.value("window", window);
         self.same_addresses = self.has("norandmaps");
         self.damage = self.has("damage");
         self.large_pages = self.value("thp", large_pages);
@@ -242,6 +246,11 @@ fn large_pages(value: &str) -> Option<LargePages> {
         "never" => Some(LargePages::Never),
         _ => None,
     }
+}
+
+fn window(value: &str) -> Option<(u16, u16)> {
+    let (columns, rows) = value.split_once('x')?;
+    Some((columns.parse().ok()?, rows.parse().ok()?))
 }
 
 fn list(value: &str) -> Vec<String> {
