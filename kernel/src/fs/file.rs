@@ -16,6 +16,7 @@ use vfs::seek::{self, SeekError, Whence};
 
 use super::epoll::{self, Watch};
 use super::inode::{InodeRef, Metadata};
+use super::pipe::Pipe;
 use super::poll::PollQueue;
 use super::rank;
 use super::tty::file::TtyFile;
@@ -170,6 +171,14 @@ pub trait File: Send + Sync {
         false
     }
 
+    /// Returns the pipe that it is an end of.
+    fn pipe(&self) -> Option<&Arc<Pipe>> {
+        None
+    }
+
+    /// Makes each write a message of its own, or no longer (`O_DIRECT` of a pipe).
+    fn set_packets(&self, _packets: bool) {}
+
     /// Returns the length of what a position moves over.
     fn len(&self) -> u64 {
         self.metadata().size
@@ -201,6 +210,7 @@ impl OpenFile {
             | OpenFlags::NOCTTY
             | OpenFlags::TRUNC
             | OpenFlags::CLOEXEC;
+        file.set_packets(flags.contains(OpenFlags::DIRECT));
         Arc::new(Self {
             file: Box::new(file),
             flags: AtomicU32::new(flags.difference(once).bits()),
@@ -226,9 +236,14 @@ impl OpenFile {
 
     /// Changes the flags that can be changed.
     pub fn set_flags(&self, flags: OpenFlags) {
-        let kept = self.flags().difference(CHANGEABLE);
-        self.flags
-            .store((kept | flags.intersection(CHANGEABLE)).bits(), Relaxed);
+        let changeable = match self.file.pipe() {
+            Some(_) => CHANGEABLE | OpenFlags::DIRECT,
+            None => CHANGEABLE,
+        };
+        let kept = self.flags().difference(changeable);
+        let flags = kept | flags.intersection(changeable);
+        self.file.set_packets(flags.contains(OpenFlags::DIRECT));
+        self.flags.store(flags.bits(), Relaxed);
     }
 
     /// Reads at the position and moves it.
@@ -354,7 +369,10 @@ fn check_end(position: u64, buf: &UserBuf<'_>) -> Result<(), IoError> {
 }
 
 /// What was transferred counts; an error counts only if that is nothing.
-fn transferred(buf: &UserBuf<'_>, outcome: Result<(), IoError>) -> Result<usize, IoError> {
+fn transferred(buf: &mut UserBuf<'_>, outcome: Result<(), IoError>) -> Result<usize, IoError> {
+    if outcome == Err(IoError::BrokenPipe) {
+        buf.break_off();
+    }
     match outcome {
         Err(error) if buf.done() == 0 => Err(error),
         _ => Ok(buf.done()),

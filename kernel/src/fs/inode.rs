@@ -10,7 +10,7 @@ use core::fmt::{self, Write};
 use core::ops::Range;
 use core::sync::atomic::AtomicU32;
 
-use abi::linux::{S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG};
+use abi::linux::{S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG};
 use addr::{Frame, PAGE_SIZE};
 use vfs::directory::Entries;
 use vfs::walk::{self, Link};
@@ -19,6 +19,7 @@ use super::dev::Device;
 use super::filesystem::{FileSystem, NoSpace};
 use super::home::Home;
 use super::page_cache::PageCache;
+use super::pipe::Pipe;
 use super::procfs::ProcNode;
 use super::regular::Allocate;
 use super::seals::Seals;
@@ -59,6 +60,8 @@ pub enum Kind {
     Symlink(Vec<u8>),
     /// A device.
     Device(Device),
+    /// A pipe, with a name or without.
+    Fifo(Arc<Pipe>),
     /// One of the kernel's facts.
     Proc(ProcNode),
 }
@@ -238,7 +241,7 @@ impl Inode {
             Kind::Symlink(target) => (target.len() as u64, 0),
             // As Linux's tmpfs counts.
             Kind::Directory(names) => (20 * (names.lock().entries.len() as u64 + 2), 0),
-            Kind::Device(_) | Kind::Proc(_) => (0, 0),
+            Kind::Device(_) | Kind::Fifo(_) | Kind::Proc(_) => (0, 0),
         }
     }
 
@@ -249,6 +252,7 @@ impl Inode {
             Kind::Regular(_) => S_IFREG,
             Kind::Symlink(_) => S_IFLNK,
             Kind::Device(_) => S_IFCHR,
+            Kind::Fifo(_) => S_IFIFO,
             Kind::Proc(node) => node.file_type(),
         }
     }

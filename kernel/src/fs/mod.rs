@@ -7,7 +7,7 @@
 //! 3. [`path`]: from a name to an inode. [`open`](mod@open): from an inode to an open file.
 //! 4. [`file`](mod@file): what every open file can do, and its position. [`user_buf`]: where bytes come from
 //!    and go to.
-//! 5. The kinds: [`regular`] with its [`seals`], [`directory`], [`tty`] over the pure crate of that name, [`pipe`] over [`ring`],
+//! 5. The kinds: [`regular`] with its [`seals`], [`directory`], [`tty`] over the pure crate of that name, [`pipe`] over `pipebuf`,
 //!    [`socketpair`], [`dev`], [`procfs`]; [`eventfd`] and [`timerfd`].
 //! 6. [`fdtable`]: a process's descriptors. [`poll`]: waiting for several files at once; [`epoll`]: a file that does.
 //!
@@ -31,7 +31,6 @@ pub mod poll;
 pub mod procfs;
 pub mod reclaim;
 pub mod regular;
-pub mod ring;
 pub mod seals;
 pub mod socketpair;
 pub mod timerfd;

@@ -12,6 +12,7 @@ use super::inode::{Attributes, Inode, InodeRef, Kind, Metadata};
 use super::namespace::{self, ChangeError};
 use super::page_cache::PageCache;
 use super::path::{Follow, Last, PathError, Place, Target, target};
+use super::pipe::PipeEnd;
 use super::procfs::open::OpenProc;
 use super::regular::Regular;
 use super::seals::Seals;
@@ -34,8 +35,10 @@ pub enum OpenError {
     Change(ChangeError),
     /// It cannot be emptied.
     Truncate(IoError),
-    /// The device is not there.
+    /// The device is not there, or nobody reads the FIFO.
     NoDevice,
+    /// The wait for somebody at a FIFO's other end was given up.
+    Interrupted,
     /// The file system does not do that.
     NotSupported,
     /// It is a terminal, which has its own reasons.
@@ -200,6 +203,7 @@ fn open_inode(inode: &InodeRef, flags: OpenFlags) -> Result<Arc<OpenFile>, OpenE
             }
             OpenFile::new(Regular::new(inode), flags)
         }
+        Kind::Fifo(_) => PipeEnd::open(&inode, flags)?,
         Kind::Symlink(_) => return Err(OpenError::IsLink),
     })
 }

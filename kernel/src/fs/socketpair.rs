@@ -18,7 +18,7 @@ use addr::PAGE_SIZE;
 
 use super::file::{File, IoError, OpenFile, Readiness, WriteAt};
 use super::inode::Metadata;
-use super::pipe::{ReadEnd, WriteEnd, ends};
+use super::pipe::{PipeEnd, ends};
 use super::poll::PollQueue;
 use super::user_buf::UserBuf;
 use super::{filesystem, rank};
@@ -47,8 +47,8 @@ pub fn packets(flags: OpenFlags) -> (Arc<OpenFile>, Arc<OpenFile>) {
 
 /// One end of a pair of streams.
 struct Stream {
-    read: ReadEnd,
-    write: WriteEnd,
+    read: PipeEnd,
+    write: PipeEnd,
 }
 
 /// One end of a pair of packet sockets.

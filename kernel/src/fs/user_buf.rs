@@ -25,8 +25,9 @@ pub struct UserBuf<'a> {
     /// Bytes of the first span that are done.
     offset: u64,
     done: usize,
-    /// Where `done` ends, whatever room there is.
-    max: usize,
+    /// Bytes to come: those of the spans, or fewer.
+    left: usize,
+    is_broken: bool,
 }
 
 /// The program may not touch the memory it named.
@@ -40,19 +41,31 @@ impl<'a> UserBuf<'a> {
             spans,
             offset: 0,
             done: 0,
-            max: usize::MAX,
+            left: spans.iter().map(|span| span.len as usize).sum(),
+            is_broken: false,
         }
     }
 
     /// Returns how many bytes were transferred so far.
+    #[inline]
     pub fn done(&self) -> usize {
         self.done
     }
 
     /// Returns how many bytes there is still room for, or data of.
+    #[inline]
     pub fn left(&self) -> usize {
-        let total: u64 = self.spans.iter().map(|span| span.len).sum();
-        ((total - self.offset) as usize).min(self.max - self.done)
+        self.left
+    }
+
+    /// Notes that nobody will ever read the rest.
+    pub fn break_off(&mut self) {
+        self.is_broken = true;
+    }
+
+    /// Returns whether nobody will ever read the rest, of which a program is told even if a part was transferred.
+    pub fn is_broken(&self) -> bool {
+        self.is_broken
     }
 
     /// Copies `bytes` to the program, as far as there is room.
@@ -95,6 +108,34 @@ impl<'a> UserBuf<'a> {
         })
     }
 
+    /// Copies `len` bytes, from byte `start` on, of frames that follow each other, which the caller has references to.
+    #[inline]
+    pub fn put_run(&mut self, first: Frame, start: usize, len: usize) -> Result<(), BadAddress> {
+        let mut at = start;
+        self.each_piece(len, |addr, len| {
+            let copied = uaccess::copy_run_to_user(addr, first, at..at + len);
+            at += len;
+            copied
+        })
+    }
+
+    /// Fills `len` bytes, from byte `start` on, of frames that follow each other, which the caller has references to.
+    #[inline]
+    pub fn take_run(&mut self, first: Frame, start: usize, len: usize) -> Result<(), BadAddress> {
+        let mut at = start;
+        self.each_piece(len, |addr, len| {
+            let copied = uaccess::copy_from_user_to_run(first, at..at + len, addr);
+            at += len;
+            copied
+        })
+    }
+
+    /// Counts the next `len` bytes as transferred, without looking at them.
+    pub fn pass(&mut self, len: usize) {
+        // What is never cut short cannot fail.
+        let _ = self.each_piece(len, |_, len| len);
+    }
+
     /// Writes at most `max` zeros, as far as there is room.
     pub fn put_zeros(&mut self, max: usize) -> Result<(), BadAddress> {
         self.each_piece(max, |addr, len| {
@@ -104,27 +145,24 @@ impl<'a> UserBuf<'a> {
 
     /// Leaves out what lies beyond the next `max` bytes, if anything does.
     pub fn limit(&mut self, max: u64) {
-        self.max = self.max.min(
-            usize::try_from(max)
-                .unwrap_or(usize::MAX)
-                .saturating_add(self.done),
-        );
+        self.left = self.left.min(usize::try_from(max).unwrap_or(usize::MAX));
     }
 
     /// Counts everything that is left as transferred, without looking at it.
     pub fn skip(&mut self) {
-        self.done += self.left();
+        self.done += core::mem::take(&mut self.left);
         self.spans = &[];
         self.offset = 0;
     }
 
     /// Calls `copy` for each piece of at most `max` bytes in all that lies in one span.
+    #[inline]
     fn each_piece(
         &mut self,
         max: usize,
         mut copy: impl FnMut(u64, usize) -> usize,
     ) -> Result<(), BadAddress> {
-        let mut left = max.min(self.max - self.done);
+        let mut left = max.min(self.left);
         while left > 0 {
             let Some(span) = self.spans.first() else {
                 return Ok(());
@@ -133,6 +171,7 @@ impl<'a> UserBuf<'a> {
             if len > 0 {
                 let copied = copy(span.addr + self.offset, len);
                 self.done += copied;
+                self.left -= copied;
                 self.offset += copied as u64;
                 left -= copied;
                 if copied < len {

@@ -5,6 +5,7 @@
 //!
 //! - An anonymous or page-cache frame counts one reference for each PTE that maps it and one for
 //!   its page cache; the last [`put`] frees it.
+//! - A pipe's frame counts one reference for each buffer that lies in it.
 //! - A page-table frame counts its non-empty entries, so that an empty table can be found.
 //! - A slab frame keeps its free list there (see `heap`).
 //!
@@ -124,7 +125,7 @@ pub fn alloc_order(owner: Owner, order: usize) -> Option<Frame> {
 /// Tells the thread that fetches memory back that a program took some; others may hold locks behind its.
 #[inline]
 fn note(owner: Owner) {
-    if matches!(owner, Owner::Anon | Owner::PageCache) {
+    if matches!(owner, Owner::Anon | Owner::PageCache | Owner::Pipe) {
         watermark::note();
     }
 }
@@ -167,6 +168,7 @@ fn set_reserves() {
     for (owner, part) in [
         (Owner::Anon, whole),
         (Owner::PageCache, whole),
+        (Owner::Pipe, whole),
         (Owner::PageTable, whole / 2),
         (Owner::Kstack, whole / 2),
     ] {
@@ -213,7 +215,7 @@ fn poison(frame: Frame) {
         .for_each(|word| word.store(0xcccc_cccc_cccc_cccc, Relaxed));
 }
 
-/// Adds a reference to an anonymous or page-cache frame that the caller already has one of.
+/// Adds a reference to an anonymous, page-cache or pipe frame that the caller already has one of.
 pub fn get(frame: Frame) {
     let before = info(frame).refs.fetch_add(1, Relaxed);
     assert!(

@@ -28,10 +28,12 @@ pub enum Owner {
     Heap,
     /// The shared zero page.
     Zero,
+    /// A page of a pipe.
+    Pipe,
 }
 
 /// All owners with the name they are counted under.
-pub const OWNERS: [(Owner, &str); 12] = [
+pub const OWNERS: [(Owner, &str); 13] = [
     (Owner::Firmware, "frames_firmware"),
     (Owner::Free, "frames_free"),
     (Owner::Kernel, "frames_kernel"),
@@ -44,4 +46,5 @@ pub const OWNERS: [(Owner, &str); 12] = [
     (Owner::Slab, "frames_slab"),
     (Owner::Heap, "frames_heap"),
     (Owner::Zero, "frames_zero"),
+    (Owner::Pipe, "frames_pipe"),
 ];

@@ -143,6 +143,22 @@ pub fn copy_to_user(to: u64, frame: Frame, within: Range<usize>) -> usize {
     unsafe { uaccess::copy_to_user_from(to, from, within.len()) }
 }
 
+/// [`copy_from_user`] into frames that follow each other, the caller's all of them.
+#[inline]
+pub fn copy_run_from_user(first: Frame, within: Range<usize>, from: u64) -> usize {
+    let to = pointer(first) as u64 + within.start as u64;
+    // SAFETY: the direct map makes the range writable bytes, which only raw copies ever touch.
+    unsafe { uaccess::copy_from_user_to(to, from, within.len()) }
+}
+
+/// [`copy_to_user`] out of frames that follow each other, the caller's all of them.
+#[inline]
+pub fn copy_run_to_user(to: u64, first: Frame, within: Range<usize>) -> usize {
+    let from = pointer(first) as u64 + within.start as u64;
+    // SAFETY: the direct map makes the range readable bytes.
+    unsafe { uaccess::copy_to_user_from(to, from, within.len()) }
+}
+
 /// Views `len` bytes of physical memory that nobody will ever write to or free.
 ///
 /// # Safety

@@ -77,6 +77,28 @@ pub fn copy_frame_to_user(to: u64, frame: Frame, within: Range<usize>) -> usize 
     within.len() - physmap::copy_to_user(to, frame, within)
 }
 
+/// Fills the bytes `within` of frames that follow each other from user memory and returns how many there were.
+///
+/// The caller has references to the frames, and no lock that a fault needs.
+#[inline]
+pub fn copy_from_user_to_run(first: Frame, within: Range<usize>, from: u64) -> usize {
+    if !may_copy() {
+        return 0;
+    }
+    within.len() - physmap::copy_run_from_user(first, within, from)
+}
+
+/// Writes the bytes `within` of frames that follow each other to user memory and returns how many were written.
+///
+/// The caller has references to the frames, and no lock that a fault needs.
+#[inline]
+pub fn copy_run_to_user(to: u64, first: Frame, within: Range<usize>) -> usize {
+    if !may_copy() {
+        return 0;
+    }
+    within.len() - physmap::copy_run_to_user(to, first, within)
+}
+
 /// Zeroes user memory and returns how many bytes were.
 pub fn clear_user(to: u64, len: u64) -> u64 {
     if !may_copy() {

@@ -5,6 +5,7 @@ use sigframe::StackError;
 
 use crate::fs::epoll::{ControlError, Presence};
 use crate::fs::fdtable::FdError;
+use crate::fs::pipe::ResizeError;
 use crate::fs::seals::SealError;
 use crate::fs::tty::file::TtyOpenError;
 use crate::fs::tty::jobs::JobError;
@@ -88,6 +89,11 @@ errnos!(PathError {
     PathError(walk::PathError::Loop) => Self::ELOOP,
 });
 
+errnos!(ResizeError {
+    ResizeError::Invalid => Self::EINVAL,
+    ResizeError::NotPermitted => Self::EPERM,
+    ResizeError::Busy => Self::EBUSY,
+});
 errnos!(OpenError {
     OpenError::Path(error) => error.into(),
     OpenError::Exists => Self::EEXIST,
@@ -97,6 +103,7 @@ errnos!(OpenError {
     OpenError::Change(error) => error.into(),
     OpenError::Truncate(error) => error.into(),
     OpenError::NoDevice => Self::ENXIO,
+    OpenError::Interrupted => Self::RESTART_SYS,
     OpenError::NotSupported => Self::EOPNOTSUPP,
     OpenError::Terminal(error) => error.into(),
     OpenError::Invalid => Self::EINVAL,

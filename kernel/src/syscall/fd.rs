@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 use abi::Errno;
 use abi::file::{CLOSE_RANGE_CLOEXEC, OpenFlags};
 use abi::linux::{
-    F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_GET_SEALS, F_GETFD, F_GETFL, F_SETFD, F_SETFL,
-    FD_CLOEXEC,
+    F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_GET_SEALS, F_GETFD, F_GETFL, F_GETPIPE_SZ, F_SETFD,
+    F_SETFL, F_SETPIPE_SZ, FD_CLOEXEC,
 };
 
 use super::{SysResult, args};
@@ -94,6 +94,11 @@ pub fn fcntl(frame: &mut TrapFrame) -> SysResult {
             Ok(sealable(&file)?.add_seals(seals).map(|()| 0)?)
         }
         F_GET_SEALS => Ok(sealable(&file)?.seals().bits().into()),
+        F_SETPIPE_SZ => {
+            let pipe = file.file().pipe().ok_or(Errno::EBADF)?;
+            Ok(pipe.resize(argument as u32, true)? as u64)
+        }
+        F_GETPIPE_SZ => Ok(file.file().pipe().ok_or(Errno::EBADF)?.size() as u64),
         _ => Err(Errno::EINVAL),
     }
 }
@@ -117,14 +122,14 @@ pub fn pipe(frame: &mut TrapFrame) -> SysResult {
 pub fn pipe2(frame: &mut TrapFrame) -> SysResult {
     let [fds, flags, ..] = frame.args();
     let flags = OpenFlags::from_bits_retain(flags as u32);
-    if !(OpenFlags::CLOEXEC | OpenFlags::NONBLOCK).contains(flags) {
+    if !(OpenFlags::CLOEXEC | OpenFlags::NONBLOCK | OpenFlags::DIRECT).contains(flags) {
         return Err(Errno::EINVAL);
     }
     make_pipe(fds, flags)
 }
 
 fn make_pipe(addr: u64, flags: OpenFlags) -> SysResult {
-    insert_pair(addr, pipe::pipe(flags), flags)
+    insert_pair(addr, pipe::pipe(flags)?, flags)
 }
 
 /// Gives two files descriptors and stores those at `addr`; all of it or nothing.

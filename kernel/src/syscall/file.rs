@@ -1,6 +1,7 @@
 //! Reading, writing and positions.
 
 use alloc::sync::Arc;
+use core::cell::Cell;
 
 use abi::file::OpenFlags;
 use abi::linux::{MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC, MFD_NOEXEC_SEAL};
@@ -172,8 +173,14 @@ fn write_spans_at(fd: u64, spans: &[UserSpan], offset: u64) -> SysResult {
 }
 
 fn write_spans(file: &fs::OpenFile, spans: &[UserSpan]) -> SysResult {
-    let outcome = with_room(|| file.write(&mut UserBuf::new(spans)));
-    if outcome == Err(IoError::BrokenPipe) {
+    let is_broken = Cell::new(false);
+    let outcome = with_room(|| {
+        let mut from = UserBuf::new(spans);
+        let outcome = file.write(&mut from);
+        is_broken.set(from.is_broken());
+        outcome
+    });
+    if is_broken.get() {
         signal::raise(Signal::PIPE);
     }
     Ok(outcome? as u64)

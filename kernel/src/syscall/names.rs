@@ -14,6 +14,7 @@ use crate::fs::dev::Device;
 use crate::fs::inode::Attributes;
 use crate::fs::open::empty_file;
 use crate::fs::path::{Follow, Place};
+use crate::fs::pipe::fifo;
 use crate::fs::{ChangeError, Inode, InodeRef, Kind, namespace};
 use crate::process;
 
@@ -135,8 +136,9 @@ fn make_node(dirfd: u64, path: u64, mode: u32, dev: u64) -> SysResult {
             let device = Kind::Device(Device::with_number(dev));
             Inode::new(fs, device, Attributes::new(permissions))
         }),
+        S_IFIFO => add_new(&place, |fs| fifo(fs, permissions)),
         // The file system has no such files.
-        S_IFIFO | S_IFSOCK | S_IFBLK => {
+        S_IFSOCK | S_IFBLK => {
             check_free(&place)?;
             Err(Errno::EPERM)
         }

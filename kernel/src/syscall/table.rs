@@ -48,7 +48,7 @@ table! {
     rt_sigaction => signal::rt_sigaction, "";
     rt_sigprocmask => signal::rt_sigprocmask, "";
     rt_sigreturn => signal::rt_sigreturn, "";
-    ioctl => terminal::ioctl, "what terminals and ptys have; else ENOTTY";
+    ioctl => terminal::ioctl, "what terminals and ptys have, FIONREAD of pipes; else ENOTTY";
     pread64 => file::pread64, "";
     pwrite64 => file::pwrite64, "";
     readv => file::readv, "";
@@ -79,7 +79,7 @@ table! {
     wait4 => process::wait4, "CPU time is not split: all of it is user time";
     kill => kill::kill, "";
     uname => system::uname, "";
-    fcntl => fd::fcntl, "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_ADD_SEALS, F_GET_SEALS; else EINVAL";
+    fcntl => fd::fcntl, "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS; else EINVAL";
     fsync => facts::fsync, "";
     fdatasync => facts::fsync, "";
     truncate => facts::truncate, "";
@@ -127,7 +127,7 @@ table! {
     mlockall => residency::mlockall, "";
     munlockall => residency::munlockall, "";
     mlock2 => residency::mlock2, "";
-    mknod => names::mknod, "no FIFOs, sockets and block devices: EPERM";
+    mknod => names::mknod, "no sockets and block devices: EPERM";
     vhangup => terminal::vhangup, "";
     prctl => identity::prctl, "PR_SET_NAME, PR_GET_NAME; else EINVAL";
     arch_prctl => identity::arch_prctl, "FS and GS base; else EINVAL";
@@ -191,7 +191,7 @@ table! {
     get_robust_list => identity::get_robust_list, "";
     dup3 => fd::dup3, "";
     rt_tgsigqueueinfo => kill::rt_tgsigqueueinfo, "";
-    pipe2 => fd::pipe2, "O_DIRECT: EINVAL";
+    pipe2 => fd::pipe2, "O_NOTIFICATION_PIPE: EINVAL";
     prlimit64 => system::prlimit64, "own process only; see setrlimit";
     getcpu => system::getcpu, "";
     renameat2 => names::renameat2, "RENAME_WHITEOUT: EINVAL";

@@ -51,6 +51,10 @@ pub fn ioctl(frame: &mut TrapFrame) -> SysResult {
             file.set_flags(file.flags().difference(OpenFlags::NONBLOCK) | flag);
             Ok(0)
         }
+        TIOCINQ if let Some(pipe) = file.file().pipe() => {
+            args::write(argument, &(pipe.bytes() as i32))?;
+            Ok(0)
+        }
         request => match file.file().terminal() {
             Some(open) if open.is_hung() => Err(match request {
                 TIOCSPGRP => Errno::ENOTTY,

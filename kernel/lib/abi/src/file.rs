@@ -45,9 +45,9 @@ impl OpenFlags {
     /// The two bits that hold the access mode.
     pub const ACCMODE: Self = Self::from_bits_retain(raw::O_ACCMODE);
 
-    /// Says whether the mode allows reading.
+    /// Says whether the mode allows reading; the fourth mode, which has no name, allows nothing.
     pub const fn reads(self) -> bool {
-        self.bits() & raw::O_ACCMODE != raw::O_WRONLY
+        matches!(self.bits() & raw::O_ACCMODE, raw::O_RDONLY | raw::O_RDWR)
     }
 
     /// Says whether the mode allows writing.

@@ -304,9 +304,9 @@ pub fn link_text(node: ProcNode) -> Option<Vec<u8>> {
         ProcNode::Descriptor(pid, fd) => {
             let file = processes()?.find(pid)?.file(fd)?;
             Some(match file.file().inode() {
-                Some(inode) => inode.shown_path(),
-                None if !file.file().name().is_empty() => file.file().name().into(),
-                None => {
+                Some(inode) if inode.fs.dev != super::filesystem::PIPES.dev => inode.shown_path(),
+                _ if !file.file().name().is_empty() => file.file().name().into(),
+                _ => {
                     let kind = if file.file().is_socket() {
                         "socket"
                     } else {

@@ -23,6 +23,7 @@ mod exec;
 mod family;
 mod faults;
 mod faultsig;
+mod fifos;
 mod files;
 mod forged;
 mod futexes;
@@ -35,6 +36,8 @@ mod locks;
 mod lodgers;
 mod maps;
 mod pagemap;
+mod pipe_modes;
+mod pipe_transfers;
 mod pipes;
 mod places;
 mod policies;
@@ -94,6 +97,9 @@ const TOPICS: &[&Topic] = &[
     &pipes::TOPIC,
     &events::TOPIC,
     &epolls::TOPIC,
+    &pipe_modes::TOPIC,
+    &pipe_transfers::TOPIC,
+    &fifos::TOPIC,
     &family::TOPIC,
     &exec::TOPIC,
     &blocked::TOPIC,

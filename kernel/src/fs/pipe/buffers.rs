@@ -1,0 +1,112 @@
+//! Whole buffers in and out, for who moves pages instead of bytes.
+#![allow(dead_code, reason = "for splice, tee and vmsplice")]
+
+use pipebuf::Buffer;
+
+use super::super::file::IoError;
+use super::{Pipe, PipePage};
+use crate::mm::physmap;
+
+impl Pipe {
+    /// Takes the oldest buffer out, or its first `max` bytes; what is left of it shares the page.
+    pub fn take(&self, max: usize) -> Option<Buffer<PipePage>> {
+        let mut contents = self.contents.lock();
+        let was_full = contents.ring.free() == 0;
+        let buffer = contents.ring.split(max)?;
+        self.publish(&contents);
+        drop(contents);
+        self.freed(was_full);
+        Some(buffer)
+    }
+
+    /// Returns the `behind`th buffer from the oldest on, which stays where it is; the copy never grows.
+    pub fn look_at(&self, behind: usize) -> Option<Buffer<PipePage>> {
+        let contents = self.contents.lock();
+        let (page, within, kind) = contents.ring.peek(behind)?;
+        let kind = match kind {
+            pipebuf::Kind::Packet => kind,
+            _ => pipebuf::Kind::Closed,
+        };
+        Some(Buffer {
+            page: page.clone(),
+            within,
+            kind,
+        })
+    }
+
+    /// Puts a buffer in; gives it back if the pipe is full.
+    ///
+    /// # Errors
+    /// Nobody reads, or there is no memory.
+    pub fn put(&self, buffer: Buffer<PipePage>) -> Result<Option<Buffer<PipePage>>, IoError> {
+        let mut contents = self.contents.lock();
+        if !self.has_reader() {
+            return Err(IoError::BrokenPipe);
+        }
+        if contents.ring.free() == 0 {
+            return Ok(Some(buffer));
+        }
+        contents
+            .ring
+            .reserve(1)
+            .map_err(|pipebuf::NoMemory| IoError::OutOfMemory)?;
+        contents.forget_spares(); // One of them may lie where this one goes.
+        let was_empty = contents.ring.used() == 0;
+        contents.ring.put(buffer);
+        self.publish(&contents);
+        drop(contents);
+        self.added(was_empty);
+        Ok(None)
+    }
+
+    /// Sleeps until there are bytes; returns whether there are, and not just nobody any more who could write some.
+    pub fn wait_for_bytes(&self, nonblocking: bool) -> Result<bool, IoError> {
+        loop {
+            // In this order: who has closed his end has written before.
+            let has_writer = self.has_writer();
+            match self.used() > 0 {
+                true => return Ok(true),
+                false if !has_writer => return Ok(false),
+                false if nonblocking => return Err(IoError::WouldBlock),
+                false => self
+                    .reading
+                    .wait_until_interruptible(|| self.is_readable())?,
+            }
+        }
+    }
+
+    /// Sleeps until there is room for a buffer.
+    ///
+    /// # Errors
+    /// Nobody reads, among others.
+    pub fn wait_for_room(&self, nonblocking: bool) -> Result<(), IoError> {
+        loop {
+            match self.is_full() {
+                _ if !self.has_reader() => return Err(IoError::BrokenPipe),
+                false => return Ok(()),
+                true if nonblocking => return Err(IoError::WouldBlock),
+                true => self
+                    .writing
+                    .wait_until_interruptible(|| self.is_writable())?,
+            }
+        }
+    }
+}
+
+impl PipePage {
+    /// Fills the page's bytes from `at` on; nobody else sees the page yet.
+    ///
+    /// # Panics
+    /// If they do not fit.
+    pub fn write(&self, at: usize, bytes: &[u8]) {
+        physmap::write(self.frame(), at, bytes);
+    }
+
+    /// Reads the page's bytes from `at` on.
+    ///
+    /// # Panics
+    /// If there are not as many.
+    pub fn read(&self, at: usize, bytes: &mut [u8]) {
+        physmap::read(self.frame(), at, bytes);
+    }
+}
