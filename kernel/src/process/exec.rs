@@ -1,6 +1,7 @@
 //! A process gets a new program.
 
 use alloc::string::String;
+use core::sync::atomic::Ordering::Relaxed;
 
 use super::image::{self, ExecRequest, ExecveError, Image};
 use super::thread::{Thread, current_thread};
@@ -29,6 +30,8 @@ fn become_program(image: Image, name: &str) {
     let Image {
         mm, exe, arguments, ..
     } = image;
+    thread.unshare_files();
+    process.unshare_handlers();
     let closing = process.with_files(|files| files.take_close_on_exec());
     drop(closing);
     thread.reset_for_program(Program { exe, arguments });
@@ -57,8 +60,12 @@ impl Thread {
         let alone = process.left.wait_until_killable(|| process.threads() == 1);
         alone.map_err(|_| ExecveError::Ends)?;
         if !self.is_leader() {
-            tree::forget_thread(self.tid());
+            let tid = self.tid();
+            tree::forget_thread(tid);
             self.become_leader();
+            if self.has_children.load(Relaxed) {
+                tree::rename_maker(process.pid(), tid);
+            }
         }
         process.group.lock().end_exec(self.slot());
         Ok(())
@@ -68,6 +75,7 @@ impl Thread {
     pub(super) fn reset_for_program(&self, program: Program) {
         let process = self.process();
         process.with_signals(|signals| signals.exec());
+        tree::note_exec(process.pid());
         *process.program.lock() = program;
     }
 }

@@ -2,17 +2,21 @@
 //!
 //! While memory is still there: the thread's word is cleared and a vfork parent woken. Then memory. Once the last
 //! thread has come so far, files are closed, and only then does the parent learn of it (LZ-18): it can use all the memory again.
+//! Children go to another thread, or to an ancestor that asked for them, or to init; who wants to know of that is told.
 
+use alloc::sync::Arc;
 use core::sync::atomic::Ordering::Relaxed;
 
+use abi::Signal;
 use abi::linux::{CLD_EXITED, CLD_KILLED};
-use abi::siginfo::{ChildNews, SigInfo};
+use abi::siginfo::{ChildNews, SI_USER, SigInfo};
 use sigstate::AlarmSetting;
 
 use super::power::{self, Ending};
 use super::thread::{Thread, current_thread};
 use super::usage::Usage;
-use super::{ExitStatus, Process, alarm, futex, signal, stop, tree};
+use super::{ExitStatus, Process, alarm, creds, futex, signal, stop, tree};
+use crate::fs::file::Readiness;
 use crate::mm::counters::EXITS;
 use crate::mm::{inject, uaccess};
 use crate::{sched, task};
@@ -57,9 +61,27 @@ fn leave(status: ExitStatus) {
     if let Some(status) = left.ended {
         return end_process(process, status);
     }
+    if thread.has_children.load(Relaxed) {
+        let other = process.next_tid(0).unwrap_or(process.pid());
+        tell_left(&tree::leave_to_others(process.pid(), thread.tid(), other));
+    }
+    drop(process.files.leave(thread.tid()));
+    drop(process.place.leave(thread.tid()));
+    process.watchers.notify(Readiness::READABLE);
     process.left.wake_all();
     if let Some(signal) = left.stopped {
         stop::tell_parent(process, stop::Change::Stopped(signal));
+    }
+}
+
+/// Sends children what they want to be sent when whoever made them ends (`PR_SET_PDEATHSIG`).
+fn tell_left(children: &[Arc<Process>]) {
+    for child in children {
+        if let Some(signal) = child.parent_death_signal() {
+            let info = SigInfo::from_user(signal, SI_USER, creds::sender());
+            // Nobody learns of a queue that is full.
+            let _ = signal::send(child, info);
+        }
     }
 }
 
@@ -67,8 +89,7 @@ fn leave(status: ExitStatus) {
 fn end_process(process: &Process, status: ExitStatus) {
     EXITS.inc();
     let _ = alarm::set(AlarmSetting::default());
-    let files = process.with_files(core::mem::take);
-    drop(files);
+    drop(process.files.take());
     process.end_of_leader();
     if process.pid() == tree::INIT {
         power::end(match status {
@@ -99,32 +120,79 @@ impl Thread {
 fn notify(process: &Process, status: ExitStatus) {
     let used = Usage::of(process);
     let parent = tree::family(process.pid()).and_then(|family| tree::find(family.parent));
-    let forgotten = parent.is_some_and(|parent| signal::disowns_children(&parent));
+    let signal = tree::exit_signal(process.pid());
+    let forgotten = parent.is_some_and(|parent| forgets(&parent, signal));
     let mourners = tree::end(process.pid(), status, used, forgotten);
+    tell_left(&mourners.left);
     if let Some(parent) = &mourners.parent {
-        // SIGCHLD finds room, or waits already.
-        let _ = signal::send(parent, news(process.pid(), status, used));
-        parent.child_changed.wake_all();
+        tell(parent, signal, process, status, &used);
     }
-    if let Some(init) = &mourners.init {
-        init.child_changed.wake_all();
+    process.watchers.notify(Readiness::READABLE);
+    if let Some((heir, dead)) = &mourners.heir {
+        for child in dead {
+            inherit_dead(heir, *child);
+        }
     }
     for group in &mourners.unlinked {
         stop::release_orphans(*group);
     }
 }
 
-/// What the parent's SIGCHLD says.
-fn news(pid: u32, status: ExitStatus, used: Usage) -> SigInfo {
-    let (code, status) = match status {
-        ExitStatus::Exited(code) => (CLD_EXITED, code.into()),
-        ExitStatus::Signaled(signal) => (CLD_KILLED, signal.number().into()),
+/// Says whether a parent does not wait for a child whose end is told by `signal`.
+fn forgets(parent: &Process, signal: Option<Signal>) -> bool {
+    signal == Some(Signal::CHLD) && signal::disowns_children(parent)
+}
+
+/// Sends a parent what it is sent at a child's end, and wakes it if it waits.
+fn tell(
+    parent: &Process,
+    signal: Option<Signal>,
+    child: &Process,
+    status: ExitStatus,
+    used: &Usage,
+) {
+    if let Some(signal) = signal
+        && !(signal == Signal::CHLD && signal::ignores_children(parent))
+    {
+        // A standard signal finds room, or waits already.
+        let _ = signal::send(parent, news(signal, child, status, used));
+    }
+    parent.child_changed.wake_all();
+}
+
+/// Tells whoever got an ended child of it, and forgets the child if nobody cares.
+fn inherit_dead(heir: &Process, child: u32) {
+    let Some((child, status, used)) = tree::end::ended(child) else {
+        return;
     };
-    SigInfo::child(&ChildNews {
-        code: code as i32,
-        pid,
+    if forgets(heir, Some(Signal::CHLD)) {
+        drop(tree::end::forget(child.pid()));
+    }
+    tell(heir, Some(Signal::CHLD), &child, status, &used);
+}
+
+/// What the parent is told.
+fn news(signal: Signal, child: &Process, status: ExitStatus, used: &Usage) -> SigInfo {
+    let (code, status) = status_of(status);
+    let (utime, stime) = used.ticks();
+    let news = ChildNews {
+        code,
+        pid: child.pid(),
+        uid: child.uid(),
         status,
-        utime: used.cpu_ns / 10_000_000,
-        stime: 0,
-    })
+        utime,
+        stime,
+    };
+    SigInfo {
+        signo: signal.number().into(),
+        ..SigInfo::child(&news)
+    }
+}
+
+/// Returns `si_code` and `si_status` of an end.
+pub fn status_of(status: ExitStatus) -> (i32, i32) {
+    match status {
+        ExitStatus::Exited(code) => (CLD_EXITED as i32, code.into()),
+        ExitStatus::Signaled(signal) => (CLD_KILLED as i32, signal.number().into()),
+    }
 }

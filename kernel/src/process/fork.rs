@@ -5,18 +5,22 @@
 
 use alloc::sync::Arc;
 use core::sync::atomic::{
-    AtomicBool, AtomicU32,
+    AtomicBool, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 
+use abi::Signal;
 use abi::process::CloneFlags;
 use abi::signal::SigAltStack;
 
 use super::fault::LastTrap;
 use super::group::JoinError;
+use super::sharing::Sharing;
 use super::thread::{CurrentThread, Thread, current_thread};
-use super::{Process, tree};
+use super::tree::{self, Birth};
+use super::{Process, limits, pidfd};
 use crate::arch::trapframe::TrapFrame;
+use crate::fs::fdtable::FdError;
 use crate::locks::{SpinLock, WaitQueue};
 use crate::mm::counters::FORKS;
 use crate::mm::{MmUserRef, OutOfMemory, frame, reclaim, uaccess};
@@ -40,6 +44,12 @@ pub struct CloneRequest {
     pub child_tid: u64,
     /// The child's FS base.
     pub tls: u64,
+    /// What the parent is sent at the child's end.
+    pub exit_signal: Option<Signal>,
+    /// Where the parent wants a descriptor of the child; 0 for nowhere.
+    pub pidfd: u64,
+    /// The number that the child is to have.
+    pub number: Option<u32>,
 }
 
 impl CloneRequest {
@@ -51,6 +61,9 @@ impl CloneRequest {
             parent_tid: 0,
             child_tid: 0,
             tls: 0,
+            exit_signal: Some(Signal::CHLD),
+            pidfd: 0,
+            number: None,
         }
     }
 }
@@ -62,11 +75,25 @@ pub enum CloneError {
     OutOfMemory,
     /// The caller has a signal to look at first; the call is to be made again.
     Busy,
+    /// The number that it is to have is another's.
+    Taken,
+    /// Its user has as many as may be.
+    TooMany,
+    /// There is no descriptor for it.
+    NoDescriptor(FdError),
+    /// The descriptor cannot be told.
+    BadAddress,
 }
 
 impl From<OutOfMemory> for CloneError {
     fn from(OutOfMemory: OutOfMemory) -> Self {
         Self::OutOfMemory
+    }
+}
+
+impl From<tree::Taken> for CloneError {
+    fn from(tree::Taken: tree::Taken) -> Self {
+        Self::Taken
     }
 }
 
@@ -94,6 +121,7 @@ pub fn fork(frame: &TrapFrame, request: &CloneRequest) -> Result<u32, CloneError
         return Err(CloneError::OutOfMemory);
     }
     sched::make_room()?;
+    limits::check_number_of_processes()?;
     let vfork = request
         .flags
         .contains(CloneFlags::VFORK)
@@ -117,13 +145,23 @@ fn new_process(
     vfork: Option<Arc<VforkDone>>,
 ) -> Result<(u32, TaskRef), CloneError> {
     let parent = current_thread();
+    let number = match request.number {
+        Some(number) => tree::check_free(number)?,
+        None => tree::new_pid(),
+    };
     let mm = child_mm(request.flags)?;
-    let child = Arc::new(parent.child(request.flags));
+    let child = Arc::new(parent.child(request.flags, number));
     let pid = child.pid();
     let thread = parent.heir(child.clone(), pid, request, vfork);
     let task = child_task(frame, request, Arc::new(thread), mm.clone())?;
+    let opened = pidfd::open_for(request, &child, pid)?;
     child.group.lock().begin(task.clone());
-    tree::insert(child, Some(parent.process().pid()));
+    let birth = parent.birth_of_child(request);
+    tree::insert(child.clone(), Some(birth)).inspect_err(|_| opened.close())?;
+    parent.has_children.store(true, Relaxed);
+    if request.flags.contains(CloneFlags::SIGHAND) {
+        parent.process.adopt_kin(&child);
+    }
     store_numbers(request, &mm, pid);
     FORKS.inc();
     Ok((pid, task))
@@ -136,7 +174,7 @@ fn new_thread(
 ) -> Result<(u32, TaskRef), CloneError> {
     let maker = current_thread();
     let mm = child_mm(request.flags)?;
-    let tid = tree::new_thread(&maker.process);
+    let tid = tree::new_thread(&maker.process, request.number)?;
     let started = start_thread(frame, request, vfork, &maker, tid, mm.clone());
     let task = started.inspect_err(|_| tree::forget_thread(tid))?;
     store_numbers(request, &mm, tid);
@@ -154,13 +192,15 @@ fn start_thread(
 ) -> Result<TaskRef, CloneError> {
     let thread = Arc::new(maker.heir(maker.process.clone(), tid, request, vfork));
     let task = child_task(frame, request, thread.clone(), mm)?;
+    let opened = pidfd::open_for(request, &maker.process, tid)?;
     let mut group = maker.process.group.lock();
     let joined = group.join(maker.slot(), task.clone());
     if let Ok(slot) = joined {
         thread.set_slot(slot);
     }
     drop(group);
-    joined?;
+    joined.inspect_err(|_| opened.close())?;
+    maker.divide_with(request.flags, tid);
     Ok(task)
 }
 
@@ -173,17 +213,58 @@ impl Thread {
         request: &CloneRequest,
         vfork: Option<Arc<VforkDone>>,
     ) -> Self {
-        let mut thread = Self::new(process, tid);
+        let mut thread = Self::new(process, tid, self.cred());
         thread.trap = LastTrap::from(self.trap());
         thread.vfork = SpinLock::new(vfork);
+        let slack = self.slack[0].load(Relaxed);
+        thread.slack = [const { AtomicU64::new(0) }; 2];
+        thread
+            .slack
+            .iter()
+            .for_each(|own| own.store(slack, Relaxed));
         if request.flags.contains(CloneFlags::CHILD_CLEARTID) {
             thread.clear_child_tid.store(request.child_tid, Relaxed);
         }
         thread
     }
 
-    /// Makes the record of a child process; the descriptors are copied, their files shared.
-    fn child(&self, flags: CloneFlags) -> Process {
+    /// Says whose child a new process is.
+    fn birth_of_child(&self, request: &CloneRequest) -> Birth {
+        let own = self.process().pid();
+        let sibling = request.flags.contains(CloneFlags::PARENT);
+        let family = tree::family(own).filter(|_| sibling);
+        match family {
+            // As if the parent's parent had made it, and told as the parent's end will be.
+            Some(family) => Birth {
+                parent: family.parent,
+                maker: family.parent,
+                model: own,
+                exit_signal: tree::exit_signal(own),
+            },
+            None => Birth {
+                parent: own,
+                maker: self.tid(),
+                model: own,
+                exit_signal: request.exit_signal,
+            },
+        }
+    }
+
+    /// A thread `tid` has joined: it has what this one has, or begins with a copy of it.
+    fn divide_with(&self, flags: CloneFlags, tid: u32) {
+        let process = self.process();
+        process.files.join(self.tid(), tid);
+        process.place.join(self.tid(), tid);
+        if !flags.contains(CloneFlags::FILES) {
+            drop(process.files.unshare(tid, &process.tids()));
+        }
+        if !flags.contains(CloneFlags::FS) {
+            drop(process.place.unshare(tid, &process.tids()));
+        }
+    }
+
+    /// Makes the record of a child process with number `pid`; what it does not share with its parent it begins with a copy of.
+    fn child(&self, flags: CloneFlags, pid: u32) -> Process {
         let parent = self.process();
         let mut signals = parent.with_signals(|signals| signals.fork(self.slot()));
         if flags.contains(CloneFlags::VM) && !flags.contains(CloneFlags::VFORK) {
@@ -193,19 +274,28 @@ impl Thread {
             signals.reset_handlers();
         }
         // One lock after the other: the locks of a process have one rank and never nest.
-        let files = parent.with_files(|files| files.clone());
-        let place = parent.place.lock().clone();
+        let files = match flags.contains(CloneFlags::FILES) {
+            true => Sharing::of(parent.files.share(self.tid())),
+            false => Sharing::new(parent.with_files(|files| files.clone())),
+        };
+        let place = match flags.contains(CloneFlags::FS) {
+            true => Sharing::of(parent.place.share(self.tid())),
+            false => Sharing::new(parent.with_place(|place| place.clone())),
+        };
         let limits = parent.limits.lock().clone();
         let program = parent.program();
+        let inherits = |flag: &AtomicBool| AtomicBool::new(flag.load(Relaxed));
         Process {
-            files: SpinLock::new(files),
-            place: SpinLock::new(place),
+            files,
+            place,
             limits: SpinLock::new(limits),
             program: SpinLock::new(program),
             terminal: SpinLock::new(parent.terminal()),
             persona: AtomicU32::new(parent.persona().bits()),
             oom: parent.oom.for_child(),
-            ..Process::empty(tree::new_pid(), signals)
+            dumpable: inherits(&parent.dumpable),
+            no_new_privs: inherits(&parent.no_new_privs),
+            ..Process::empty(pid, signals, self.cred())
         }
     }
 }

@@ -7,6 +7,7 @@ use abi::file::OpenFlags;
 use abi::process::Persona;
 use bootinfo::CommandLine;
 use bootinfo::command_line::FailAlloc;
+use cred::Cred;
 use exec::args::Strings;
 use sigstate::SignalState;
 
@@ -83,9 +84,14 @@ fn start(image: Image, path: &str) -> Result<(), OutOfMemory> {
         exe,
         arguments,
     } = image;
-    let process = Arc::new(Process::empty(tree::new_pid(), SignalState::new(true)));
+    let process = Arc::new(Process::empty(
+        tree::new_pid(),
+        SignalState::new(true),
+        Arc::new(Cred::root()),
+    ));
     assert!(process.pid() == tree::INIT, "init is the first process");
-    let thread = Arc::new(Thread::new(process.clone(), process.pid()));
+    let cred = process.cred();
+    let thread = Arc::new(Thread::new(process.clone(), process.pid(), cred));
     thread.reset_for_program(Program { exe, arguments });
     open_console(&process);
     let task = NewUser {
@@ -99,7 +105,7 @@ fn start(image: Image, path: &str) -> Result<(), OutOfMemory> {
     }
     .spawn()?;
     process.group.lock().begin(task.clone());
-    tree::insert(process, None);
+    tree::insert(process, None).expect("nobody has the first number");
     sched::start(&task);
     Ok(())
 }

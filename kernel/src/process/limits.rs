@@ -4,12 +4,18 @@
 //! Some others bound things this kernel does not have and so are kept as they are set.
 //! The rest cannot be lowered: a limit that is accepted is a promise.
 
+use alloc::sync::Arc;
+
 use abi::linux::{
     RLIMIT_AS, RLIMIT_CORE, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_LOCKS, RLIMIT_MEMLOCK,
-    RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_RTPRIO, RLIMIT_STACK,
+    RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_STACK,
 };
 use abi::process::Rlimit;
 
+use cred::Cap;
+
+use super::fork::CloneError;
+use super::{Process, creds, current, tree};
 use crate::mm::mm_struct::MmLimits;
 
 /// How many resources have limits.
@@ -32,6 +38,26 @@ pub enum LimitError {
     NotEnforced,
     /// More descriptors than a table may have.
     NotAllowed,
+}
+
+/// Says whether the current user may have one more process or thread (`RLIMIT_NPROC`).
+pub fn check_number_of_processes() -> Result<(), CloneError> {
+    let limit = current().with_limits(|limits| limits.soft(RLIMIT_NPROC));
+    if limit == Rlimit::INFINITY {
+        return Ok(());
+    }
+    let cred = creds::cred();
+    let excepted = cred.uid.real == 0 || cred.has(Cap::SysResource) || cred.has(Cap::SysAdmin);
+    let own = |process: &Arc<Process>| process.uid() == cred.uid.real;
+    let all = || tree::find_all(|_, _| true);
+    let count = || -> usize {
+        let own = all().into_iter().filter(own);
+        own.map(|process| process.threads()).sum()
+    };
+    match excepted || (count() as u64) < limit {
+        true => Ok(()),
+        false => Err(CloneError::TooMany),
+    }
 }
 
 impl Limits {
@@ -61,7 +87,7 @@ impl Limits {
             RLIMIT_NOFILE if new.maximum > OPEN_FILES.maximum => {
                 return Err(LimitError::NotAllowed);
             }
-            RLIMIT_NOFILE | RLIMIT_STACK | RLIMIT_DATA | RLIMIT_AS => {}
+            RLIMIT_NOFILE | RLIMIT_STACK | RLIMIT_DATA | RLIMIT_AS | RLIMIT_NPROC => {}
             // No core files, no file that grows, no locks, no queues, nothing that is swapped out.
             RLIMIT_CORE | RLIMIT_FSIZE | RLIMIT_LOCKS | RLIMIT_MEMLOCK | RLIMIT_MSGQUEUE => {}
             _ if new == old => {}
@@ -69,6 +95,11 @@ impl Limits {
         }
         self.0[resource as usize] = new;
         Ok(())
+    }
+
+    /// Returns the limit in force of a resource that there is.
+    pub fn soft(&self, resource: u32) -> u64 {
+        self.0[resource as usize].current
     }
 
     /// Returns how many descriptors the process may have.

@@ -7,12 +7,14 @@
 //!    of a process. [`init`]: the first one.
 //! 3. [`signal`]: how one process reaches another. [`fault`]: how a program reaches itself. [`signalfd`]: reading it. [`deliver`]: how
 //!    handlers start, [`sigreturn`]: how they return. [`stop`]: processes that stop and go on. `terminal`: whose terminal it is. [`alarm`]: a signal at a time. [`oom`]: who ends when there is no memory.
-//! 4. [`futex`]: sleeping on a word of memory, `robust`: the words of the dead. [`limits`], [`usage`], [`view`] and `status` (what `/proc/PID` shows), [`power`] (how it all ends).
+//! 4. [`futex`]: sleeping on a word of memory, `robust`: the words of the dead. [`limits`], [`usage`], [`view`] and `status` (what `/proc/PID` shows), [`account`] (CPU time), [`power`] (how it all ends).
 //!
 //! Each thread has a task of its own. A process's fields are each under a lock of their own; no two
 //! of them are held together. The tree's lock comes before them.
 
+pub mod account;
 pub mod alarm;
+pub mod creds;
 pub mod deliver;
 pub mod exec;
 pub mod exit;
@@ -22,12 +24,15 @@ pub mod futex;
 pub mod group;
 pub mod image;
 pub mod init;
+pub mod kin;
 pub mod layout;
 pub mod limits;
 pub mod oom;
+pub mod pidfd;
 pub mod power;
 pub mod restart;
 mod robust;
+pub mod sharing;
 pub mod signal;
 pub mod signalfd;
 pub mod sigreturn;
@@ -43,7 +48,7 @@ pub mod wait;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::{Deref, Range};
-use core::sync::atomic::{AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::fs::fdtable::FdTable;
 use crate::fs::poll::PollQueue;
@@ -53,6 +58,7 @@ use crate::locks::{SpinLock, WaitQueue, rank};
 use crate::mm::MmUserRef;
 use crate::task::{self, TaskMm, TaskRef};
 
+use abi::Signal;
 pub use abi::process::ExitStatus;
 pub use deliver::handle_pending;
 pub use exit::{exit_group, exit_thread};
@@ -60,8 +66,10 @@ pub use fault::{Fault, kill_by_fault, signal_fault};
 pub use init::start_init;
 pub use thread::{Thread, current_thread};
 
+use cred::Cred;
 use group::Group;
 use limits::Limits;
+use sharing::Sharing;
 use sigstate::{SignalState, Signals};
 
 /// A lock of one of a process's own fields.
@@ -72,8 +80,8 @@ pub struct Process {
     pid: u32,
     /// Its threads and their signals.
     group: Field<Group>,
-    files: Field<FdTable>,
-    place: Field<Place>,
+    files: Sharing<FdTable>,
+    place: Sharing<Place>,
     limits: Field<Limits>,
     program: Field<Program>,
     /// Its controlling terminal.
@@ -88,8 +96,22 @@ pub struct Process {
     pub(crate) oom: oom::OomState,
     /// Who is told when a signal is sent to it.
     pub(crate) signal_pollers: PollQueue,
+    /// Who it is, as its first thread.
+    cred: Field<Arc<Cred>>,
+    /// Whether others of the same user may look into it.
+    pub(crate) dumpable: AtomicBool,
+    /// Whether no program that it runs gets rights from set-id bits.
+    pub(crate) no_new_privs: AtomicBool,
+    /// The processes with which it shares the handlers of signals, itself included; usually none.
+    kin: Field<Option<kin::Kin>>,
+    /// Whether it gets the children of its descendants that end.
+    subreaper: AtomicBool,
+    /// The number of the signal that it is sent when whoever made it ends; 0 for none.
+    parent_death: AtomicU8,
     /// Wakes the process when a child ends.
     child_changed: WaitQueue,
+    /// Who polls descriptors of it and its threads.
+    watchers: PollQueue,
     /// Wakes its threads when they are stopped and may go on.
     continued: WaitQueue,
     /// Wakes the thread that execs when another has left.
@@ -103,6 +125,15 @@ pub struct Place {
     pub cwd: InodeRef,
     /// Permission bits that new files do not get.
     pub umask: u32,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            cwd: crate::fs::root(),
+            umask: 0o022,
+        }
+    }
 }
 
 /// The program a process runs.
@@ -199,33 +230,76 @@ impl Process {
 
     /// Calls `visit` with the descriptors; what it takes out is to be dropped outside.
     pub fn with_files<R>(&self, visit: impl FnOnce(&mut FdTable) -> R) -> R {
-        visit(&mut self.files.lock())
+        self.files.with(|| self.own_tid(), visit)
+    }
+
+    /// Calls `visit` with the place in the tree of files; what it takes out is to be dropped outside.
+    pub fn with_place<R>(&self, visit: impl FnOnce(&mut Place) -> R) -> R {
+        self.place.with(|| self.own_tid(), visit)
+    }
+
+    /// Returns the number of the current thread if it is one of this process, else of the first.
+    fn own_tid(&self) -> u32 {
+        let task = task::current();
+        let thread = thread::of_owner(task.owner());
+        let own = thread.filter(|thread| core::ptr::eq(thread.process(), self));
+        own.map_or(self.pid, Thread::tid)
+    }
+
+    /// Returns the numbers of its threads.
+    pub fn tids(&self) -> Vec<u32> {
+        let group = self.group.lock();
+        let tids = group
+            .tasks()
+            .filter_map(|task| Some(thread::thread_of(task)?.tid()));
+        tids.collect()
     }
 
     /// Returns the open file that `fd` stands for.
     pub fn file(&self, fd: i32) -> Option<Arc<OpenFile>> {
-        self.files.lock().get(fd)
+        self.with_files(|files| files.get(fd))
     }
 
     /// Returns the working directory.
     pub fn cwd(&self) -> InodeRef {
-        self.place.lock().cwd.clone()
+        self.with_place(|place| place.cwd.clone())
     }
 
     /// Changes the working directory.
     pub fn set_cwd(&self, cwd: InodeRef) {
-        let old = core::mem::replace(&mut self.place.lock().cwd, cwd);
+        let old = self.with_place(|place| core::mem::replace(&mut place.cwd, cwd));
         drop(old); // outside the lock: it may be the last reference to a directory
     }
 
     /// Returns the mask of permission bits that new files do not get.
     pub fn umask(&self) -> u32 {
-        self.place.lock().umask
+        self.with_place(|place| place.umask)
     }
 
     /// Sets the mask of permission bits and returns the old one.
     pub fn set_umask(&self, umask: u32) -> u32 {
-        core::mem::replace(&mut self.place.lock().umask, umask)
+        self.with_place(|place| core::mem::replace(&mut place.umask, umask))
+    }
+
+    /// Returns whether it gets the children of its descendants that end.
+    pub fn is_subreaper(&self) -> bool {
+        self.subreaper.load(Relaxed)
+    }
+
+    /// Says whether it does.
+    pub fn set_subreaper(&self, is: bool) {
+        self.subreaper.store(is, Relaxed);
+    }
+
+    /// Returns what it is sent when whoever made it ends.
+    pub fn parent_death_signal(&self) -> Option<Signal> {
+        Signal::new(self.parent_death.load(Relaxed).into())
+    }
+
+    /// Says what it is sent then.
+    pub fn set_parent_death_signal(&self, signal: Option<Signal>) {
+        self.parent_death
+            .store(signal.map_or(0, Signal::number), Relaxed);
     }
 
     /// Returns what program it runs.
@@ -252,15 +326,12 @@ impl Process {
     }
 
     /// Makes a record with nothing in it.
-    fn empty(pid: u32, signals: SignalState) -> Self {
+    fn empty(pid: u32, signals: SignalState, cred: Arc<Cred>) -> Self {
         Self {
             pid,
             group: SpinLock::new(Group::new(signals)),
-            files: SpinLock::new(FdTable::new()),
-            place: SpinLock::new(Place {
-                cwd: crate::fs::root(),
-                umask: 0o022,
-            }),
+            files: Sharing::new(FdTable::new()),
+            place: Sharing::new(Place::default()),
             limits: SpinLock::new(Limits::new()),
             program: SpinLock::new(Program::default()),
             terminal: SpinLock::new(None),
@@ -269,7 +340,14 @@ impl Process {
             peak_rss: AtomicU64::new(0),
             oom: oom::OomState::new(),
             signal_pollers: PollQueue::new(),
+            cred: SpinLock::new(cred),
+            dumpable: AtomicBool::new(true),
+            no_new_privs: AtomicBool::new(false),
+            kin: SpinLock::new(None),
+            subreaper: AtomicBool::new(false),
+            parent_death: AtomicU8::new(0),
             child_changed: WaitQueue::new(),
+            watchers: PollQueue::new(),
             continued: WaitQueue::new(),
             left: WaitQueue::new(),
         }

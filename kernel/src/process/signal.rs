@@ -14,7 +14,7 @@ use sigstate::{Effect, Full, MaskChange, Signals, Target};
 
 use super::group::Group;
 use super::thread::{Thread, current_thread};
-use super::{ExitStatus, Process, tree};
+use super::{ExitStatus, Process, creds, tree};
 use crate::fs::file::Readiness;
 use crate::task;
 
@@ -25,6 +25,8 @@ pub enum SendError {
     NoProcess,
     /// Too many wait already.
     Full,
+    /// It is another user's.
+    NotAllowed,
 }
 
 impl From<Full> for SendError {
@@ -86,10 +88,28 @@ pub fn target(pid: u32) -> Result<Arc<Process>, SendError> {
     tree::find_by_tid(pid).ok_or(SendError::NoProcess)
 }
 
+/// Decides whether the current thread may send `signal` (`None` only asks) to a process: to its own always, to others of the same
+/// user, and CONT within the session.
+pub fn check_permission(process: &Process, signal: Option<Signal>) -> Result<(), SendError> {
+    let thread = current_thread();
+    if ptr::eq(thread.process(), process) {
+        return Ok(());
+    }
+    if cred::program::may_signal(&thread.cred(), &process.cred()) {
+        return Ok(());
+    }
+    let session = |pid| tree::family(pid).map(|family| family.session);
+    let same = || session(thread.process().pid()) == session(process.pid());
+    match signal == Some(Signal::CONT) && same() {
+        true => Ok(()),
+        false => Err(SendError::NotAllowed),
+    }
+}
+
 /// Lets the current thread feel a signal that its own call caused, such as SIGPIPE.
 pub fn raise(signal: Signal) {
     let thread = current_thread();
-    let info = SigInfo::from_process(signal, SI_USER, thread.process.pid());
+    let info = SigInfo::from_user(signal, SI_USER, creds::sender());
     // Only real-time signals can find the queue full.
     let _ = send_under(&thread.process, info, |_| {
         Some(Target::Thread(thread.slot()))
@@ -129,6 +149,12 @@ pub fn change_mask(change: MaskChange, set: SigSet) -> SigSet {
 pub fn disowns_children(process: &Process) -> bool {
     let action = process.with_signals(|signals| signals.action(Signal::CHLD));
     action.handler == SIG_IGN || action.flags & u64::from(SA_NOCLDWAIT) != 0
+}
+
+/// Returns whether a parent ignores that its children end.
+pub fn ignores_children(process: &Process) -> bool {
+    let action = process.with_signals(|signals| signals.action(Signal::CHLD));
+    action.handler == SIG_IGN
 }
 
 /// Returns the signal that is to end the current thread, if one was posted.

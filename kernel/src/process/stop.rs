@@ -81,7 +81,7 @@ pub fn release_orphans(group: u32) {
 /// Lets the parent know what happened to a process that lives.
 pub(super) fn tell_parent(process: &Process, change: Change) {
     let pid = process.pid();
-    let Some(parent) = tree::note_change(pid, change) else {
+    let Some(parent) = tree::children::note_change(pid, change) else {
         return;
     };
     let action = parent.with_signals(|signals| signals.action(Signal::CHLD));
@@ -93,16 +93,15 @@ pub(super) fn tell_parent(process: &Process, change: Change) {
 }
 
 fn news(process: &Process, change: Change) -> SigInfo {
-    let (code, signal) = match change {
-        Change::Stopped(signal) => (CLD_STOPPED, signal),
-        Change::Continued => (CLD_CONTINUED, Signal::CONT),
-    };
+    let (code, status) = change.told();
+    let (utime, stime) = Usage::of(process).ticks();
     SigInfo::child(&ChildNews {
-        code: code as i32,
+        code,
         pid: process.pid(),
-        status: signal.number().into(),
-        utime: Usage::of(process).cpu_ns / 10_000_000,
-        stime: 0,
+        uid: process.uid(),
+        status,
+        utime,
+        stime,
     })
 }
 
@@ -112,6 +111,14 @@ impl Change {
         match self {
             Self::Stopped(signal) => u32::from(signal.number()) << 8 | 0x7f,
             Self::Continued => 0xffff,
+        }
+    }
+
+    /// Returns `si_code` and `si_status`.
+    pub fn told(self) -> (i32, i32) {
+        match self {
+            Self::Stopped(signal) => (CLD_STOPPED as i32, signal.number().into()),
+            Self::Continued => (CLD_CONTINUED as i32, Signal::CONT.number().into()),
         }
     }
 }

@@ -5,7 +5,9 @@
 
 use alloc::sync::Arc;
 use core::ops::Deref;
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use cred::Cred;
 
 use super::fault::LastTrap;
 use super::fork::VforkDone;
@@ -14,6 +16,9 @@ use super::restart::RestartBlock;
 use super::{Field, Process};
 use crate::locks::SpinLock;
 use crate::task::{self, Owner, Task};
+
+/// By how many ns the first program's sleeps may be longer than asked.
+const DEFAULT_SLACK: u64 = 50_000;
 
 /// A thread of a process.
 pub struct Thread {
@@ -33,6 +38,12 @@ pub struct Thread {
     pub(crate) robust_list: AtomicU64,
     /// What it is told while it waits for a futex.
     pub(super) waiting: Waiting,
+    /// Whether it has made a child process.
+    pub(super) has_children: AtomicBool,
+    /// Who it is.
+    pub(super) cred: Field<Arc<Cred>>,
+    /// By how many ns its sleeps may be longer than asked, and what that is by default. Nothing makes use of it.
+    pub(crate) slack: [AtomicU64; 2],
 }
 
 /// The thread that called, for the code that serves it.
@@ -63,7 +74,7 @@ impl Deref for CurrentThread {
 
 impl Thread {
     /// Makes a thread of `process` with nothing in it, in slot 0.
-    pub(super) fn new(process: Arc<Process>, tid: u32) -> Self {
+    pub(super) fn new(process: Arc<Process>, tid: u32, cred: Arc<Cred>) -> Self {
         Self {
             process,
             tid: AtomicU32::new(tid),
@@ -74,6 +85,9 @@ impl Thread {
             clear_child_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
             waiting: Waiting::default(),
+            has_children: AtomicBool::new(false),
+            cred: SpinLock::new(cred),
+            slack: [const { AtomicU64::new(DEFAULT_SLACK) }; 2],
         }
     }
 

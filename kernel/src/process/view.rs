@@ -186,7 +186,8 @@ fn stat(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
         family.parent, family.group, family.session
     )?;
     write!(out, "{} 0 {} 0 ", usage.min_faults, usage.maj_faults)?;
-    writeln!(out, "{} 0", usage.cpu_ns / 10_000_000)
+    let (user, system) = usage.ticks();
+    writeln!(out, "{user} {system}")
 }
 
 fn oom_score(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {

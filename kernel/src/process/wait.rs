@@ -1,8 +1,8 @@
 //! Waiting for children to end, to stop, or to go on.
 
 use super::current;
-use super::stop::Change;
-use super::tree::{self, NoChild, Reaped, Selector};
+use super::tree::{Event, Look, NoChild, Outcome, children};
+use crate::fs::file::Readiness;
 
 /// Why a wait ended without a child.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,45 +13,13 @@ pub enum WaitError {
     Interrupted,
 }
 
-/// What happened to a child.
-pub enum Event {
-    /// It ended, and is forgotten.
-    Ended(Reaped),
-    /// It lives.
-    Changed {
-        /// Its number.
-        pid: u32,
-        /// What happened.
-        change: Change,
-    },
-}
-
-/// What a wait is to tell besides the end of children.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Interest {
-    /// That they stopped.
-    pub stopped: bool,
-    /// That they go on.
-    pub continued: bool,
-}
-
 /// Returns what happened to a child, or `None` if there is nothing yet and the caller does not want to sleep.
-pub fn wait(
-    selector: Selector,
-    interest: Interest,
-    sleeps: bool,
-) -> Result<Option<Event>, WaitError> {
-    let process = current();
-    let attempt = || match tree::reap(process.pid(), selector) {
-        Ok(Some(reaped)) => Ok(Some(Event::Ended(reaped))),
-        Ok(None) => Ok(tree::take_change(process.pid(), selector, interest)
-            .map(|(pid, change)| Event::Changed { pid, change })),
-        Err(NoChild) => Err(NoChild),
-    };
+pub fn wait(look: &Look, sleeps: bool) -> Result<Option<Event>, WaitError> {
+    let attempt = || children::look(look).map(|found| found.inspect(|event| tell(look, event)));
     if !sleeps {
         return attempt().map_err(|NoChild| WaitError::NoChild);
     }
-    let outcome = process
+    let outcome = current()
         .child_changed
         .wait_for_interruptible(|| attempt().transpose());
     match outcome {
@@ -60,11 +28,9 @@ pub fn wait(
     }
 }
 
-impl Interest {
-    pub(super) fn wants(self, change: Change) -> bool {
-        match change {
-            Change::Stopped(_) => self.stopped,
-            Change::Continued => self.continued,
-        }
+/// Tells those who poll a descriptor of a child that it is forgotten now.
+fn tell(look: &Look, event: &Event) {
+    if !look.keeps && matches!(event.outcome, Outcome::Ended(_)) {
+        event.process.watchers.notify(Readiness::HANG_UP);
     }
 }

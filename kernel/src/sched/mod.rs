@@ -168,7 +168,8 @@ fn switch_away(why: Why) {
     if current().is_idle() {
         timer::arm_by(now + TICK_NS); // An idle CPU has no tick.
     }
-    current().end_turn(now);
+    let sleeps = why == Why::OwnWill && !current().is_runnable();
+    current().end_turn(now, sleeps);
     next.begin_turn(now);
     CONTEXT_SWITCHES.inc();
     switching::context_switch(rq, next);

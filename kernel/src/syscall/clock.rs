@@ -86,10 +86,13 @@ pub fn clock_nanosleep(frame: &mut TrapFrame) -> SysResult {
 pub fn times(frame: &mut TrapFrame) -> SysResult {
     let [addr, ..] = frame.args();
     let children = tree::children_usage(process::current().pid());
+    let (utime, stime) = Usage::of_current().ticks();
+    let (cutime, cstime) = children.ticks();
     let tms = Tms {
-        utime: ticks(Usage::of_current().cpu_ns),
-        cutime: ticks(children.cpu_ns),
-        ..Tms::default()
+        utime,
+        stime,
+        cutime,
+        cstime,
     };
     args::write_optional(addr, &tms)?;
     Ok(ticks(time::now_ns()))

@@ -1,6 +1,7 @@
 //! The errors of the layers below as Linux's numbers.
 
 use abi::Errno;
+use cred::Denied;
 use sigframe::StackError;
 
 use crate::fs::epoll::{ControlError, Presence};
@@ -32,6 +33,11 @@ pub fn bad_stack(error: StackError) -> Errno {
         StackError::Invalid => Errno::EINVAL,
         StackError::TooSmall => Errno::ENOMEM,
     }
+}
+
+/// The number for what somebody may not do.
+pub fn denied(Denied: Denied) -> Errno {
+    Errno::EPERM
 }
 
 /// Gives every error of an operation its number, one line each.
@@ -208,6 +214,10 @@ errnos!(ExecveError {
 errnos!(CloneError {
     CloneError::OutOfMemory => Self::ENOMEM,
     CloneError::Busy => Self::RESTART_NOINTR,
+    CloneError::Taken => Self::EEXIST,
+    CloneError::TooMany => Self::EAGAIN,
+    CloneError::NoDescriptor(error) => error.into(),
+    CloneError::BadAddress => Self::EFAULT,
 });
 
 errnos!(WaitError {
@@ -217,12 +227,15 @@ errnos!(WaitError {
 
 errnos!(SendError {
     SendError::NoProcess => Self::ESRCH,
+    SendError::NotAllowed => Self::EPERM,
     SendError::Full => Self::EAGAIN,
 });
 
 errnos!(GroupError {
     GroupError::NoProcess => Self::ESRCH,
     GroupError::NotAllowed => Self::EPERM,
+    GroupError::Execed => Self::EACCES,
+    GroupError::NoLeader => Self::EINVAL,
 });
 
 errnos!(LimitError {

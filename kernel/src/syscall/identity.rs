@@ -1,22 +1,18 @@
-//! Who a process is: numbers, groups, users, its thread's words, its name.
+//! Who a process is: numbers, groups, its thread's words.
 
 use core::sync::atomic::Ordering::Relaxed;
 
 use abi::Errno;
-use abi::prctl::{PR_GET_NAME, PR_SET_NAME};
 use abi::process::{ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS, PERSONA_QUERY, Persona};
 use addr::USER_END;
 
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
-use crate::mm::uaccess;
 use crate::process;
 use crate::process::thread::{Thread, thread_of};
 use crate::process::tree::{self, Family};
 use crate::task;
 
-/// Size of a task's name with its NUL.
-const NAME_SIZE: usize = 16;
 /// Size of `struct robust_list_head`.
 const ROBUST_LIST_HEAD: u64 = 24;
 
@@ -72,11 +68,6 @@ pub fn setsid(_: &mut TrapFrame) -> SysResult {
     tree::new_session(pid)?;
     process::current().leave_terminal();
     Ok(pid.into())
-}
-
-/// `getuid()` and its relatives: everybody is root.
-pub fn root_id(_: &mut TrapFrame) -> SysResult {
-    Ok(0)
 }
 
 /// `personality(persona)`: sets it, unless the argument is 0xffffffff, and returns the one before.
@@ -151,37 +142,6 @@ pub fn arch_prctl(frame: &mut TrapFrame) -> SysResult {
         _ => return Err(Errno::EINVAL),
     }
     Ok(0)
-}
-
-/// `prctl(option, argument, …)`: the task's name.
-pub fn prctl(frame: &mut TrapFrame) -> SysResult {
-    let [option, argument, ..] = frame.args();
-    match option as u32 {
-        PR_SET_NAME => set_name(argument)?,
-        PR_GET_NAME => args::write(argument, &own_name())?,
-        _ => return Err(Errno::EINVAL),
-    }
-    Ok(0)
-}
-
-fn set_name(addr: u64) -> Result<(), Errno> {
-    // A name without a NUL in its first 15 bytes is cut there.
-    let mut name = [0; NAME_SIZE - 1];
-    let read = uaccess::copy_from_user_partial(&mut name, addr);
-    let name = match name[..read].iter().position(|byte| *byte == 0) {
-        Some(end) => &name[..end],
-        None if read == name.len() => &name,
-        None => return Err(Errno::EFAULT),
-    };
-    task::current().set_name(&alloc::string::String::from_utf8_lossy(name));
-    Ok(())
-}
-
-fn own_name() -> [u8; NAME_SIZE] {
-    let mut bytes = [0; NAME_SIZE];
-    let name = task::current().name();
-    bytes[..name.len()].copy_from_slice(name.as_bytes());
-    bytes
 }
 
 fn own_or(pid: u64) -> Result<u32, Errno> {

@@ -1,7 +1,6 @@
 //! Sending signals.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use abi::siginfo::{SI_ASYNCNL, SI_DETHREAD, SI_TKILL, SI_USER, SigInfo, UserSigInfo};
 use abi::{Errno, Signal};
@@ -9,7 +8,7 @@ use abi::{Errno, Signal};
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::process::signal::{self, SendError};
-use crate::process::{self, Process, tree};
+use crate::process::{self, Process, creds, tree};
 
 /// `kill(pid, signal)`.
 pub fn kill(frame: &mut TrapFrame) -> SysResult {
@@ -18,7 +17,7 @@ pub fn kill(frame: &mut TrapFrame) -> SysResult {
     let pid = pid as i32;
     if pid > 0 {
         let process = signal::target(pid as u32)?;
-        send_to_one(&process, signal, process::current().pid())?;
+        send_to_one(&process, signal)?;
         return Ok(0);
     }
     let own = process::current().pid();
@@ -27,13 +26,13 @@ pub fn kill(frame: &mut TrapFrame) -> SysResult {
         i32::MIN => return Err(Errno::ESRCH),
         _ => Some(pid.unsigned_abs()),
     };
-    send_to_all(
-        match pid {
-            -1 => tree::find_all(|pid, _| pid != tree::INIT && pid != own),
-            _ => tree::find_all(|_, family| Some(family.group) == group),
-        },
-        signal,
-    )
+    match pid {
+        -1 => send_to_everybody(own, signal),
+        _ => send_to_group(
+            &tree::find_members(|_, family| Some(family.group) == group),
+            signal,
+        ),
+    }
 }
 
 /// `tkill(tid, signal)`.
@@ -58,7 +57,9 @@ pub fn rt_sigqueueinfo(frame: &mut TrapFrame) -> SysResult {
     let [pid, number, info, ..] = frame.args();
     let info = forged_info(pid as i32, number, info)?;
     let process = find(pid as i32)?;
-    if let Some(signal) = signal_or_none(number)? {
+    let signal = signal_or_none(number)?;
+    signal::check_permission(&process, signal)?;
+    if let Some(signal) = signal {
         signal::send(&process, numbered(info, signal))?;
     }
     Ok(0)
@@ -98,28 +99,48 @@ fn send_to_thread(
     if !signal::has_thread(process, tid) {
         return Err(Errno::ESRCH);
     }
-    if let Some(signal) = signal_or_none(number)? {
+    let signal = signal_or_none(number)?;
+    signal::check_permission(process, signal)?;
+    if let Some(signal) = signal {
         signal::send_to_thread(process, tid, info(signal))?;
     }
     Ok(0)
 }
 
-fn send_to_all(processes: Vec<Arc<Process>>, signal: Option<Signal>) -> SysResult {
-    if processes.is_empty() {
-        return Err(Errno::ESRCH);
-    }
-    let sender = process::current().pid();
-    let mut outcome: Result<(), SendError> = Ok(());
-    for process in processes {
-        outcome = outcome.and(send_to_one(&process, signal, sender));
+/// It is enough that one of a group may be reached.
+pub(super) fn send_to_group(members: &[Arc<Process>], signal: Option<Signal>) -> SysResult {
+    let mut outcome = Err(SendError::NoProcess);
+    for process in members {
+        let sent = send_to_one(process, signal);
+        if outcome.is_err() {
+            outcome = sent;
+        }
     }
     outcome?;
     Ok(0)
 }
 
-fn send_to_one(process: &Process, signal: Option<Signal>, sender: u32) -> Result<(), SendError> {
+/// All but init and the caller; that some may not be reached does not count.
+fn send_to_everybody(own: u32, signal: Option<Signal>) -> SysResult {
+    let others = tree::find_members(|pid, _| pid != tree::INIT && pid != own);
+    if others.is_empty() {
+        return Err(Errno::ESRCH);
+    }
+    let mut outcome = Ok(());
+    for process in others {
+        match send_to_one(&process, signal) {
+            Ok(()) | Err(SendError::NotAllowed) => {}
+            Err(error) => outcome = Err(error),
+        }
+    }
+    outcome?;
+    Ok(0)
+}
+
+fn send_to_one(process: &Process, signal: Option<Signal>) -> Result<(), SendError> {
+    signal::check_permission(process, signal)?;
     signal.map_or(Ok(()), |signal| {
-        let info = SigInfo::from_process(signal, SI_USER, sender);
+        let info = SigInfo::from_user(signal, SI_USER, creds::sender());
         signal::send(process, info)
     })
 }
@@ -156,11 +177,11 @@ fn numbered(info: SigInfo, signal: Signal) -> SigInfo {
 }
 
 fn from_thread(signal: Signal) -> SigInfo {
-    SigInfo::from_process(signal, SI_TKILL, process::current().pid())
+    SigInfo::from_user(signal, SI_TKILL, creds::sender())
 }
 
 /// Signal 0 only asks whether somebody is there.
-fn signal_or_none(number: u64) -> Result<Option<Signal>, Errno> {
+pub(super) fn signal_or_none(number: u64) -> Result<Option<Signal>, Errno> {
     match number as i32 {
         0 => Ok(None),
         number => u64::try_from(number)

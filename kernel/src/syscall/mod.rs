@@ -7,6 +7,7 @@
 
 pub mod args;
 pub mod clock;
+pub mod credentials;
 pub mod epoll;
 pub mod errno;
 pub mod event;
@@ -21,7 +22,9 @@ pub mod kill;
 pub mod memory;
 pub mod names;
 pub mod path;
+pub mod pidfd;
 pub mod poll;
+pub mod prctl;
 pub mod process;
 pub mod residency;
 pub mod restart;
@@ -33,6 +36,7 @@ pub mod stat;
 pub mod system;
 pub mod table;
 pub mod terminal;
+pub mod wait;
 
 use abi::{Errno, Sysno};
 

@@ -1,18 +1,18 @@
-//! Processes: clone and its relatives, exit, wait.
+//! Processes: clone and its relatives, exit.
 
-use abi::linux::{__WALL, __WCLONE, __WNOTHREAD, CSIGNAL, WCONTINUED, WNOHANG, WUNTRACED};
-use abi::process::{CloneArgs, CloneFlags, Rusage};
-use abi::time::Timeval;
+use abi::linux::CSIGNAL;
+use abi::process::{CloneArgs, CloneFlags};
 use abi::{Errno, Signal};
-use addr::{PAGE_SIZE, USER_END};
+use addr::USER_END;
+use cred::Cap;
 
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::process::fork::{self, CloneRequest};
-use crate::process::tree::{self, Selector};
-use crate::process::usage::Usage;
-use crate::process::wait::{self, Event, Interest};
-use crate::process::{self, ExitStatus};
+use crate::process::{self, ExitStatus, creds, tree};
+
+/// The most numbers that `set_tid` may name: more levels of namespaces than there are anywhere.
+const MOST_NUMBERS: u64 = 32;
 
 /// `fork()`.
 pub fn fork(frame: &mut TrapFrame) -> SysResult {
@@ -27,18 +27,23 @@ pub fn vfork(frame: &mut TrapFrame) -> SysResult {
     )
 }
 
-/// `clone(flags, stack, parent_tid, child_tid, tls)`.
+/// `clone(flags, stack, parent_tid, child_tid, tls)`: the descriptor of the child goes where its number would.
 pub fn clone(frame: &mut TrapFrame) -> SysResult {
     let [flags, stack, parent_tid, child_tid, tls, _] = frame.args();
     let signal = flags & u64::from(CSIGNAL);
     let flags = CloneFlags::from_bits_retain(flags & u64::from(u32::MAX) & !u64::from(CSIGNAL));
-    check_clone(flags, signal)?;
+    if flags.contains(CloneFlags::PIDFD | CloneFlags::PARENT_SETTID) {
+        return Err(Errno::EINVAL);
+    }
     let request = CloneRequest {
         flags,
         stack,
         parent_tid,
         child_tid,
         tls,
+        exit_signal: Signal::new(signal),
+        pidfd: parent_tid,
+        number: None,
     };
     start_child(frame, &request)
 }
@@ -50,26 +55,45 @@ pub fn clone3(frame: &mut TrapFrame) -> SysResult {
     let flags = CloneFlags::from_bits_retain(asked.flags);
     let no_signal = flags.intersects(CloneFlags::THREAD | CloneFlags::PARENT);
     let contradictory = asked.flags & u64::from(CSIGNAL) != 0
+        || asked.flags & !CloneFlags::KNOWN != 0
         || flags.contains(CloneFlags::DETACHED)
         || flags.contains(CloneFlags::SIGHAND | CloneFlags::CLEAR_SIGHAND)
-        || asked.exit_signal > u64::from(CSIGNAL)
+        || asked.exit_signal > Signal::COUNT as u64
         || no_signal && asked.exit_signal != 0
         || (asked.stack == 0) != (asked.stack_size == 0)
         || asked.stack != 0 && addr::user_range(asked.stack, asked.stack_size).is_none()
-        || asked.set_tid != 0
-        || asked.set_tid_size != 0;
+        || (asked.set_tid == 0) != (asked.set_tid_size == 0)
+        || asked.set_tid_size > MOST_NUMBERS;
     if contradictory {
         return Err(Errno::EINVAL);
     }
-    check_clone(flags, asked.exit_signal)?;
+    let numbers = (asked.set_tid, asked.set_tid_size);
     let request = CloneRequest {
         flags,
         stack: asked.stack + asked.stack_size,
         parent_tid: asked.parent_tid,
         child_tid: asked.child_tid,
         tls: asked.tls,
+        exit_signal: Signal::new(asked.exit_signal),
+        pidfd: asked.pidfd,
+        number: chosen_number(numbers)?,
     };
     start_child(frame, &request)
+}
+
+/// Reads the number that the child is to have; there is one namespace of numbers.
+fn chosen_number((addr, count): (u64, u64)) -> Result<Option<u32>, Errno> {
+    if count == 0 {
+        return Ok(None);
+    }
+    let number = args::read::<i32>(addr)?;
+    if count > 1 || !(1..tree::PID_MAX as i32).contains(&number) {
+        return Err(Errno::EINVAL);
+    }
+    if !creds::has(Cap::SysAdmin) && !creds::has(Cap::CheckpointRestore) {
+        return Err(Errno::EPERM);
+    }
+    Ok(Some(number as u32))
 }
 
 /// `exit(code)`: ends the thread.
@@ -84,95 +108,63 @@ pub fn exit_group(frame: &mut TrapFrame) -> SysResult {
     process::exit_group(ExitStatus::Exited(code as u8))
 }
 
-/// `wait4(pid, status, options, rusage)`.
-pub fn wait4(frame: &mut TrapFrame) -> SysResult {
-    let [pid, status, options, rusage, ..] = frame.args();
-    let options = options as u32;
-    if options & !(WNOHANG | WUNTRACED | WCONTINUED | __WALL | __WCLONE | __WNOTHREAD) != 0 {
+/// `unshare(flags)`: there is nothing to unshare but descriptors and the place in the tree; no namespaces.
+pub fn unshare(frame: &mut TrapFrame) -> SysResult {
+    let flags = CloneFlags::from_bits_retain(frame.args()[0]);
+    let shared = CloneFlags::FILES | CloneFlags::FS | CloneFlags::SYSVSEM;
+    // What threads share they share for good.
+    let threads = CloneFlags::THREAD | CloneFlags::SIGHAND | CloneFlags::VM;
+    if !(shared | threads | CloneFlags::NAMESPACES | CloneFlags::NEWTIME).contains(flags) {
         return Err(Errno::EINVAL);
     }
-    // Every child reports with SIGCHLD; a wait for others only finds none.
-    if options & (__WALL | __WCLONE) == __WCLONE {
-        return Err(Errno::ECHILD);
+    if flags.intersects(threads) && process::current().threads() > 1 {
+        return Err(Errno::EINVAL);
     }
-    let interest = Interest {
-        stopped: options & WUNTRACED != 0,
-        continued: options & WCONTINUED != 0,
-    };
-    let event = wait::wait(selector(pid as i32)?, interest, options & WNOHANG == 0)?;
-    let (pid, word, used) = match event {
-        Some(Event::Ended(child)) => (child.pid, child.status.wait_word(), child.usage),
-        Some(Event::Changed { pid, change }) => (pid, change.wait_word(), Usage::default()),
-        None => return Ok(0),
-    };
-    args::write_optional(status, &word)?;
-    args::write_optional(rusage, &usage(&used))?;
-    Ok(pid.into())
-}
-
-/// What `getrusage` and `wait4` tell of a usage: all CPU time counts as user time.
-pub(super) fn usage(usage: &Usage) -> Rusage {
-    Rusage {
-        utime: Timeval::from_ns(usage.cpu_ns),
-        maxrss: usage.peak_rss * PAGE_SIZE / 1024,
-        minflt: usage.min_faults,
-        majflt: usage.maj_faults,
-        ..Rusage::default()
+    refuse_namespaces(flags)?;
+    let thread = process::current_thread();
+    if flags.intersects(threads) {
+        thread.process().unshare_handlers();
     }
+    if flags.contains(CloneFlags::FILES) {
+        thread.unshare_files();
+    }
+    if flags.contains(CloneFlags::FS) {
+        thread.unshare_place();
+    }
+    Ok(0)
 }
 
 fn start_child(frame: &TrapFrame, request: &CloneRequest) -> SysResult {
+    check_clone(request.flags)?;
     if request.flags.contains(CloneFlags::SETTLS) && request.tls >= USER_END {
         return Err(Errno::EPERM);
     }
     Ok(fork::fork(frame, request)?.into())
 }
 
-/// Accepts what can be done exactly as Linux does it; flags without meaning here are passed over.
-fn check_clone(flags: CloneFlags, signal: u64) -> Result<(), Errno> {
+/// Refuses what contradicts itself, and what there is not; flags without meaning here are passed over.
+fn check_clone(flags: CloneFlags) -> Result<(), Errno> {
     let is_thread = flags.contains(CloneFlags::THREAD);
+    let is_init = process::current().pid() == tree::INIT;
     let contradictory = is_thread && !flags.contains(CloneFlags::SIGHAND)
         || flags.contains(CloneFlags::SIGHAND) && !flags.contains(CloneFlags::VM)
-        || flags.contains(CloneFlags::FS | CloneFlags::NEWNS);
-    if contradictory {
-        return Err(Errno::EINVAL);
-    }
-    // What threads share they share all, and others share none of it.
-    let shared = CloneFlags::SIGHAND | CloneFlags::FILES | CloneFlags::FS;
-    let wants = flags.intersection(shared);
-    let possible = CloneFlags::VM
-        | CloneFlags::VFORK
-        | CloneFlags::THREAD
-        | shared
-        | CloneFlags::SETTLS
-        | CloneFlags::PARENT_SETTID
-        | CloneFlags::CHILD_SETTID
-        | CloneFlags::CHILD_CLEARTID
-        | CloneFlags::CLEAR_SIGHAND
-        | CloneFlags::SYSVSEM
-        | CloneFlags::IO
-        | CloneFlags::DETACHED
-        | CloneFlags::UNTRACED;
-    let can_share = if is_thread {
-        wants == shared
-    } else {
-        wants.is_empty()
-    };
-    let can_tell = is_thread || signal == u64::from(Signal::CHLD.number());
-    match possible.contains(flags) && can_share && can_tell {
-        true => Ok(()),
-        false => Err(Errno::EINVAL),
+        || flags.contains(CloneFlags::FS | CloneFlags::NEWNS)
+        || flags.contains(CloneFlags::PIDFD | CloneFlags::DETACHED)
+        || flags.contains(CloneFlags::PARENT) && is_init;
+    match contradictory {
+        true => Err(Errno::EINVAL),
+        false => refuse_namespaces(flags),
     }
 }
 
-fn selector(pid: i32) -> Result<Selector, Errno> {
-    Ok(match pid {
-        -1 => Selector::Any,
-        0 => {
-            Selector::Group(tree::family(process::current().pid()).map_or(0, |family| family.group))
-        }
-        1.. => Selector::Pid(pid as u32),
-        i32::MIN => return Err(Errno::ESRCH),
-        _ => Selector::Group(pid.unsigned_abs()),
-    })
+/// There are no namespaces to make: root learns that, others may not even ask.
+fn refuse_namespaces(flags: CloneFlags) -> Result<(), Errno> {
+    let asked = flags.intersection(CloneFlags::NAMESPACES | CloneFlags::INTO_CGROUP);
+    if asked.is_empty() {
+        return Ok(());
+    }
+    match creds::has(Cap::SysAdmin) {
+        true => Err(Errno::EINVAL),
+        false => Err(Errno::EPERM),
+    }
 }

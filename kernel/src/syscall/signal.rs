@@ -33,6 +33,9 @@ pub fn rt_sigaction(frame: &mut TrapFrame) -> SysResult {
         }
         before
     });
+    if let Some(new) = new {
+        process::current().tell_kin(signal, new);
+    }
     args::write_optional(old, &before)?;
     Ok(0)
 }

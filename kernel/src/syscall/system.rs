@@ -79,7 +79,7 @@ pub fn getrusage(frame: &mut TrapFrame) -> SysResult {
         RUSAGE_CHILDREN => tree::children_usage(process::current().pid()),
         _ => return Err(Errno::EINVAL),
     };
-    args::write(addr, &super::process::usage(&usage))?;
+    args::write(addr, &super::wait::usage(&usage))?;
     Ok(0)
 }
 

@@ -6,9 +6,9 @@
 use abi::Sysno;
 
 use super::{
-    Handler, clock, epoll, event, exec, facts, fd, file, futex, identity, itimer, kill, memory,
-    names, path, poll, process, residency, restart, sched, select, signal, socket, stat, system,
-    terminal,
+    Handler, clock, credentials, epoll, event, exec, facts, fd, file, futex, identity, itimer,
+    kill, memory, names, path, pidfd, poll, prctl, process, residency, restart, sched, select,
+    signal, socket, stat, system, terminal, wait,
 };
 
 /// One more than the highest number in the table.
@@ -71,12 +71,17 @@ table! {
     sendto => socket::sendto, "flags: MSG_NOSIGNAL; else EOPNOTSUPP";
     recvfrom => socket::recvfrom, "no flags: EOPNOTSUPP";
     socketpair => socket::socketpair, "AF_UNIX, SOCK_STREAM and SOCK_SEQPACKET; there are no other sockets";
-    clone => process::clone, "threads share all of SIGHAND, FILES and FS, other children none of it; CLONE_PARENT, PIDFD, namespaces and signals but SIGCHLD: EINVAL";
+    clone => process::clone, "no namespaces: EINVAL, or EPERM for who may not ask";
     fork => process::fork, "";
     vfork => process::vfork, "";
     execve => exec::execve, "";
     exit => process::exit, "";
-    wait4 => process::wait4, "CPU time is not split: all of it is user time";
+    wait4 => wait::wait4, "";
+    waitid => wait::waitid, "";
+    pidfd_open => pidfd::pidfd_open, "";
+    pidfd_send_signal => pidfd::pidfd_send_signal, "";
+    pidfd_getfd => pidfd::pidfd_getfd, "";
+    unshare => process::unshare, "FILES, FS and SYSVSEM; see clone";
     kill => kill::kill, "";
     uname => system::uname, "";
     fcntl => fd::fcntl, "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS; else EINVAL";
@@ -103,13 +108,27 @@ table! {
     umask => identity::umask, "";
     gettimeofday => clock::gettimeofday, "";
     getrlimit => system::getrlimit, "";
-    getrusage => system::getrusage, "CPU time is not split: all of it is user time; only faults besides";
+    getrusage => system::getrusage, "no input, output, messages and swaps";
     sysinfo => system::sysinfo, "load averages are not kept";
-    times => clock::times, "CPU time is not split: all of it is user time";
-    getuid => identity::root_id, "everybody is root";
-    getgid => identity::root_id, "everybody is root";
-    geteuid => identity::root_id, "everybody is root";
-    getegid => identity::root_id, "everybody is root";
+    times => clock::times, "";
+    getuid => credentials::getuid, "";
+    getgid => credentials::getgid, "";
+    geteuid => credentials::geteuid, "";
+    getegid => credentials::getegid, "";
+    setuid => credentials::setuid, "";
+    setgid => credentials::setgid, "";
+    setreuid => credentials::setreuid, "";
+    setregid => credentials::setregid, "";
+    setresuid => credentials::setresuid, "";
+    getresuid => credentials::getresuid, "";
+    setresgid => credentials::setresgid, "";
+    getresgid => credentials::getresgid, "";
+    setfsuid => credentials::setfsuid, "";
+    setfsgid => credentials::setfsgid, "";
+    getgroups => credentials::getgroups, "";
+    setgroups => credentials::setgroups, "";
+    capget => credentials::capget, "";
+    capset => credentials::capset, "";
     setpgid => identity::setpgid, "";
     getppid => identity::getppid, "";
     personality => identity::personality, "only `ADDR_NO_RANDOMIZE`; a persona that would change more is EINVAL";
@@ -129,7 +148,7 @@ table! {
     mlock2 => residency::mlock2, "";
     mknod => names::mknod, "no sockets and block devices: EPERM";
     vhangup => terminal::vhangup, "";
-    prctl => identity::prctl, "PR_SET_NAME, PR_GET_NAME; else EINVAL";
+    prctl => prctl::prctl, "names, ends of parents, subreapers, dumpability, capabilities, slack and the like; no seccomp, no speculation control: EINVAL";
     arch_prctl => identity::arch_prctl, "FS and GS base; else EINVAL";
     setrlimit => system::setrlimit, "RLIMIT_STACK, AS, DATA and NOFILE are enforced; limits that could not be: EINVAL";
     sync => system::sync, "";
@@ -206,7 +225,7 @@ table! {
     fstatfs => facts::fstatfs, "";
     preadv => file::preadv, "";
     pwritev => file::pwritev, "";
-    clone3 => process::clone3, "see clone; no set_tid, no cgroup";
+    clone3 => process::clone3, "see clone; no control groups";
     fchmodat2 => facts::fchmodat2, "";
     memfd_create => file::memfd_create, "MFD_HUGETLB: EINVAL";
 }

@@ -100,9 +100,13 @@ pub struct Task {
     /// Page faults that needed no I/O, and those that did.
     min_faults: AtomicU64,
     maj_faults: AtomicU64,
-    /// CPU time in ns, and when the present turn began.
-    run_ns: AtomicU64,
-    turn_began: AtomicU64,
+    /// CPU time in ns, in one word with when the present turn began (`figures.rs`). Written by the switch.
+    cpu_clock: AtomicU64,
+    /// The CPU time when it was sampled last, and the samples: in the program, in the kernel.
+    looked_at: AtomicU64,
+    sampled: [AtomicU64; 2],
+    /// Switches away from it: of its own will, and not. Written by the switch.
+    switches: [AtomicU64; 2],
     held: lockcheck::HeldCell,
     /// The rank of the sleeping lock that it waits for, or 0, above the number of the task that has it.
     lock_wait: AtomicU64,
@@ -158,8 +162,10 @@ impl Task {
             signal_pending: AtomicBool::new(false),
             min_faults: AtomicU64::new(0),
             maj_faults: AtomicU64::new(0),
-            run_ns: AtomicU64::new(0),
-            turn_began: AtomicU64::new(0),
+            cpu_clock: AtomicU64::new(0),
+            looked_at: AtomicU64::new(0),
+            sampled: [const { AtomicU64::new(0) }; 2],
+            switches: [const { AtomicU64::new(0) }; 2],
             held: lockcheck::HeldCell::new(),
             lock_wait: AtomicU64::new(0),
         })

@@ -4,6 +4,7 @@ use super::{lockup, report, serial};
 use crate::arch::trapframe::TrapFrame;
 use crate::arch::{apic, idt, local, pic};
 use crate::mm::counters::{RESCHEDULES_RECEIVED, SPURIOUS_INTERRUPTS};
+use crate::process::account;
 use crate::smp;
 use crate::task::lockcheck;
 use crate::time;
@@ -16,6 +17,7 @@ pub fn handle(frame: &TrapFrame) {
     match frame.vector {
         idt::TIMER => {
             apic::end_of_interrupt();
+            account::tick(frame.from_user());
             time::interrupt();
             lockup::look(frame, time::now_ns());
             if time::limit_passed() {

@@ -77,11 +77,32 @@ bitflags! {
         const IO = raw::CLONE_IO as u64;
         /// Signals have their default actions in the child, but for those that are ignored (`clone3`).
         const CLEAR_SIGHAND = 0x1_0000_0000;
+        /// Gives the parent a descriptor of the child.
+        const PIDFD = raw::CLONE_PIDFD as u64;
+        /// The child begins in a control group (`clone3`).
+        const INTO_CGROUP = 0x2_0000_0000;
         /// A mount namespace of its own.
         const NEWNS = raw::CLONE_NEWNS as u64;
+        /// A namespace of clocks of its own; in the bits of `clone`'s exit signal.
+        const NEWTIME = raw::CLONE_NEWTIME as u64;
         /// Other bits are kept.
         const _ = !0;
     }
+}
+
+impl CloneFlags {
+    /// All namespaces that a child may have of its own, but that of clocks.
+    pub const NAMESPACES: Self = Self::from_bits_retain(
+        (raw::CLONE_NEWNS
+            | raw::CLONE_NEWCGROUP
+            | raw::CLONE_NEWUTS
+            | raw::CLONE_NEWIPC
+            | raw::CLONE_NEWUSER
+            | raw::CLONE_NEWPID
+            | raw::CLONE_NEWNET) as u64,
+    );
+    /// The bits that `clone3` knows.
+    pub const KNOWN: u64 = 0x3_ffff_ffff;
 }
 
 /// `struct clone_args`.

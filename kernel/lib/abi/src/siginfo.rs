@@ -64,6 +64,8 @@ pub struct ChildNews {
     pub code: i32,
     /// The child's number.
     pub pid: u32,
+    /// Its real user id.
+    pub uid: u32,
     /// Its exit code, or the signal that ended, stopped or continued it.
     pub status: i32,
     /// User time in clock ticks.
@@ -85,17 +87,22 @@ impl SigInfo {
         info
     }
 
-    /// Returns the information of a signal that process `pid` sent; everybody is root.
+    /// Returns the information of a signal that process `pid` of root sent.
     pub const fn from_process(signal: Signal, code: i32, pid: u32) -> Self {
+        Self::from_user(signal, code, (pid, 0))
+    }
+
+    /// Returns the information of a signal that a process sent: its number, and the real user id that it has.
+    pub const fn from_user(signal: Signal, code: i32, (pid, uid): (u32, u32)) -> Self {
         let mut info = Self::with(signal, code);
-        info.fields[0] = pid as u64;
+        info.fields[0] = pid as u64 | (uid as u64) << 32;
         info
     }
 
     /// Returns the information of a `SIGCHLD`.
     pub const fn child(news: &ChildNews) -> Self {
         let mut info = Self::with(Signal::CHLD, news.code);
-        info.fields[0] = news.pid as u64;
+        info.fields[0] = news.pid as u64 | (news.uid as u64) << 32;
         info.fields[1] = news.status as u32 as u64;
         info.fields[2] = news.utime;
         info.fields[3] = news.stime;

@@ -4,7 +4,8 @@
 //! decision always sees ids, groups and capabilities that belong together.
 //!
 //! Reading order: [`caps`], this file, [`access`] (may somebody read, write, search, delete), [`change`]
-//! (whose a new file is, what `chmod` and `chown` may do and leave).
+//! (whose a new file is, what `chmod` and `chown` may do and leave), [`setid`] (how ids change), [`program`]
+//! (exec, and whom one may reach).
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -13,6 +14,8 @@ extern crate alloc;
 pub mod access;
 pub mod caps;
 pub mod change;
+pub mod program;
+pub mod setid;
 
 use alloc::sync::Arc;
 

@@ -43,6 +43,7 @@ mod places;
 mod policies;
 mod postman;
 mod registers;
+mod relatives;
 mod remap;
 mod repair;
 mod residency;
@@ -101,6 +102,7 @@ const TOPICS: &[&Topic] = &[
     &pipe_transfers::TOPIC,
     &fifos::TOPIC,
     &family::TOPIC,
+    &relatives::TOPIC,
     &exec::TOPIC,
     &blocked::TOPIC,
     &registers::TOPIC,

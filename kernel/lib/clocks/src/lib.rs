@@ -1,0 +1,7 @@
+//! What becomes of time before a program sees it: how CPU time is divided ([`split`](mod@split)), when an interval timer rings and how
+//! often it would have ([`timer`]).
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod split;
+pub mod timer;
