@@ -60,9 +60,10 @@ fn on_bootloader_tables(boot_info: &'static mut BootInfo) -> ! {
 extern "C" fn on_own_tables() -> ! {
     arch::mmu::flush_all(); // nothing of the bootloader's tables stays cached
     boot::memory::take_over(); // frame table, allocator; the heap works from here on
-    boot::machine::init(); // entry area, APIC, clocks
     let initramfs = boot::handover::initramfs();
     let cmdline = boot::cmdline::read(initramfs);
+    boot::cmdline::choose_pcids(&cmdline); // the TLB remembers several address spaces, where it can
+    boot::machine::init(!cmdline.no_x2apic); // entry area, APIC, clocks
     boot::cmdline::choose_borrowing(&cmdline); // lazy TLB, with references, unless told otherwise
     mm::large::set_mode(boot::cmdline::large_pages(&cmdline)); // who gets large pages
     process::layout::set_random(!cmdline.same_addresses); // where programs find their parts
@@ -89,6 +90,7 @@ extern "C" fn on_another_cpu(cpu: usize) -> ! {
     }
     arch::mmu::flush_all(); // nothing of the first tables stays cached
     boot::machine::init_other(cpu); // entry area, APIC
+    mm::pcid::start(); // as on the first
     mm::switch::load_init(); // on init_mm, and known to be
     sched::init(boot::processors::idle_task(cpu)); // this flow of control becomes the idle task
     time::start(); // its own clock

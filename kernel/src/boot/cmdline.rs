@@ -10,11 +10,11 @@ use bootinfo::cpio::Archive;
 use bootinfo::{Borrowing, CommandLine, LargePages};
 use log::{LevelFilter, info, warn};
 
-use crate::arch::fwcfg;
+use crate::arch::{cpu, fwcfg};
 use crate::fs::procfs::registry::{self, What};
 use crate::locks::Once;
 use crate::mm::large::Mode;
-use crate::mm::{borrow, frame, switch};
+use crate::mm::{borrow, frame, pcid, switch};
 
 /// fw_cfg's name of the command line.
 const FILE: &str = "opt/lodger/cmdline";
@@ -64,9 +64,24 @@ fn write_text(out: &mut dyn Write) -> fmt::Result {
 pub fn choose_borrowing(line: &CommandLine) {
     switch::set_eager(line.borrowing == Borrowing::Eager);
     borrow::set_shot(line.borrowing == Borrowing::Shot);
-    if line.get("tlb") == Some("buggy_lazy") && !switch::forget_generations() {
-        warn!(target: "boot", "tlb=buggy_lazy needs the checked kernel: nothing is broken");
+    let broken = match line.get("tlb") {
+        Some("buggy_lazy") => switch::forget_generations(),
+        Some("buggy_pcid") => pcid::forget_generations(),
+        _ => true,
+    };
+    if !broken {
+        warn!(target: "boot", "tlb=buggy_… needs the checked kernel: nothing is broken");
     }
+}
+
+/// Chooses what CR3 holds beside an address, and turns it on for the CPU that boots.
+pub fn choose_pcids(line: &CommandLine) {
+    let features = cpu::features();
+    pcid::choose(
+        features.pcid && !line.no_pcid,
+        features.invpcid && !line.no_invpcid,
+    );
+    pcid::start();
 }
 
 /// Who gets large pages.

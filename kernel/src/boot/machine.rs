@@ -13,7 +13,7 @@ use crate::mm::frame::{self, Owner};
 use crate::mm::kernel_map::{kernel_data, kernel_device, map_kernel};
 use crate::mm::kstack::Kstack;
 use crate::mm::layout::{CPU_ENTRY, CPU_ENTRY_STRIDE, MMIO};
-use crate::mm::{OutOfMemory, init_mm_root, pgtable};
+use crate::mm::{OutOfMemory, init_mm_root, pcid, pgtable};
 use crate::percpu;
 use crate::sched::kthread;
 use crate::task::TaskRef;
@@ -23,7 +23,9 @@ use crate::time;
 const IST_PAGES: u64 = 2;
 
 /// Gives this CPU its GDT, TSS and IST stacks, interrupt controller and clock.
-pub fn init() {
+///
+/// `x2apic` says whether the APIC may be moved to its newer mode.
+pub fn init(x2apic: bool) {
     let cpu = percpu::cpu_id();
     if map_entry_area(cpu).is_err() {
         super::refuse(format_args!(
@@ -33,7 +35,7 @@ pub fn init() {
     gdt::init_cpu(&entry_area(cpu));
     idt::init();
     pic::init();
-    init_apic().unwrap_or_else(|why| super::refuse(format_args!("{why}")));
+    init_apic(x2apic).unwrap_or_else(|why| super::refuse(format_args!("{why}")));
     let clocks = timer::init().unwrap_or_else(|why| super::refuse(format_args!("{why}")));
     serial::COM1.enable_receive_interrupt();
     pic::unmask(pic::COM1_LINE);
@@ -51,10 +53,10 @@ pub fn init_other(cpu: usize) {
     apic::init_other();
 }
 
-fn init_apic() -> Result<(), &'static str> {
+fn init_apic(x2apic: bool) -> Result<(), &'static str> {
     let ids = handover::get().lock().processors.list.clone();
     let largest = ids.iter().map(|one| one.apic_id).max().unwrap_or(0);
-    let registers = match apic::choose_mode(largest)? {
+    let registers = match apic::choose_mode(largest, x2apic)? {
         Mode::XApic => Some(map_device(apic::physical_address())),
         Mode::X2Apic => None,
     };
@@ -126,6 +128,8 @@ fn describe(clocks: &timer::Calibration) {
         (features.smap, "smap"),
         (features.umip, "umip"),
         (features.pge, "pge"),
+        (pcid::is_on(), "pcid"),
+        (pcid::has_invpcid(), "invpcid"),
         (features.xsave, "xsave"),
         (features.avx, "avx"),
     ];

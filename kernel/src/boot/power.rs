@@ -59,7 +59,7 @@ pub fn off(code: u32) -> ! {
 fn for_each_cpu() {
     let cpus = smp::presence::known();
     for cpu in cpus.iter().filter(|_| cpus.len() > 1) {
-        let mut line = arrayvec::ArrayString::<320>::new();
+        let mut line = arrayvec::ArrayString::<480>::new();
         let mut sum = 0;
         counters::for_each_of(cpu, |name, value| {
             sum += value;

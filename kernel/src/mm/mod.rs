@@ -7,7 +7,7 @@
 //! 1. [`layout`]: the map of the kernel half. [`physmap`]: how a frame is touched.
 //! 2. [`frame`]: the frame table and allocator. [`heap`], [`kstack`]: the kernel's own memory.
 //! 3. [`pgtable`] over `table`: four levels of tables; [`kernel_map`]: the kernel half; [`large`]: pages of 2 MiB. [`tlb`], [`gather`]: what must happen before a frame is
-//!    free again. [`switch`]: which tables a CPU stands on; [`borrow`]: what keeps them there.
+//!    free again. [`switch`]: which tables a CPU stands on; [`pcid`]: which others it remembers; [`borrow`]: what keeps them there.
 //! 4. [`mm_struct`]: the address space and its two counts. [`rss`]: its pages, counted. [`backing`]: what a VMA shows.
 //!    [`place`] and [`commit`]: where something may go, and how much may be promised. [`mmap`], [`brk`],
 //!    [`mprotect`], [`mremap`], [`madvise`], [`mlock`], [`fork`]: the calls. [`fault`], [`fault_around`],
@@ -56,6 +56,7 @@ pub mod mprotect;
 pub mod mremap;
 mod owner;
 mod pagemap;
+pub mod pcid;
 pub mod pgtable;
 pub mod physmap;
 mod pinned;

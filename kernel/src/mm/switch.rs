@@ -23,7 +23,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use lazytlb::{CpuTlb, Load, MmId, Standing};
 
 use super::counters::{CR3_CATCH_UP, CR3_SKIPPED_LAZY, CR3_WRITES, LAZY_ENTER};
-use super::{Mm, init_mm};
+use super::{Mm, init_mm, pcid};
 use crate::arch::{cpu, mmu};
 use crate::percpu::{MAX_CPUS, PerCpu, cpu_id};
 
@@ -174,20 +174,24 @@ pub fn load_init() {
 /// Notes that this CPU's TLB holds nothing of what is loaded that is older than `generation`.
 pub(super) fn caught_up(generation: u64) {
     STATE.this().seen_gen.store(generation, SeqCst);
+    pcid::caught_up(generation);
 }
 
-/// Writes CR3 again with what it holds, which forgets all non-global translations.
+/// Forgets all translations of what is loaded: writes CR3 again with what it holds, or INVPCID.
 pub fn reload() {
-    CR3_WRITES.inc();
-    mmu::flush_user();
+    if !pcid::flush_slot_in_use() {
+        CR3_WRITES.inc();
+        mmu::flush_user();
+    }
 }
 
-/// Writes CR3, then says so. Until then the state says that this CPU switches, or that it is on `mm` already.
+/// Writes CR3, keeping what the mm's slot holds if that is up to date, then says so. Until then the state says that this CPU switches, or that it is on `mm` already.
 fn load(mm: &Mm, generation: u64) {
     let state = STATE.this();
-    // SAFETY: a live mm's PML4 maps the kernel half as every other does (I-2), and the caller's
-    // reference keeps it alive until this CPU has left it (I-1).
-    unsafe { mmu::load_root(mm.root()) };
+    let tag = pcid::tag(mm.id(), generation);
+    // SAFETY: a live mm's PML4 maps the kernel half as every other does (I-2), and the caller's reference
+    // keeps it alive until this CPU has left it (I-1). The tag is this CPU's PCID for it.
+    unsafe { mmu::load_root(mm.root(), tag) };
     CR3_WRITES.inc();
     state.lazy.store(false, SeqCst);
     state.seen_gen.store(generation, SeqCst);

@@ -24,7 +24,7 @@ use super::counters::{
     FLUSH_WRONG_CPU, IPI_SENT, IPI_SKIPPED_LAZY, TLB_FLUSHES_SKIPPED, TLB_FULL_FLUSHES,
     TLB_GENERATIONS, TLB_PAGE_FLUSHES,
 };
-use super::{Mm, switch};
+use super::{Mm, pcid, switch};
 use crate::arch::{cpu, mmu};
 use crate::percpu::cpu_id;
 use crate::smp::call_function;
@@ -69,6 +69,7 @@ pub fn begin(mm: &Mm, range: Option<PageRange>, freed_tables: bool) -> Shootdown
         answer(mm, &request);
     } else {
         TLB_FLUSHES_SKIPPED.inc();
+        pcid::follow(&request, generation);
     }
     let others = mm.cpus.load().without(cpu_id());
     cpu::irq_restore(irq);
@@ -143,6 +144,7 @@ fn answer(mm: &Mm, request: &FlushRequest) {
         Flush::Nothing => {}
         Flush::Elsewhere => {
             FLUSH_WRONG_CPU.inc();
+            pcid::follow(request, newest);
             mm.cpus.remove(cpu_id());
         }
         Flush::Pages(range) => {

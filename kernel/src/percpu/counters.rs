@@ -67,6 +67,12 @@ counters! {
     SWITCH_UU = "switch_uu";
     /// Writes to CR3, for whatever reason, after boot.
     CR3_WRITES = "cr3_writes";
+    /// Of those, writes that kept what the PCID's slot held; all others dropped something.
+    CR3_KEPT = "cr3_kept";
+    /// PCID slots that were taken from one address space and given to another.
+    PCIDS_RECYCLED = "pcids_recycled";
+    /// INVPCID instructions.
+    INVPCIDS = "invpcids";
     /// Returns to the loaded mm out of lazy mode that needed no CR3 write (LZ-12).
     CR3_SKIPPED_LAZY = "cr3_skipped_lazy";
     /// Returns to the loaded mm out of lazy mode that had to flush because its generation moved.
@@ -227,13 +233,16 @@ pub fn write(out: &mut dyn Write) -> fmt::Result {
 
 /// Calls `each` with the name and CPU `cpu`'s part of the few counters that tell how busy it was.
 pub fn for_each_of(cpu: usize, mut each: impl FnMut(&'static str, i64)) {
-    const TOLD: [&str; 8] = [
+    const TOLD: [&str; 11] = [
         "context_switches",
         "wakeups_local",
         "wakeups_remote",
         "migrations",
         "cr3_writes",
+        "cr3_kept",
         "cr3_skipped_lazy",
+        "pcids_recycled",
+        "invpcids",
         "timer_interrupts",
         "reschedules_received",
     ];

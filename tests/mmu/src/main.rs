@@ -8,10 +8,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::Parser;
+use mmu::arch::cpu::{irq_restore, irq_save};
 use mmu::maker::{Taste, program};
 use mmu::program::Step;
 use mmu::run::Conditions;
-use mmu::sim::cpu::{CPUS, Habits, set_habits};
+use mmu::sim::cpu::{CPUS, Habits, set_habits, take_turn};
 use mmu::sim::memory;
 use mmu::sim::mmu::{Defect, During, set_defect};
 
@@ -39,6 +40,15 @@ struct Options {
     /// Come back from a borrow without a look at what was flushed meanwhile
     #[arg(long)]
     forgetful: bool,
+    /// Give the processors PCIDs
+    #[arg(long)]
+    pcids: bool,
+    /// And INVPCID
+    #[arg(long, requires = "pcids")]
+    invpcid: bool,
+    /// Come back to a PCID without a look at what was flushed meanwhile
+    #[arg(long, requires = "pcids")]
+    forgetful_pcids: bool,
     /// Borrow without references
     #[arg(long)]
     shoot: bool,
@@ -74,6 +84,17 @@ fn main() -> ExitCode {
     memory::boot(options.frames);
     mmu::mm::switch::set_eager(options.eager);
     mmu::mm::borrow::set_shot(options.shoot);
+    mmu::mm::pcid::choose(options.pcids, options.invpcid);
+    for cpu in 0..CPUS {
+        take_turn(cpu);
+        let irq = irq_save();
+        mmu::mm::pcid::start();
+        irq_restore(irq);
+    }
+    take_turn(0);
+    if options.forgetful_pcids {
+        assert!(mmu::mm::pcid::forget_generations(), "needs a debug build");
+    }
     if options.forgetful {
         assert!(mmu::mm::switch::forget_generations(), "needs a debug build");
     }
@@ -158,6 +179,10 @@ fn report(seed: u64, options: &Options, number: usize, wrong: &str) {
     arguments.extend(options.share.then(|| "--share".to_owned()));
     arguments.extend(options.forgetful.then(|| "--forgetful".to_owned()));
     arguments.extend(options.shoot.then(|| "--shoot".to_owned()));
+    arguments.extend(options.pcids.then(|| "--pcids".to_owned()));
+    arguments.extend(options.invpcid.then(|| "--invpcid".to_owned()));
+    let forgets = options.forgetful_pcids;
+    arguments.extend(forgets.then(|| "--forgetful-pcids".to_owned()));
     arguments.extend(options.eager.then(|| "--eager".to_owned()));
     match mmu::shrink::shrink(&arguments, (0..options.steps).collect()) {
         Some(kept) => {

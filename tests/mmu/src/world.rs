@@ -231,7 +231,9 @@ impl World {
         }
         for cpu in 0..CPUS {
             cpu::take_turn(cpu);
+            let irq = irq_save();
             switch::load_init();
+            irq_restore(irq);
             drop(self.stand(Standing::Boot));
         }
         self.files.clear();

@@ -154,6 +154,44 @@ fn coming_back_from_a_borrow_without_looking_is_noticed() {
 }
 
 #[test]
+fn programs_agree_on_processors_with_pcids() {
+    let words = ["--cpus", "3", "--share", "--programs", "60", "--pcids"];
+    let kept = [("cr3_kept", 3000), ("pcids_recycled", 800)];
+    did_all(agrees(&words), &kept);
+    let invpcid = [&words[..], &["--invpcid"]].concat();
+    let count = agrees(&invpcid);
+    did_all(&count, &kept);
+    did_all(&count, &[("invpcids", 100)]);
+    for lazy in ["--shoot", "--eager"] {
+        let words = [&invpcid[..], &["--seed", "60", lazy]].concat();
+        did_all(agrees(&words), &kept);
+    }
+}
+
+/// TLB-6: what a PCID holds is true only if nothing was flushed since it was left.
+#[test]
+fn coming_back_to_a_pcid_without_looking_is_noticed() {
+    for words in [
+        &["--forgetful-pcids"][..],
+        &["--forgetful-pcids", "--by-use"],
+        &["--defect", "deaf", "--during", "switch"],
+    ] {
+        let pcids = ["--cpus", "2", "--share", "--pcids", "--no-shrink"];
+        differs(&[&pcids[..], &["--programs", "400"], words].concat());
+    }
+}
+
+/// What INVPCID says must be done.
+#[test]
+fn a_deaf_invpcid_is_noticed() {
+    let pcids = ["--cpus", "2", "--share", "--pcids", "--invpcid"];
+    for during in ["unmap", "protect", "fork", "discard", "reap"] {
+        let words = ["--no-shrink", "--defect", "deaf", "--during", during];
+        differs(&[&pcids[..], &["--programs", "2000"], &words].concat());
+    }
+}
+
+#[test]
 fn messages_to_other_processors_that_get_lost_are_noticed() {
     for during in ["unmap", "protect", "fork", "fault", "discard", "remap"] {
         lost_message_is_noticed(during);

@@ -25,11 +25,14 @@ pub struct Given {
     pub left_in_x2apic: bool,
     /// Whether the CPU has that mode.
     pub has_x2apic: bool,
+    /// Whether that mode is wanted (`nox2apic`).
+    pub wanted: bool,
     /// The largest number of an APIC that is to be used.
     pub largest_id: u32,
 }
 
-/// Chooses the mode: what the firmware left, unless a number needs more bits.
+/// Chooses the mode: x2APIC where there is one, for it takes one write to send a message and no mapping. Who does not want it
+/// gets it nevertheless if the firmware left it on, or a number needs more bits.
 ///
 /// # Errors
 /// Says in words why there is none.
@@ -43,7 +46,7 @@ pub fn choose(given: Given) -> Result<Mode, &'static str> {
         } => Ok(Mode::X2Apic),
         Given {
             has_x2apic: true, ..
-        } if wide => Ok(Mode::X2Apic),
+        } if wide || given.wanted => Ok(Mode::X2Apic),
         // Those with larger numbers cannot be reached; they are left where they are.
         _ => Ok(Mode::XApic),
     }

@@ -5,15 +5,19 @@ use lapic::{Command, Message, Mode, choose};
 
 fn all_given() -> impl Iterator<Item = Given> {
     let flags = [false, true];
+    let wishes = flags;
     let ids = [0, 7, 0xfe, 0xff, 0x100, u32::MAX - 1];
     flags.into_iter().flat_map(move |on| {
         flags.into_iter().flat_map(move |left_in_x2apic| {
             flags.into_iter().flat_map(move |has_x2apic| {
-                ids.into_iter().map(move |largest_id| Given {
-                    on,
-                    left_in_x2apic,
-                    has_x2apic,
-                    largest_id,
+                wishes.into_iter().flat_map(move |wanted| {
+                    ids.into_iter().map(move |largest_id| Given {
+                        on,
+                        left_in_x2apic,
+                        has_x2apic,
+                        wanted,
+                        largest_id,
+                    })
                 })
             })
         })
@@ -28,10 +32,10 @@ fn a_mode_that_the_firmware_chose_stays() {
 }
 
 #[test]
-fn large_numbers_ask_for_the_second_mode_where_there_is_one() {
+fn the_second_mode_is_taken_where_there_is_one_unless_nobody_wants_or_needs_it() {
     for given in all_given().filter(|given| given.on && !given.left_in_x2apic) {
-        let wide = given.has_x2apic && given.largest_id > 0xfe;
-        let wanted = if wide { Mode::X2Apic } else { Mode::XApic };
+        let taken = given.has_x2apic && (given.wanted || given.largest_id > 0xfe);
+        let wanted = if taken { Mode::X2Apic } else { Mode::XApic };
         assert_eq!(choose(given), Ok(wanted), "{given:?}");
     }
 }

@@ -74,7 +74,7 @@ pub fn receive(cpu: &CpuTlb, request: &FlushRequest, current_gen: u64) -> Flush 
 
 /// Decides whether a CPU in the mm's mask must be interrupted (TLB-2).
 ///
-/// A CPU that has gone on to another mm needs nothing: what it forgot then it cannot use, and it reads
+/// A CPU that has gone on to another mm needs nothing: what it remembers of this one it cannot use, and it reads
 /// the generation when it comes back. A lazy CPU does so too before it runs user code again, but it
 /// could still walk through page tables that are freed.
 pub fn needs_ipi(cpu: &Standing, request: &FlushRequest) -> bool {

@@ -9,9 +9,14 @@
 //! | has the mm | moved on | dropping it |
 //! | another one, taken in turn | | dropping it |
 //!
-//! A flush reaches the slot that is in use; all others are compared when they are used again. `init_mm` has no
-//! user half and PCID 0, where nothing is ever stale.
+//! A flush reaches the slot that is in use; all others are compared when they are used again. Where the CPU can
+//! drop single pages of any slot (INVPCID), one that is asked for the very next generation of a slot out of use
+//! follows it, and finds the slot warm when it comes back. `init_mm` has no user half and PCID 0, where nothing is
+//! ever stale.
 
+use addr::PageRange;
+
+use crate::flush::{Flush, FlushRequest, plan_flush};
 use crate::load::MmId;
 
 /// Slots of a CPU: more cost nothing but are rarely found warm.
@@ -29,6 +34,8 @@ pub struct Slots<const N: usize = SLOTS> {
     slots: [Slot; N],
     /// Who is replaced next.
     next: u8,
+    /// The PCID in CR3.
+    in_use: u16,
 }
 
 /// One of them; [`MmId::INIT`] says that it is empty.
@@ -45,6 +52,8 @@ pub struct Tag {
     pub pcid: u16,
     /// Whether what the PCID holds may stay.
     pub keep: bool,
+    /// Whether the slot was another mm's.
+    pub recycled: bool,
 }
 
 impl Tag {
@@ -62,14 +71,17 @@ impl<const N: usize> Slots<N> {
             seen_gen: 0,
         }; N],
         next: 0,
+        in_use: INIT_PCID,
     };
 
-    /// Finds or takes a slot for `mm`, whose generation was just read, and notes that it is up to date.
+    /// Finds or takes a slot for `mm`, whose generation was just read, and notes that it is in use and up to date.
     pub fn load(&mut self, mm: MmId, generation: u64) -> Tag {
         if mm == MmId::INIT {
+            self.in_use = INIT_PCID;
             return Tag {
                 pcid: INIT_PCID,
                 keep: true,
+                recycled: false,
             };
         }
         let found = self.find(mm);
@@ -79,20 +91,49 @@ impl<const N: usize> Slots<N> {
         }
         let slot = &mut self.slots[number];
         let keep = found.is_some() && slot.seen_gen == generation;
+        let recycled = found.is_none() && slot.mm != MmId::INIT;
         *slot = Slot {
             mm,
             seen_gen: generation,
         };
+        self.in_use = number as u16 + 1;
         Tag {
-            pcid: number as u16 + 1,
+            pcid: self.in_use,
             keep,
+            recycled,
         }
     }
 
-    /// Notes that the slot of `mm`, which is in use, holds nothing older than `generation`.
-    pub fn caught_up(&mut self, mm: MmId, generation: u64) {
-        if let Some(number) = self.find(mm) {
+    /// Returns the PCID in CR3.
+    pub fn in_use(&self) -> u16 {
+        self.in_use
+    }
+
+    /// Notes that the slot in use holds nothing older than `generation`.
+    pub fn caught_up(&mut self, generation: u64) {
+        if let Some(number) = usize::from(self.in_use).checked_sub(1) {
             self.slots[number].seen_gen = generation;
+        }
+    }
+
+    /// Decides what a CPU that can drop single pages of any slot does about a request for an mm that it has not loaded:
+    /// which pages of which PCID it drops. The slot is up to date then; in all other cases its use will find that it is not.
+    ///
+    /// `current_gen` is the mm's generation now. Where tables are freed, the slot might know more than pages.
+    pub fn follow(&mut self, request: &FlushRequest, current_gen: u64) -> Option<(u16, PageRange)> {
+        let number = self.find(request.mm)?;
+        let slot = &mut self.slots[number];
+        let is_next = request.generation == slot.seen_gen + 1 && request.generation == current_gen;
+        let is_used = usize::from(self.in_use) == number + 1;
+        if !is_next || is_used || request.freed_tables {
+            return None;
+        }
+        match plan_flush(request.range?) {
+            Flush::Pages(pages) => {
+                slot.seen_gen = request.generation;
+                Some((number as u16 + 1, pages))
+            }
+            _ => None,
         }
     }
 

@@ -62,16 +62,18 @@ pub fn physical_address() -> PhysAddr {
     PhysAddr::new(ApicBase::read().0.start_address().as_u64())
 }
 
-/// Chooses how registers are reached; `largest_id` is the largest number among the APICs of this machine.
+/// Chooses how registers are reached; `largest_id` is the largest number among the APICs of this machine, `x2apic` says whether
+/// the newer way is wanted.
 ///
 /// # Errors
 /// Says what is wrong if the APIC is off.
-pub fn choose_mode(largest_id: u32) -> Result<Mode, &'static str> {
+pub fn choose_mode(largest_id: u32, x2apic: bool) -> Result<Mode, &'static str> {
     let (_, flags) = ApicBase::read();
     lapic::choose(Given {
         on: flags.contains(ApicBaseFlags::LAPIC_ENABLE),
         left_in_x2apic: flags.contains(ApicBaseFlags::X2APIC_ENABLE),
         has_x2apic: cpu::features().x2apic,
+        wanted: x2apic,
         largest_id,
     })
 }

@@ -9,6 +9,7 @@
 //! | CR0 | WP | the kernel's stores obey read-only pages too: COW inside system calls (PF-15) |
 //! | CR0 | MP, NE, not EM, not TS | user programs use the FPU, its errors are exceptions |
 //! | CR4 | PGE | the kernel half stays in the TLB when CR3 is loaded |
+//! | CR4 | PCIDE, set later (`mm::pcid`) | the TLB remembers several address spaces side by side |
 //! | CR4 | SMEP, SMAP, UMIP | the kernel cannot run or touch user pages by accident; programs cannot see the tables |
 //! | CR4 | OSFXSR, OSXMMEXCPT, OSXSAVE | programs may use SSE, and AVX exactly if we save it |
 //! | EFER | NXE, SCE | no-execute pages; the SYSCALL instruction |
@@ -47,6 +48,7 @@ pub struct Features {
     pub smap: bool,
     pub umip: bool,
     pub pcid: bool,
+    pub invpcid: bool,
     pub xsave: bool,
     pub avx: bool,
     pub gib_pages: bool,
@@ -79,6 +81,7 @@ fn detect() -> Features {
         features.smep = extended.has_smep();
         features.smap = extended.has_smap();
         features.umip = extended.has_umip();
+        features.invpcid = extended.has_invpcid();
         features.fsgsbase = extended.has_fsgsbase();
     }
     if let Some(amd) = cpuid.get_extended_processor_and_feature_identifiers() {

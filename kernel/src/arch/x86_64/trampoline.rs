@@ -12,6 +12,8 @@
 //!                       stack, then to the kernel half, which leaves the low tables behind
 //! ```
 //!
+//! A processor knows its number from CPUID: all 32 bits (leaf 11) where there are so many, else 8 (leaf 1).
+//!
 //! The ticket makes a late processor harmless: whoever takes it (once) owns the stack. A processor that finds another's
 //! number or no ticket halts without having touched memory.
 #![expect(
@@ -122,12 +124,24 @@ trampoline_long:
     movl %eax, %gs
     movl %eax, %ss
     leaq .Ltrampoline_parameters(%rip), %rsi
-    movl $1, %eax
+    xorl %eax, %eax
+    cpuid
+    cmpl $0xb, %eax
+    jb 2f
+    movl $0xb, %eax
+    xorl %ecx, %ecx
+    cpuid
+    testl %ebx, %ebx
+    jz 2f
+    cmpl %edx, {apic_id}(%rsi)
+    jne 1f
+    jmp 3f
+2:  movl $1, %eax
     cpuid
     shrl $24, %ebx
-    cmpb %bl, {apic_id}(%rsi)
+    cmpl %ebx, {apic_id}(%rsi)
     jne 1f
-    xorl %eax, %eax
+3:  xorl %eax, %eax
     xchgq %rax, {ticket}(%rsi)
     testq %rax, %rax
     jz 1f

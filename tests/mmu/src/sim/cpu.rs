@@ -1,6 +1,7 @@
 //! The processors, and whose turn it is. One flow of control plays them all.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
 use addr::{Frame, Page};
 
@@ -16,8 +17,16 @@ pub struct Cpu {
     pub irqs_on: bool,
     /// CR3.
     pub root: Frame,
-    /// What it remembers.
+    /// What it remembers, under the PCID in CR3.
     pub tlb: Tlb,
+    /// What it remembers under other PCIDs.
+    pub others: BTreeMap<u16, Tlb>,
+    /// What it remembers was under another PCID until now: nobody can have walked through it meanwhile.
+    pub is_dormant: bool,
+    /// The PCID in CR3.
+    pub pcid: u16,
+    /// CR4.PCIDE.
+    pub has_pcids: bool,
     /// Whether user code may run: from the end of a switch to a program to the beginning of the next
     /// switch. While it may not, the TLB may hold what is no longer true (LZ-10).
     pub active: bool,
@@ -29,6 +38,10 @@ impl Cpu {
             irqs_on: true,
             root: Frame::new(0),
             tlb: Tlb::new(),
+            others: BTreeMap::new(),
+            is_dormant: false,
+            pcid: 0,
+            has_pcids: false,
             active: false,
         }
     }

@@ -5,13 +5,15 @@
 //! program's reach (I-6), a walk through a table that was freed (TLB-2).
 
 use std::cell::{Cell, RefCell};
+use std::mem;
 
 use addr::{Frame, PAGE_SIZE, Page, VirtAddr};
 use fault::ErrorCode;
+use lazytlb::pcid::KEEP;
 use pte::Access;
 
 use super::cpu::{self, Cpu, with_cpu};
-use super::tlb::{Entry, Size};
+use super::tlb::{Entry, Size, Tlb};
 use super::walk::{Effect, Walked, walk};
 use crate::mm::frame::{self, Owner};
 
@@ -101,10 +103,47 @@ fn accuse(text: String) {
     CRIMES.with_borrow_mut(|crimes| crimes.push(text));
 }
 
-/// Writes CR3.
-pub fn load_root(root: Frame) {
-    flush_all();
-    with_cpu(|cpu| cpu.root = root);
+/// Writes CR3; without PCIDs a tag is a fault.
+pub fn load_root(root: Frame, tag: u64) {
+    let (pcid, keep) = ((tag & 0xfff) as u16, tag & KEEP != 0);
+    if tag != 0 && !with_cpu(|cpu| cpu.has_pcids) {
+        accuse(format!("CR3 is written with {tag:#x} and PCIDs are off"));
+    }
+    // What belongs to another PCID stays, and is out of reach until that one is in CR3 again.
+    if with_cpu(|cpu| cpu.pcid != pcid) {
+        with_cpu(|cpu| {
+            let next = cpu.others.remove(&pcid).unwrap_or_default();
+            let last = mem::replace(&mut cpu.tlb, next);
+            cpu.others.insert(mem::replace(&mut cpu.pcid, pcid), last);
+            cpu.is_dormant = true;
+        });
+    }
+    if !keep {
+        flush_all();
+    }
+    with_cpu(|cpu| (cpu.root, cpu.is_dormant) = (root, false));
+}
+
+/// Sets CR4.PCIDE.
+pub fn turn_pcids_on() {
+    with_cpu(|cpu| cpu.has_pcids = true);
+}
+
+/// INVPCID, for one page or a whole PCID.
+pub fn flush_pcid(pcid: u16, page: Option<Page>) {
+    if with_cpu(|cpu| cpu.pcid == pcid) {
+        return flush(page);
+    }
+    with_cpu(|cpu| {
+        let Some(tlb) = cpu.others.get_mut(&pcid) else {
+            return;
+        };
+        match page {
+            // Tables on the way stay remembered, as the manual allows.
+            Some(page) => drop(tlb.remove(page)),
+            None => *tlb = Tlb::new(),
+        }
+    });
 }
 
 /// Reads CR3.
@@ -147,7 +186,7 @@ fn forget(cpu: usize, page: Option<Page>) {
             entries.iter().for_each(check_not_free);
         }
         for ((level, prefix), table) in cpu.tlb.remove_tables() {
-            if frame::info(table).owner() != Owner::PageTable {
+            if frame::info(table).owner() != Owner::PageTable && !cpu.is_dormant {
                 accuse(format!(
                     "table {table:?} of level {level} (prefix {prefix:#x}) was freed before the flush"
                 ));

@@ -27,7 +27,10 @@ pub const KEYS: &[&str] = &[
     "lazy",
     "loglevel",
     "maxcpus",
+    "noinvpcid",
+    "nopcid",
     "norandmaps",
+    "nox2apic",
     "postman",
     "softlockup",
     "test",
@@ -59,6 +62,12 @@ pub struct CommandLine {
     pub damage: bool,
     /// `norandmaps`: programs find the same addresses at every start.
     pub same_addresses: bool,
+    /// `nopcid`: every switch between address spaces drops all of user memory from the TLB.
+    pub no_pcid: bool,
+    /// `noinvpcid`: PCIDs without the instruction that drops single pages of any of them.
+    pub no_invpcid: bool,
+    /// `nox2apic`: the local APIC stays a page of memory, if the firmware left it one.
+    pub no_x2apic: bool,
     /// `thp=always|madvise|never`: which mappings get large pages.
     pub large_pages: Option<LargePages>,
     /// `maxcpus=N`: how many processors are used, the first one included.
@@ -205,6 +214,9 @@ impl CommandLine {
         self.max_cpus = self.value("maxcpus", |value| value.parse().ok());
         self.window = self.value("window", window);
         self.same_addresses = self.has("norandmaps");
+        self.no_pcid = self.has("nopcid");
+        self.no_invpcid = self.has("noinvpcid");
+        self.no_x2apic = self.has("nox2apic");
         self.damage = self.has("damage");
         self.large_pages = self.value("thp", large_pages);
         self.borrowing = self.value("lazy", borrowing).unwrap_or_default();

@@ -107,6 +107,12 @@ fn flags_and_settings_of_any_key_can_be_asked_for() {
 
 #[test]
 fn addresses_are_the_same_only_if_that_is_asked_for() {
+    let line = parse("nopcid nox2apic -- noinvpcid");
+    assert_eq!(
+        (line.no_pcid, line.no_invpcid, line.no_x2apic),
+        (true, false, true)
+    );
+    assert!(parse("noinvpcid").no_invpcid);
     assert!(!parse("init=/sh -- norandmaps").same_addresses);
     let line = parse("norandmaps init=/sh");
     assert!(line.same_addresses);

@@ -36,6 +36,7 @@ mod locks;
 mod lodgers;
 mod maps;
 mod pagemap;
+mod pcids;
 mod pipe_modes;
 mod pipe_transfers;
 mod pipes;
@@ -143,6 +144,7 @@ fn main() {
         ["exhaust"] => storm::exhaust_memory(),
         ["crowd", count] => storm::crowd(count.parse().unwrap_or(100)),
         ["lodgers"] => lodgers::run(),
+        ["pcids", turns] => pcids::run(turns.parse().unwrap_or(100)),
         ["postman"] => postman::run(),
         ["fill"] => storm::fill_memory(),
         ["where"] => places::tell_own(),
@@ -171,7 +173,7 @@ fn run(topics: &[&Topic], only: Option<&str>) -> i32 {
 
 fn list() -> i32 {
     println!(
-        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | starve | hogs | promises | drops | rereads | exhaust | crowd N | fuzz N | damaged | mappings | where | compare | naps N | shares LEVEL… | shootdown asleep|awake|borrowed N | postman | lodgers | args … | null"
+        "usage: probe TOPIC [CASE] | all | execs FILE… | storm [N] | fill | starve | hogs | promises | drops | rereads | exhaust | crowd N | fuzz N | damaged | mappings | where | compare | naps N | shares LEVEL… | shootdown asleep|awake|borrowed N | pcids N | postman | lodgers | args … | null"
     );
     for topic in TOPICS {
         println!("  {:10} {}", topic.name, topic.about);
