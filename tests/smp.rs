@@ -177,7 +177,8 @@ fn a_wait_for_a_lock_tells_the_owner_and_is_counted() {
     }
 }
 
-/// Threads touch fresh pages of one address space on four CPUs at once: none is lost, and every frame comes back.
+/// Threads touch fresh pages of one address space on four CPUs at once: none is lost, and every frame comes back. Others
+/// map and unmap meanwhile, and next to no fault has to wait for that.
 #[test]
 fn threads_fault_in_one_address_space_at_once() {
     const PAGES: i64 = 4096;
@@ -185,10 +186,13 @@ fn threads_fault_in_one_address_space_at_once() {
     let machine = Vm::new().smp(4).memory("512M").timeout(120);
     let outcome = machine.init("scale", &["1", "2", "4"]).boot();
     outcome.expect_pass();
-    for row in ["compute ok", "apart ok", "together ok", "forked ok"] {
-        line_with(&outcome, &[row]);
+    for row in ["compute", "apart", "together", "forked", "beside"].map(|row| format!("{row} ok")) {
+        line_with(&outcome, &[&row]);
     }
     let zeroed = outcome.counter("fault_demand_zero") as i64;
-    let least = 3 * (1 + 2 + 4) * PAGES * TURNS;
+    let least = (3 * (1 + 2 + 4) + 3) * PAGES * TURNS;
     assert!(zeroed >= least, "{zeroed} pages for {least}");
+    // A processor of the host's may be gone just while its guest changes a mapping.
+    let locked = outcome.counter("fault_locked") as i64;
+    assert!(locked * 50 < zeroed, "{locked} of {zeroed} waited");
 }

@@ -30,11 +30,11 @@ use super::counters::{
     FAULT_REDECIDED, FAULT_SHARED_WRITE, FAULT_SPURIOUS, FAULT_ZERO_PAGE, FAULT_ZERO_UPGRADE,
 };
 use super::cow::same;
-use super::fault_prepare::{Prepared, fresh};
+use super::fault_prepare::Prepared;
 use super::frame;
 use super::pgtable::Slot;
 use super::rss::Kind;
-use super::{Mm, OutOfMemory, cow, fault_around, large, physmap, stack, tlb, zero_frame};
+use super::{Mm, OutOfMemory, cow, fault_around, large, stack, tlb, zero_frame};
 use crate::arch::cpu;
 
 /// An access to a user address that the MMU refused.
@@ -70,9 +70,7 @@ pub fn handle(mm: &Mm, fault: &Fault) -> Result<(), FaultError> {
         && !mm.is_reaped()
         && !(fault.access == Access::Write && large::is_due(mm, vma, page))
     {
-        // Most first touches are the only ones at that moment: the frame is made ready before the entry is looked at.
-        if !fault.present && is_new(vma, fault.access) && map_new(mm, vma, page)? {
-            FAULT_DEMAND_ZERO.inc();
+        if !fault.present && fault.access == Access::Write && populate_empty(mm, vma, page)? {
             return Ok(());
         }
         return populate_small(mm, vma, page, fault.access);
@@ -124,26 +122,21 @@ pub(super) fn populate(
     populate_small(mm, vma, page, access)
 }
 
-/// Whether an access to a page that is not there makes a new one.
-#[inline]
-fn is_new(vma: &UserVma, access: Access) -> bool {
+/// [`populate_small`] for a write where the entry holds nothing, as it mostly does when the CPU found it not present: what
+/// is needed is made ready before anybody looks. Returns whether it was so.
+#[inline(never)]
+fn populate_empty(mm: &Mm, vma: &UserVma, page: Page) -> Result<bool, FaultError> {
+    let access = Access::Write;
     let action = fault::decide(vma.flags, backed(&vma.backing), Mapped::None, access);
-    action == FaultAction::NewAnon
-}
-
-/// Maps a new page of zeros, unless the entry holds something; returns whether it did.
-fn map_new(mm: &Mm, vma: &UserVma, page: Page) -> Result<bool, FaultError> {
-    let frame = fresh(physmap::zero)?;
-    let slot = mm.tables.slot(page);
-    if let Ok((_tables, slot)) = &slot
-        && slot.load().is_none()
-    {
-        slot.fill(leaf(frame, vma, PteFlags::ANON, true));
-        mm.tables.rss(page).add(Kind::Anon, 1);
-        return Ok(true);
+    match attempt(mm, vma, page, Pte::EMPTY, action) {
+        Ok(true) => {
+            finish(mm, vma, page, access, action);
+            Ok(true)
+        }
+        Err(FaultError::OutOfMemory) => Err(FaultError::OutOfMemory),
+        // Nothing is to be had there, if nothing is there.
+        Ok(false) | Err(_) => Ok(false),
     }
-    frame::put(frame);
-    slot.map_or_else(|OutOfMemory| Err(FaultError::OutOfMemory), |_| Ok(false))
 }
 
 /// [`populate`] where no large page is due.

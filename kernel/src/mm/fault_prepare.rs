@@ -65,7 +65,7 @@ impl Prepared {
 
 /// Makes a frame of anonymous memory that `fill` fills.
 #[inline]
-pub(super) fn fresh(fill: impl FnOnce(Frame)) -> Result<Frame, FaultError> {
+fn fresh(fill: impl FnOnce(Frame)) -> Result<Frame, FaultError> {
     let frame = frame::alloc(Owner::Anon).ok_or(FaultError::OutOfMemory)?;
     fill(frame);
     Ok(frame)

@@ -6,9 +6,11 @@
 //! | `apart` | each thread a mapping of its own |
 //! | `together` | each thread a part of one mapping |
 //! | `forked` | each a process of its own |
+//! | `beside` | one thread a mapping of its own, while the others map, touch and unmap 16 pages again and again |
 //!
 //! A line has the row, the number of threads, nanoseconds per page and thread, and how many times as fast all of them
-//! together were as one alone. Each page must hold what was written.
+//! together were as one alone; of `beside`, the one that touches its mapping, and as fast as it is alone. Each page must
+//! hold what was written.
 #![deny(unsafe_code)]
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
@@ -22,6 +24,8 @@ use user::threads::{Helper, SHARER, THREAD};
 const PAGES: u64 = 4096;
 /// Turns; the fastest counts, for others may want the machine too.
 const TURNS: usize = 5;
+/// Pages of a mapping that comes and goes.
+const CHURNED: u64 = 16;
 /// Rounds of the loop that stands for a page in `compute`.
 const COUNTS: u64 = 500;
 /// The most threads.
@@ -41,6 +45,8 @@ static JOBS: [Job; MOST] = [const {
         end: AtomicU64::new(0),
     }
 }; MOST];
+/// Whether the thread that is measured has done what it had to do.
+static DONE: AtomicU32 = AtomicU32::new(0);
 /// Threads that wait for [`GO`].
 static READY: AtomicU32 = AtomicU32::new(0);
 /// When all are to begin; 0 until that is known.
@@ -100,13 +106,40 @@ extern "C" fn compute(index: u64) -> u64 {
     })
 }
 
+/// The first thread touches its pages; the others change mappings until it has.
+extern "C" fn beside(index: u64) -> u64 {
+    if index > 0 {
+        return take_part(index, |_| churn());
+    }
+    let end = touch(0);
+    DONE.store(1, SeqCst);
+    end
+}
+
+/// Maps, touches and unmaps until [`DONE`].
+fn churn() {
+    let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
+    while DONE.load(SeqCst) == 0 {
+        let bytes = CHURNED * mem::PAGE;
+        let start = sys::raw(libc::SYS_mmap, [0, bytes, RW as u64, flags, u64::MAX, 0]) as u64;
+        (0..CHURNED).for_each(|page| mem::poke(start + page * mem::PAGE, 1));
+        let _ = sys::raw(libc::SYS_munmap, [start, bytes, 0, 0, 0, 0]);
+    }
+}
+
 /// Says whether each page holds what [`touch`] wrote.
 fn is_touched(start: u64) -> bool {
     (0..PAGES).all(|page| mem::peek(start + page * mem::PAGE) == page as u8 | 1)
 }
 
-/// Lets `threads` do `work` at once; gives the nanoseconds until the last was done.
-fn turn(threads: usize, flags: u64, work: extern "C" fn(u64) -> u64) -> sys::Result<u64> {
+/// Lets `threads` do `work` at once; gives the nanoseconds until the last of the first `counted` was done.
+fn turn(
+    threads: usize,
+    counted: usize,
+    flags: u64,
+    work: extern "C" fn(u64) -> u64,
+) -> sys::Result<u64> {
+    DONE.store(0, SeqCst);
     READY.store(0, SeqCst);
     GO.store(0, SeqCst);
     let helpers = (0..threads).map(|index| Helper::start(flags, work, index as u64));
@@ -118,7 +151,7 @@ fn turn(threads: usize, flags: u64, work: extern "C" fn(u64) -> u64) -> sys::Res
     GO.store(begin, SeqCst);
     helpers.into_iter().for_each(Helper::join);
     while flags == SHARER && sys::wait4(-1, 0).is_ok() {}
-    let ends = JOBS[..threads].iter().map(|job| job.end.load(SeqCst));
+    let ends = JOBS[..counted].iter().map(|job| job.end.load(SeqCst));
     Ok(ends.max().unwrap_or(begin).saturating_sub(begin))
 }
 
@@ -152,7 +185,7 @@ fn touching(threads: usize, together: bool) -> sys::Result<u64> {
     let mut best = u64::MAX;
     for _ in 0..TURNS {
         let maps = maps(threads, together)?;
-        best = best.min(turn(threads, THREAD, touch)?);
+        best = best.min(turn(threads, threads, THREAD, touch)?);
         let starts = JOBS[..threads].iter().map(|job| job.start.load(SeqCst));
         assert!(
             starts.into_iter().all(is_touched),
@@ -194,20 +227,39 @@ fn forking(threads: usize) -> sys::Result<u64> {
     Ok(best)
 }
 
+/// Gives the nanoseconds of the fastest turn in which one thread touches memory beside `threads - 1` that change mappings.
+fn mapping(threads: usize) -> sys::Result<u64> {
+    let mut best = u64::MAX;
+    for _ in 0..TURNS {
+        let maps = maps(1, false)?;
+        best = best.min(turn(threads, 1, THREAD, beside)?);
+        assert!(
+            is_touched(maps[0].start),
+            "a page lost what was written to it"
+        );
+        for map in maps {
+            sys::munmap(map.start, map.bytes())?;
+        }
+    }
+    Ok(best)
+}
+
 fn computing(threads: usize) -> sys::Result<u64> {
-    let turns = (0..TURNS).map(|_| turn(threads, THREAD, compute));
+    let turns = (0..TURNS).map(|_| turn(threads, threads, THREAD, compute));
     turns
         .collect::<sys::Result<Vec<_>>>()
         .map(|turns| turns.into_iter().min().unwrap_or(0))
 }
 
-type Row = (&'static str, fn(usize) -> sys::Result<u64>);
+/// Its name, what gives its time, and whether all threads do what is measured.
+type Row = (&'static str, fn(usize) -> sys::Result<u64>, bool);
 
-const ROWS: [Row; 4] = [
-    ("compute", computing),
-    ("apart", |threads| touching(threads, false)),
-    ("together", |threads| touching(threads, true)),
-    ("forked", forking),
+const ROWS: [Row; 5] = [
+    ("compute", computing, true),
+    ("apart", |threads| touching(threads, false), true),
+    ("together", |threads| touching(threads, true), true),
+    ("forked", forking, true),
+    ("beside", mapping, false),
 ];
 
 fn main() -> sys::Result<()> {
@@ -225,7 +277,7 @@ fn main() -> sys::Result<()> {
     }
     // Memory that the machine's owner has not touched yet is slow the first time.
     touching(*counts.iter().max().unwrap_or(&1), true)?;
-    for (name, row) in ROWS {
+    for (name, row, all) in ROWS {
         let mut alone = 0;
         for threads in counts
             .iter()
@@ -236,7 +288,8 @@ fn main() -> sys::Result<()> {
             if alone == 0 {
                 alone = time;
             }
-            let hundredths = alone * threads as u64 * 100 / time.max(1);
+            let counted = if all { threads as u64 } else { 1 };
+            let hundredths = alone * counted * 100 / time.max(1);
             println!(
                 "# {name} {threads} {} ns {}.{:02} times",
                 time / PAGES,
