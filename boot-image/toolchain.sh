@@ -33,6 +33,7 @@ ensure_toolchain() {
     [ "$(uname -sm)" = "Linux x86_64" ] || die "Lodger is built on x86-64 Linux; this is $(uname -sm)"
     ensure_rust
     ensure_programs
+    ensure_busybox
     [ "$(rustc --version 2>/dev/null | cut -d' ' -f2)" = "$rust_version" ] ||
         die "the toolchain was set up but rustc does not answer as $rust_version: remove $assembled and try again"
 }
@@ -190,6 +191,15 @@ have_firmware() {
 ensure_bochs() {
     have bochs && [ -f /usr/share/bochs/BIOS-bochs-latest ] && [ -f /usr/share/vgabios/vgabios.bin ] && return
     install_packages "$debian_bochs" "the stories about PCIDs and x2APIC (Bochs)"
+}
+
+# The shell inside. Without one everything else works: where it cannot be installed, that is said and no more.
+ensure_busybox() {
+    local file
+    for file in /bin/busybox /usr/bin/busybox /sbin/busybox.static /bin/busybox.static; do
+        [ -f "$file" ] && ! readelf -l "$file" 2>/dev/null | grep -q INTERP && return
+    done
+    (install_packages busybox-static "a shell inside") || say "no static busybox here: ./x run starts the tour instead of a shell"
 }
 
 # install_packages "NAMES" "WHAT FOR": only those that are missing, and nothing else is removed for them.

@@ -1,16 +1,21 @@
 //! The command line of `./x`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use bootinfo::CommandLine;
+
 use crate::accel::Accel;
 use crate::image::Firmware;
+use crate::root;
 
 const EXAMPLES: &str = "\
 Examples:
-  ./x run                          boot Lodger and watch its tour of virtual memory
+  ./x run                          boot Lodger into a shell
+  ./x run --root tests             its tour of virtual memory
   ./x run --uefi --smp 2           the same by UEFI, with two processors
   ./x run --program ./hello a b    run a static Linux program of your own
   ./x test                         prove it all
@@ -57,7 +62,10 @@ pub enum Command {
 
 const RUN_HELP: &str = "\
 Examples:
-  ./x run --append 'loglevel=debug'             more of the log
+  ./x run                                       a shell; `exit` ends it, and Ctrl-] does from outside
+  ./x run -- uname -a                           one command; its output and exit status are this one's
+  echo hi | ./x run --add ./tool:/bin/ -- tool  with a file of your own inside
+  ./x run --append 'loglevel=info'              the log as well
   ./x run --append 'init=/bin/hello -- a b'     one of the built-in programs as init
   ./x run --program ./hello a b                 a static Linux program of your own as init
   ./x run --icount --log run.log                a run that repeats exactly, kept in a file
@@ -66,7 +74,8 @@ Examples:
   ./x run --emulator bochs --smp 2              Bochs: slow, but with PCIDs and x2APIC
 
 Exit codes: 0 passed, 1 init failed, 101 panic, 102 oops, 103 audit failed, 104 watchdog,
-124 timed out, 125 the emulator failed or the machine reset itself.";
+124 timed out, 125 the emulator failed or the machine reset itself. A command's exit status is its own,
+128 and the signal's number if one ended it; 127 it is not there, 126 it cannot be run.";
 
 /// Options of `run`.
 #[derive(Clone, Debug, Args)]
@@ -123,14 +132,33 @@ pub struct RunArgs {
     /// Add a static x86-64 Linux program to the initramfs and run it as init; its arguments follow
     #[arg(long, value_name = "PATH")]
     pub program: Option<PathBuf>,
-    /// Arguments for --program
+    /// What is inside: a shell, or the tests' programs [default: the shell, unless the command line names an init or a test]
+    #[arg(long, value_enum)]
+    pub root: Option<Root>,
+    /// Put a file or a folder into the root; may be repeated
+    #[arg(
+        long,
+        value_name = "HOSTPATH[:GUESTPATH]",
+        conflicts_with = "initramfs"
+    )]
+    pub add: Vec<String>,
+    /// A command to run instead of the shell, or the arguments for --program
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
-        requires = "program",
-        value_name = "ARGS"
+        conflicts_with = "initramfs",
+        value_name = "CMD"
     )]
     pub args: Vec<String>,
+}
+
+/// What the machine's files are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Root {
+    /// Busybox and its shell.
+    Shell,
+    /// The programs of the tests; the tour is init.
+    Tests,
 }
 
 /// What plays the machine.
@@ -187,6 +215,27 @@ impl RunArgs {
             Emulator::Qemu => &only_bochs[..],
         };
         refused.iter().find(|(given, _)| *given).map(|one| one.1)
+    }
+
+    /// Returns the command to run instead of the shell; empty for none.
+    pub fn command(&self) -> &[String] {
+        match self.program {
+            Some(_) => &[],
+            None => &self.args,
+        }
+    }
+
+    /// Returns what is inside. Without a shell to start the tour is.
+    pub fn chosen_root(&self) -> Root {
+        let line = CommandLine::parse(self.append.join(OsStr::new(" ")).as_bytes());
+        let is_tests = self.program.is_some() || line.init.is_some() || line.test.is_some();
+        match self.root {
+            Some(root) => root,
+            None if self.initramfs.is_some() || self.emulator == Emulator::Bochs => Root::Tests,
+            None if !self.command().is_empty() => Root::Shell,
+            None if is_tests || root::busybox().is_none() => Root::Tests,
+            None => Root::Shell,
+        }
     }
 
     /// Returns the run's limit in seconds.
@@ -273,112 +322,4 @@ fn memory_size(text: &str) -> Result<String, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    fn run(args: &[&str]) -> Result<RunArgs, clap::Error> {
-        let line = ["x", "run"].iter().chain(args);
-        match Cli::try_parse_from(line)?.chosen() {
-            Command::Run(run) => Ok(*run),
-            other => panic!("not run: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn the_definition_holds_together() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn no_subcommand_means_a_plain_run() {
-        let cli = Cli::try_parse_from(["x"]).unwrap();
-        let Command::Run(plain) = cli.chosen() else {
-            panic!("not run")
-        };
-        assert_eq!(
-            (plain.smp, plain.memory.as_str(), plain.seconds()),
-            (1, "256M", 120)
-        );
-    }
-
-    #[test]
-    fn a_run_without_a_limit_cannot_be_asked_for() {
-        assert!(run(&["--timeout", "0"]).is_err());
-        assert_eq!(run(&["--timeout", "7"]).unwrap().seconds(), 7);
-    }
-
-    #[test]
-    fn each_emulator_refuses_what_only_the_other_can() {
-        let refused = |args: &[&str]| run(args).unwrap().unsuitable();
-        assert_eq!(refused(&["--emulator", "bochs", "--uefi"]), Some("--uefi"));
-        assert_eq!(refused(&["--emulator", "bochs", "--smp", "2"]), None);
-        assert_eq!(refused(&["--cpu", "tigerlake"]), Some("--cpu"));
-        assert_eq!(refused(&["--uefi"]), None);
-    }
-
-    #[test]
-    fn memory_is_told_in_mebibytes() {
-        for (text, mebibytes) in [
-            ("64M", 64),
-            ("1G", 1024),
-            ("32768k", 32),
-            ("7", 7),
-            ("1K", 1),
-        ] {
-            let args = run(&["--memory", text]).unwrap();
-            assert_eq!(args.mebibytes(), mebibytes, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_follows_the_program_are_its_arguments_even_with_hyphens() {
-        let run = run(&["--smp", "2", "--program", "./hello", "-n", "--uefi"]).unwrap();
-        assert_eq!(run.args, ["-n", "--uefi"]);
-        assert!(!run.uefi);
-    }
-
-    #[test]
-    fn arguments_without_a_program_are_an_error() {
-        assert!(run(&["stray"]).is_err());
-    }
-
-    #[test]
-    fn memory_is_a_number_with_at_most_one_suffix() {
-        for good in ["64M", "1G", "128", "32768k"] {
-            assert!(run(&["--memory", good]).is_ok(), "{good}");
-        }
-        for bad in ["", "0", "M", "12MM", "64MB", "-1", "lots"] {
-            assert!(run(&["--memory", bad]).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn the_rest_of_a_test_line_goes_to_cargo() {
-        let cli =
-            Cli::try_parse_from(["x", "test", "-p", "fault", "cow", "--", "--nocapture"]).unwrap();
-        let Command::Test(test) = cli.chosen() else {
-            panic!("not test")
-        };
-        assert_eq!(test.args, ["-p", "fault", "cow", "--", "--nocapture"]);
-    }
-
-    #[test]
-    fn every_subcommand_explains_itself() {
-        for subcommand in Cli::command().get_subcommands() {
-            assert!(
-                subcommand.get_about().is_some(),
-                "{}",
-                subcommand.get_name()
-            );
-            for arg in subcommand.get_arguments() {
-                assert!(
-                    arg.get_help().is_some(),
-                    "{} {}",
-                    subcommand.get_name(),
-                    arg.get_id()
-                );
-            }
-        }
-    }
-}
+mod tests;

@@ -16,6 +16,7 @@ use crate::programs::Program;
 const FOLDER: u32 = 0o040_755;
 const EXECUTABLE: u32 = 0o100_755;
 const FILE: u32 = 0o100_644;
+const LINK: u32 = 0o120_777;
 const FOLDERS: [&str; 5] = ["bin", "dev", "etc", "proc", "tmp"];
 
 /// One file or folder of the archive.
@@ -45,6 +46,15 @@ impl Entry {
             name: name.into(),
             mode: FILE,
             data,
+        }
+    }
+
+    /// Makes a symbolic link.
+    pub fn link(name: &str, target: &str) -> Self {
+        Self {
+            name: name.into(),
+            mode: LINK,
+            data: target.into(),
         }
     }
 

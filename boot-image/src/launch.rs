@@ -1,23 +1,24 @@
 //! Puts a run together: which disk, which initramfs, which kernel command line.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::io::{self, IsTerminal};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
 use bootinfo::CommandLine;
 
 use crate::accel::Accel;
 use crate::build::{self, Built};
-use crate::cli::{Emulator, RunArgs};
+use crate::cli::{Emulator, Root, RunArgs};
 use crate::image::Firmware;
 use crate::initramfs::{self, Entry};
 use crate::programs::Program;
 use crate::qemu::Machine;
 use crate::scratch::Scratch;
 use crate::vm::Start;
-use crate::{bochs, image, project, static_elf};
+use crate::{bochs, image, project, root, static_elf, terminal};
 
 /// Prepares what `./x run` with these options starts.
 pub fn start(args: &RunArgs, built: &Built, scratch: &Scratch) -> Result<Start> {
@@ -68,13 +69,19 @@ fn needed(programs: &[Program], cmdline: &[u8]) -> Vec<Program> {
 
 /// Makes the machine that QEMU plays.
 pub fn machine(args: &RunArgs, built: &Built, scratch: &Scratch) -> Result<Machine> {
-    let is_given = !args.append.is_empty() || args.program.is_some();
+    let is_shell = args.chosen_root() == Root::Shell;
+    let is_given = !args.append.is_empty() || args.program.is_some() || is_shell;
     let mut cmdline = args.append.join(OsStr::new(" "));
     let mut initramfs = args.initramfs.as_deref().map(read).transpose()?;
     if let Some(path) = &args.program {
         let program = static_elf::check(path)?;
-        initramfs = Some(with_program(built, &program)?);
+        initramfs = Some(with_program(built, &program, &args.add)?);
         add_program(&mut cmdline, &program, &args.args)?;
+    } else if is_shell {
+        cmdline = shell_line(args, &cmdline);
+        initramfs = Some(archive(root::entries(built, args.command())?, &args.add)?);
+    } else if !args.add.is_empty() {
+        initramfs = Some(archive(ordinary(built)?, &args.add)?);
     }
     let (disk, initramfs) = media(args, built, initramfs, scratch)?;
     Ok(Machine {
@@ -92,8 +99,58 @@ pub fn machine(args: &RunArgs, built: &Built, scratch: &Scratch) -> Result<Machi
         icount: args.icount,
         gdb: args.gdb,
         trace: args.trace.clone(),
+        console_file: is_bare(args).then(|| console_file(scratch)),
         extra: args.qemu_arg.clone(),
     })
+}
+
+/// Says whether a command speaks with the host's own input and output, and not with a terminal inside.
+pub fn is_bare(args: &RunArgs) -> bool {
+    let is_watched = terminal::is_ours() && io::stdout().is_terminal();
+    !args.command().is_empty() && !is_watched
+}
+
+/// Where the log is while a command has the standard output.
+pub fn console_file(scratch: &Scratch) -> PathBuf {
+    scratch.path().join("console")
+}
+
+/// The kernel command line for the shell's root: where a person looks on, warnings only; what is given comes last and counts.
+fn shell_line(args: &RunArgs, given: &OsStr) -> OsString {
+    let mut line = OsString::from(if is_bare(args) {
+        "bare"
+    } else {
+        "loglevel=warn"
+    });
+    if let Some((columns, rows)) = terminal::window() {
+        line.push(format!(" window={columns}x{rows}"));
+    }
+    let term = env::var("TERM").unwrap_or_default();
+    if !term.is_empty()
+        && term
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c))
+    {
+        line.push(format!(" term={term}"));
+    }
+    if !given.is_empty() {
+        line.push(" ");
+        line.push(given);
+    }
+    line
+}
+
+/// The archive of `entries` with what `--add` asks for.
+fn archive(mut entries: Vec<Entry>, added: &[String]) -> Result<Vec<u8>> {
+    for wish in added {
+        root::add(&mut entries, wish)?;
+    }
+    initramfs::archive(&entries)
+}
+
+fn ordinary(built: &Built) -> Result<Vec<Entry>> {
+    let etc = project::user_sources().join("files");
+    initramfs::entries(b"", &built.programs, &etc)
 }
 
 /// Chooses the disk and the initramfs beside it: (disk, initramfs unless the disk carries it).
@@ -124,13 +181,12 @@ fn media(
 }
 
 /// The ordinary initramfs with one more program, which takes the place of one with the same name.
-fn with_program(built: &Built, program: &Program) -> Result<Vec<u8>> {
+fn with_program(built: &Built, program: &Program, added: &[String]) -> Result<Vec<u8>> {
     let name = format!("bin/{}", program.name);
-    let etc = project::user_sources().join("files");
-    let mut entries = initramfs::entries(b"", &built.programs, &etc)?;
+    let mut entries = ordinary(built)?;
     entries.retain(|entry| entry.name != name);
     entries.push(Entry::executable(&name, read(&program.path)?));
-    initramfs::archive(&entries)
+    archive(entries, added)
 }
 
 /// Adds to a kernel command line what makes the program init: `init=/bin/NAME -- ARGS`.

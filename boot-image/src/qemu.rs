@@ -21,6 +21,23 @@ pub const CMDLINE_FILE: &str = "opt/lodger/cmdline";
 /// The fw_cfg file the kernel reads its initramfs from, before it looks for a ramdisk.
 pub const INITRAMFS_FILE: &str = "opt/lodger/initramfs";
 
+/// COM1 on standard input and output.
+const CONSOLE: [&str; 4] = [
+    "-chardev",
+    "stdio,id=com1,signal=off",
+    "-serial",
+    "chardev:com1",
+];
+/// COM1 somewhere else, and COM3 there, with an interrupt of its own.
+const COMMAND: [&str; 6] = [
+    "-serial",
+    "chardev:com1",
+    "-chardev",
+    "stdio,id=com3,signal=off",
+    "-device",
+    "isa-serial,chardev=com3,iobase=0x3e8,irq=5",
+];
+
 /// What a machine consists of.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -44,6 +61,8 @@ pub struct Machine {
     pub gdb: bool,
     /// A file for what the kernel writes to the second serial port.
     pub trace: Option<PathBuf>,
+    /// The file of COM1's output, where standard input and output are a command's channel instead.
+    pub console_file: Option<PathBuf>,
     /// More options for QEMU, last on its command line.
     pub extra: Vec<OsString>,
 }
@@ -53,6 +72,7 @@ impl Machine {
     /// standard input and output.
     pub fn command(&self, scratch: &Scratch) -> Result<Command> {
         let mut qemu = base();
+        qemu.args(self.serial_args());
         qemu.args(["-m", &self.memory, "-smp", &self.smp.to_string()]);
         qemu.args(self.accel_args());
         qemu.args(["-vga", "std"]);
@@ -74,6 +94,16 @@ impl Machine {
         }
         qemu.args(&self.extra);
         Ok(qemu)
+    }
+
+    /// COM1 is standard input and output, or a file; then COM3 is what it would have been.
+    fn serial_args(&self) -> Vec<OsString> {
+        let Some(file) = &self.console_file else {
+            return CONSOLE.map(OsString::from).into();
+        };
+        let mut args = vec!["-chardev".into(), escaped("file,id=com1,path=", file)];
+        args.extend(COMMAND.map(OsString::from));
+        args
     }
 
     fn accel_args(&self) -> Vec<&'static str> {
@@ -101,7 +131,8 @@ impl Machine {
 /// Returns the command for a machine that only shows whether KVM works.
 pub(crate) fn probe(sector: &Path) -> Command {
     let mut qemu = base();
-    qemu.args(["-accel", "kvm", "-cpu", "host"])
+    qemu.args(CONSOLE)
+        .args(["-accel", "kvm", "-cpu", "host"])
         .args(disk(sector));
     qemu
 }
@@ -123,12 +154,6 @@ fn base() -> Command {
         "-net",
         "none",
         "-no-reboot",
-    ])
-    .args([
-        "-chardev",
-        "stdio,id=com1,signal=off",
-        "-serial",
-        "chardev:com1",
     ])
     .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]);
     qemu
@@ -189,6 +214,7 @@ mod tests {
             icount: false,
             gdb: false,
             trace: None,
+            console_file: None,
             extra: vec!["-d".into(), "int".into()],
         }
     }

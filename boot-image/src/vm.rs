@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::exit::LastLine;
-use crate::{Exit, bochs, terminal, tether};
+use crate::{Exit, bochs, frames, terminal, tether};
 
 /// A machine that is ready to be started.
 #[derive(Debug)]
@@ -54,6 +54,10 @@ pub enum Input {
     Bytes(Vec<u8>),
     /// This process's own standard input, a terminal or a pipe.
     Stdin,
+    /// The same for a command's channel: in frames.
+    FramedStdin,
+    /// These bytes, in frames.
+    Framed(Vec<u8>),
 }
 
 /// How a machine's run went.
@@ -231,8 +235,10 @@ fn read_all(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
 fn feed(mut pipe: impl Write + Send + 'static, input: Input) {
     thread::spawn(move || match input {
         Input::Bytes(bytes) => pipe.write_all(&bytes),
-        Input::Stdin if terminal::is_ours() => copy(&mut io::stdin().lock(), &mut pipe).map(|_| ()),
+        Input::Stdin if terminal::is_ours() => copy(&mut terminal::Keyboard, &mut pipe).map(|_| ()),
         Input::Stdin => copy_file(&mut io::stdin().lock(), &mut pipe),
+        Input::FramedStdin => frames::encode(&mut io::stdin().lock(), &mut pipe),
+        Input::Framed(bytes) => frames::encode(&mut bytes.as_slice(), &mut pipe),
         Input::None => Ok(()),
     });
 }

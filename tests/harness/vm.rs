@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use boot_image::cli::{Emulator, RunArgs};
+use boot_image::cli::{Emulator, Root, RunArgs};
 use boot_image::initramfs::{self, Entry};
 use boot_image::plain::Plain;
 use boot_image::scratch::Scratch;
@@ -41,6 +41,7 @@ impl Vm {
     pub fn new() -> Self {
         let mut args = RunArgs::plain();
         args.memory = MEMORY.into();
+        args.root = Some(Root::Tests);
         args.timeout = Some(SECONDS);
         Self { args, input: None }
     }

@@ -34,6 +34,9 @@ pub fn start_userland(line: CommandLine, initramfs: &'static [u8]) {
         }
         cmdline::publish();
         trap::serial::init();
+        if line.bare {
+            fs::host::open();
+        }
         if line.damage {
             process::view::allow_damage();
         }

@@ -5,6 +5,7 @@ use core::fmt::Write;
 use log::{error, info};
 
 use crate::arch::cpu;
+use crate::fs::host;
 use crate::locks::stats;
 use crate::mm::{self, audit, counters};
 use crate::process::power::Ending;
@@ -27,6 +28,11 @@ pub fn end(ending: Ending) -> ! {
         Ending::PowerOff | Ending::Halt | Ending::Restart | Ending::InitExited(0) => PASS,
         Ending::InitExited(_) | Ending::InitKilled(_) | Ending::NoInit => FAIL,
     };
+    match ending {
+        Ending::InitExited(code) => host::ended(code),
+        Ending::InitKilled(signal) => host::ended(128 + signal.number()),
+        _ => {}
+    }
     info!(target: "power", "{ending}");
     off(code)
 }

@@ -3,6 +3,7 @@
 use vfs::seek::{SeekError, Whence};
 
 use super::file::{File, IoError, Mapping, WriteAt};
+use super::host::Way;
 use super::inode::{InodeRef, Metadata};
 use super::user_buf::UserBuf;
 use crate::arch::cpu;
@@ -31,6 +32,8 @@ pub enum Device {
     Serial,
     /// Opening it makes a pseudo-terminal.
     Ptmx,
+    /// One end of the channel to the host.
+    Host(Way),
     /// A pseudo-terminal's own end; not among [`Self::ALL`].
     Pts(u32),
     /// A device with this number, of which there is none.
@@ -39,7 +42,7 @@ pub enum Device {
 
 impl Device {
     /// Every device.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Null,
         Self::Zero,
         Self::Random,
@@ -49,6 +52,9 @@ impl Device {
         Self::Tty,
         Self::Serial,
         Self::Ptmx,
+        Self::Host(Way::Input),
+        Self::Host(Way::Output),
+        Self::Host(Way::Errors),
     ];
 
     /// Returns its name in `/dev`.
@@ -63,6 +69,9 @@ impl Device {
             Self::Tty => "tty",
             Self::Serial => "ttyS0",
             Self::Ptmx => "ptmx",
+            Self::Host(Way::Input) => "hostin",
+            Self::Host(Way::Output) => "hostout",
+            Self::Host(Way::Errors) => "hosterr",
             Self::Pts(_) | Self::Other(_) => "",
         }
     }
@@ -96,6 +105,8 @@ impl Device {
             Self::Tty => (5, 0),
             Self::Serial => (4, 64),
             Self::Ptmx => (5, 2),
+            // Those of terminals of a hypervisor on Linux.
+            Self::Host(way) => (229, way as u64),
             Self::Pts(index) => (PTS_MAJOR + index as u64 / 256, index as u64 % 256),
             Self::Other(number) => return number,
         };

@@ -8,7 +8,7 @@
 //! 4. [`file`](mod@file): what every open file can do, and its position. [`user_buf`]: where bytes come from
 //!    and go to.
 //! 5. The kinds: [`regular`] with its [`seals`], [`directory`], [`tty`] over the pure crate of that name, [`pipe`] over `pipebuf`,
-//!    [`socketpair`], [`dev`], [`procfs`]; [`eventfd`] and [`timerfd`].
+//!    [`socketpair`], [`dev`], [`procfs`]; [`eventfd`] and [`timerfd`]; [`host`].
 //! 6. [`fdtable`]: a process's descriptors. [`poll`]: waiting for several files at once; [`epoll`]: a file that does.
 //!
 //! What is decided about paths, directories, moves and pages is decided in the pure crate `vfs`.
@@ -21,6 +21,7 @@ pub mod fdtable;
 pub mod file;
 pub mod filesystem;
 mod home;
+pub mod host;
 pub mod inode;
 pub mod namespace;
 pub mod open;

@@ -8,6 +8,7 @@ use super::dev::{Device, Memory};
 use super::directory::Directory;
 use super::file::{File, IoError, OpenFile};
 use super::filesystem::{self, NoSpace};
+use super::host::Host;
 use super::inode::{Attributes, Inode, InodeRef, Kind, Metadata};
 use super::namespace::{self, ChangeError};
 use super::page_cache::PageCache;
@@ -184,6 +185,11 @@ fn open_inode(inode: &InodeRef, flags: OpenFlags) -> Result<Arc<OpenFile>, OpenE
     Ok(match &inode.kind {
         Kind::Directory(_) => OpenFile::new(Directory::new(inode), flags),
         Kind::Device(Device::Other(_)) => return Err(OpenError::NoDevice),
+        Kind::Device(Device::Host(way)) => {
+            let way = *way;
+            let host = Host::open(inode, way).ok_or(OpenError::NoDevice)?;
+            OpenFile::new(host, flags)
+        }
         Kind::Device(device) if device.is_terminal() => {
             let device = *device;
             OpenFile::new(TtyFile::open(inode, device, flags)?, flags)

@@ -3,6 +3,7 @@
 use super::{lockup, report, serial};
 use crate::arch::trapframe::TrapFrame;
 use crate::arch::{apic, idt, local, pic};
+use crate::fs::host;
 use crate::mm::counters::{RESCHEDULES_RECEIVED, SPURIOUS_INTERRUPTS};
 use crate::process::account;
 use crate::smp;
@@ -36,6 +37,10 @@ pub fn handle(frame: &TrapFrame) {
         idt::COM1_IRQ => {
             serial::interrupt();
             pic::end_of_interrupt(idt::COM1_IRQ);
+        }
+        idt::COM3_IRQ => {
+            host::interrupt();
+            pic::end_of_interrupt(idt::COM3_IRQ);
         }
         // A line of the old controllers that fell silent too early must still be ended there.
         idt::PIC_BASE..PIC_END if pic::end_of_interrupt(frame.vector) => SPURIOUS_INTERRUPTS.inc(),

@@ -59,6 +59,8 @@ pub const SIMD_ERROR: u64 = 19;
 pub const PIC_BASE: u64 = 0x20;
 /// The old controllers' line 4: the first serial port.
 pub const COM1_IRQ: u64 = PIC_BASE + 4;
+/// The old controllers' line 5: the third serial port.
+pub const COM3_IRQ: u64 = PIC_BASE + 5;
 /// This CPU's timer.
 pub const TIMER: u64 = 0xf0;
 /// Another CPU wants this one to run its scheduler.

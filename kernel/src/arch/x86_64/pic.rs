@@ -9,6 +9,8 @@ use super::port::{PIC1_COMMAND, PIC1_DATA, PIC2_COMMAND, PIC2_DATA, POST_CODE, P
 
 /// The first serial port's line.
 pub const COM1_LINE: u8 = 4;
+/// The third serial port's line: one that nobody else uses.
+pub const COM3_LINE: u8 = 5;
 /// The master's line to which the slave is connected.
 const CASCADE_LINE: u8 = 2;
 

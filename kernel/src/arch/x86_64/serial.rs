@@ -1,4 +1,4 @@
-//! The two serial ports: the first is log and console, the second carries bulk trace.
+//! The serial ports: the first is log and console, the second carries bulk trace, the third speaks with the host.
 //!
 //! There are no locks here, so a panic can always write; whoever wants whole lines holds the console
 //! lock. A port that is absent or stuck is found out once and from then on ignored: output is lost,
@@ -16,6 +16,8 @@ use uart_16550::{BaudRate, Config, Uart16550};
 pub static COM1: SerialPort = SerialPort::at(0x3f8);
 /// Bulk trace.
 pub static COM2: SerialPort = SerialPort::at(0x2f8);
+/// The channel to the host, where there is one.
+pub static COM3: SerialPort = SerialPort::at(0x3e8);
 
 /// How often to ask a port for room: at 115200 baud 16 bytes take 1.4 ms, one question about 1 µs.
 const PATIENCE: u32 = 200_000;

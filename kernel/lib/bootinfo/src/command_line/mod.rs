@@ -18,6 +18,7 @@ pub const MAX_LEN: usize = 4096;
 
 /// The keys the kernel understands.
 pub const KEYS: &[&str] = &[
+    "bare",
     "damage",
     "failalloc",
     "hungtask",
@@ -33,6 +34,7 @@ pub const KEYS: &[&str] = &[
     "nox2apic",
     "postman",
     "softlockup",
+    "term",
     "test",
     "thp",
     "timeout",
@@ -74,6 +76,8 @@ pub struct CommandLine {
     pub max_cpus: Option<usize>,
     /// `timeout=SECONDS`: how long the machine may run.
     pub timeout: Option<u64>,
+    /// `bare`: the first program is a command of the host's, which has the other end of the third serial port.
+    pub bare: bool,
     /// `window=COLUMNSxROWS`: how large the window is in which the console is shown.
     pub window: Option<(u16, u16)>,
     settings: Vec<Setting>,
@@ -212,6 +216,7 @@ impl CommandLine {
         self.fail_alloc = self.value("failalloc", fail_alloc);
         self.timeout = self.value("timeout", |value| value.parse().ok());
         self.max_cpus = self.value("maxcpus", |value| value.parse().ok());
+        self.bare = self.has("bare");
         self.window = self.value("window", window);
         self.same_addresses = self.has("norandmaps");
         self.no_pcid = self.has("nopcid");
