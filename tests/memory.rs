@@ -107,7 +107,18 @@ fn vm_14_promises_are_limited_as_the_setting_says() {
 /// HF-19: six programs that want everything end one by one, inside system calls too; the machine does not.
 #[test]
 fn hogs_end_and_the_others_go_on_in_32_mib() {
-    let outcome = Vm::new().memory("32M").init("probe", &["hogs"]).boot();
+    hogs(Vm::new().memory("32M"));
+}
+
+/// While one takes all memory the next one is forked: that waits for whoever ends instead of being refused.
+#[test]
+fn hogs_end_on_four_processors_and_no_fork_is_refused() {
+    hogs(Vm::new().smp(4).memory("36M").timeout(200));
+}
+
+#[track_caller]
+fn hogs(vm: Vm) {
+    let outcome = vm.init("probe", &["hogs"]).boot();
     outcome.expect_pass();
     outcome.line_containing(
         "hogs: all were killed: true, who must stay stayed: true, the machine works: true, memory is back: true",

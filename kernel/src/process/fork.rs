@@ -18,7 +18,7 @@ use super::group::JoinError;
 use super::sharing::Sharing;
 use super::thread::{CurrentThread, Thread, current_thread};
 use super::tree::{self, Birth};
-use super::{Process, limits, pidfd};
+use super::{Process, limits, oom, pidfd};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs::fdtable::FdError;
 use crate::locks::{SpinLock, WaitQueue};
@@ -30,6 +30,8 @@ use crate::task::{self, NewUser, TaskRef};
 /// Frames that must be free for a new process: what it and its parent touch first. Without them it is
 /// better refused than ended.
 const ROOM: u64 = 64;
+/// How often it tries anew when others took the room that was made.
+const WAITS: u32 = 200;
 
 /// What the new process or thread is to be like.
 #[derive(Clone, Copy, Debug)]
@@ -114,8 +116,19 @@ pub struct VforkDone {
 
 /// Makes a child of the current process, or a thread of it, and starts it; returns its number.
 ///
-/// `frame` holds the registers that the child starts with, but for its result, which is 0.
+/// `frame` holds the registers that the child starts with, but for its result, which is 0. Where somebody ends
+/// for want of memory, or had better end, that is waited for.
 pub fn fork(frame: &TrapFrame, request: &CloneRequest) -> Result<u32, CloneError> {
+    for _ in 0..WAITS {
+        match attempt(frame, request) {
+            Err(CloneError::OutOfMemory) if oom::make_room_to_fork(ROOM) => {}
+            made => return made,
+        }
+    }
+    Err(CloneError::OutOfMemory)
+}
+
+fn attempt(frame: &TrapFrame, request: &CloneRequest) -> Result<u32, CloneError> {
     reclaim::if_low();
     if !frame::can_spare(ROOM) {
         return Err(CloneError::OutOfMemory);

@@ -83,13 +83,44 @@ impl OomState {
     }
 }
 
+/// What somebody looks for memory for.
+#[derive(Clone, Copy)]
+struct Want<'a> {
+    what: &'a str,
+    /// Frames without which it cannot go on.
+    frames: u64,
+    /// Who has fewer frames than this is not ended for it.
+    least: u64,
+}
+
 /// Makes room for the current process, which found no frame for `what` and holds no spin lock.
 pub fn make_room(what: &str) -> Verdict {
+    make_room_for(Want {
+        what,
+        frames: 1,
+        least: 0,
+    })
+}
+
+/// Makes room for a new process or thread, which needs so many frames; returns whether to try again.
+///
+/// Many small processes are no reason to end one of them: then it is the newcomer that is refused. False also where
+/// there is room, so that the want was of something else.
+pub fn make_room_to_fork(frames: u64) -> bool {
+    let want = Want {
+        what: "fork",
+        frames,
+        least: frame::total() / oom::FEW,
+    };
+    !frame::has_room(frames) && make_room_for(want) == Verdict::TryAgain
+}
+
+fn make_room_for(want: Want<'_>) -> Verdict {
     // Told to end already: it does so on its way to user mode.
     if task::current().fatal_signal().is_some() {
         return Verdict::End;
     }
-    if frame::has_room(1) || reclaim::reclaim(reclaim::BATCH) >= reclaim::BATCH {
+    if frame::has_room(want.frames) || reclaim::reclaim(reclaim::BATCH) >= reclaim::BATCH {
         return Verdict::TryAgain;
     }
     let Some(turn) = Turn::take() else {
@@ -97,16 +128,18 @@ pub fn make_room(what: &str) -> Verdict {
     };
     // While this CPU looked for clean pages, another one's choice may have made room: more than the few pages
     // that were just found, which a program may need to get on at all.
-    if frame::has_room(reclaim::BATCH) {
+    if frame::has_room(want.frames.max(reclaim::BATCH)) {
         return Verdict::TryAgain;
     }
     let suspects = suspects();
-    match oom::choose(suspects.iter().map(Suspect::candidate), frame::total()) {
+    let candidates = suspects.iter().map(Suspect::candidate);
+    let candidates = candidates.filter(|one| one.is_worth_it(want.least));
+    match oom::choose(candidates, frame::total()) {
         Choice::Nobody => return Verdict::End,
         Choice::End(pid) => {
             let chosen = suspects.iter().find(|suspect| suspect.process.pid() == pid);
             let chosen = chosen.expect("the choice is one of the candidates");
-            report(what, &suspects);
+            report(want.what, &suspects);
             if chosen.end() > 0 {
                 return Verdict::TryAgain;
             }

@@ -11,6 +11,9 @@ pub const NEVER: i16 = -1000;
 /// The largest `oom_score_adj`: as if the process had all memory.
 pub const FIRST: i16 = 1000;
 
+/// A process that has less than this part of all memory is not ended so that another one can begin.
+pub const FEW: u64 = 16;
+
 /// How far a process is on its way out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Life {
@@ -33,6 +36,14 @@ pub struct Candidate {
     pub adj: i16,
     /// Whether it is on its way out.
     pub life: Life,
+}
+
+impl Candidate {
+    /// Whether it is to be asked at all by who does without anybody's end that brings less than `least` frames: those who
+    /// are ending anyway, and those who have so many.
+    pub const fn is_worth_it(&self, least: u64) -> bool {
+        !matches!(self.life, Life::Lives) || self.frames >= least
+    }
 }
 
 /// What to do.

@@ -91,3 +91,30 @@ fn who_is_immune_is_never_chosen_and_who_volunteers_goes_first() {
     let set = [candidate(2, 9_999, 0), candidate(3, 1, FIRST)];
     assert_eq!(choose(set.into_iter(), TOTAL), Choice::End(3));
 }
+
+/// Who wants to begin waits for those who end, and has only the large ones ended.
+#[test]
+fn a_crowd_of_small_ones_is_left_alone_by_who_wants_to_begin() {
+    for set in all(2)
+        .into_iter()
+        .flat_map(|a| all(3).into_iter().map(move |b| [a, b]))
+    {
+        let least = 100;
+        let asked = set.into_iter().filter(|one| one.is_worth_it(least));
+        match choose(asked, TOTAL) {
+            Choice::End(pid) => assert!(
+                set.iter().any(|c| c.pid == pid && c.frames >= least),
+                "{set:?}"
+            ),
+            Choice::WaitFor(pid) => assert!(
+                set.iter().any(|c| c.pid == pid && c.life == Life::Ends),
+                "{set:?}"
+            ),
+            Choice::Nobody => assert!(
+                !set.iter().any(|c| c.life == Life::Ends
+                    || c.life == Life::Lives && c.adj != NEVER && c.frames >= least),
+                "{set:?}"
+            ),
+        }
+    }
+}

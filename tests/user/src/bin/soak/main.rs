@@ -4,6 +4,7 @@
 //! On any other kernel, and as any other process, it refuses.
 #![deny(unsafe_code)]
 
+mod bombs;
 mod fuzz;
 mod guard;
 mod options;
@@ -24,6 +25,7 @@ fn main() {
         ["storm", rest @ ..] => {
             Options::read(rest).map_or_else(usage, |options| storm::run(&options))
         }
+        ["bombs", only @ ..] => bombs::run(only.first().copied()),
         _ => usage(),
     };
     sys::exit(code);
