@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use abi::linux::S_IFMT;
 
 use super::file::{File, IoError};
-use super::inode::{Inode, InodeRef, Kind, Metadata};
+use super::inode::{InodeRef, Kind, Metadata};
+use super::mount::Location;
 use super::procfs;
 use super::user_buf::UserBuf;
 
@@ -53,11 +54,11 @@ impl File for Directory {
 }
 
 /// Returns the first name at or behind `position`, which is one that an earlier name named as next.
-pub fn entry_after(directory: &InodeRef, position: u64) -> Option<Entry> {
+pub fn entry_after(directory: &Location, position: u64) -> Option<Entry> {
     match position {
-        0 => Some(entry(b".", directory, 1)),
-        1 => Some(entry(b"..", &Inode::parent(directory), 2)),
-        _ => match &directory.kind {
+        0 => Some(entry(b".", &directory.inode, 1)),
+        1 => Some(entry(b"..", &directory.parent().inode, 2)),
+        _ => match &directory.inode.kind {
             Kind::Directory(names) => {
                 let names = names.lock();
                 let (cookie, name, inode) = names.entries.after(position)?;

@@ -16,11 +16,13 @@ use vfs::seek::{self, SeekError, Whence};
 
 use super::epoll::{self, Watch};
 use super::inode::{InodeRef, Metadata};
+use super::mount::Location;
 use super::pipe::Pipe;
 use super::poll::PollQueue;
 use super::rank;
 use super::tty::file::TtyFile;
 use super::user_buf::{BadAddress, UserBuf};
+use super::write_access::WriteAccess;
 use crate::locks::{Interrupted, Mutex, SpinLock};
 use crate::mm::PageSource;
 
@@ -193,6 +195,10 @@ pub trait File: Send + Sync {
 /// An open file.
 pub struct OpenFile {
     file: Box<dyn File>,
+    /// Where it was found; nothing for pipes and the like.
+    location: Option<Location>,
+    /// Held as long as somebody can write through it.
+    _access: Option<WriteAccess>,
     flags: AtomicU32,
     position: Mutex<u64, { rank::POSITION }>,
     /// The epolls that watch it.
@@ -205,6 +211,25 @@ const CHANGEABLE: OpenFlags = OpenFlags::APPEND.union(OpenFlags::NONBLOCK);
 impl OpenFile {
     /// Opens `file` with these flags; those that only matter while opening are dropped.
     pub fn new(file: impl File + 'static, flags: OpenFlags) -> Arc<Self> {
+        Self::make(Box::new(file), None, None, flags)
+    }
+
+    /// Opens `file`, which was found at `location`.
+    pub fn at(
+        location: Location,
+        access: Option<WriteAccess>,
+        file: impl File + 'static,
+        flags: OpenFlags,
+    ) -> Arc<Self> {
+        Self::make(Box::new(file), Some(location), access, flags)
+    }
+
+    fn make(
+        file: Box<dyn File>,
+        location: Option<Location>,
+        access: Option<WriteAccess>,
+        flags: OpenFlags,
+    ) -> Arc<Self> {
         let once = OpenFlags::CREAT
             | OpenFlags::EXCL
             | OpenFlags::NOCTTY
@@ -212,7 +237,9 @@ impl OpenFile {
             | OpenFlags::CLOEXEC;
         file.set_packets(flags.contains(OpenFlags::DIRECT));
         Arc::new(Self {
-            file: Box::new(file),
+            file,
+            location,
+            _access: access,
             flags: AtomicU32::new(flags.difference(once).bits()),
             position: Mutex::new(0),
             hooks: SpinLock::new(Vec::new()),
@@ -227,6 +254,17 @@ impl OpenFile {
     /// Calls `visit` with the epolls that watch it.
     pub(super) fn with_hooks<R>(&self, visit: impl FnOnce(&mut Vec<Arc<Watch>>) -> R) -> R {
         visit(&mut self.hooks.lock())
+    }
+
+    /// Returns where it was found, if it is more than an open file.
+    pub fn location(&self) -> Option<Location> {
+        self.location.clone()
+    }
+
+    /// Returns whether it is a program that runs as its owner, or its group.
+    pub fn runs_as_somebody(&self) -> bool {
+        let location = self.location.as_ref();
+        location.is_some_and(|file| file.cache().is_some() && file.has_set_ids())
     }
 
     /// Returns the flags.

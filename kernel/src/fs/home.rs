@@ -1,6 +1,8 @@
 //! Where a file was last named, and so the path that is shown of it.
 //!
 //! A file with several names is shown under the one it got last; one whose name is gone keeps it.
+//! A path goes from mount to mount: [`Location::path`] is what somebody sees, [`Inode::write_path`] the
+//! path through the first mount of the file's file system.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -9,6 +11,7 @@ use core::fmt::{self, Write};
 use vfs::directory::Name;
 
 use super::inode::{Inode, InodeRef};
+use super::mount::Location;
 
 /// Where a file was last named.
 #[derive(Clone)]
@@ -42,9 +45,10 @@ impl Inode {
         drop(old); // outside the lock: it may be the last reference to a directory
     }
 
-    /// Gives a file without a directory the name under which it is shown.
-    pub(super) fn set_label(&self, name: &[u8]) {
+    /// Gives a file without a name the one under which it is shown.
+    pub(super) fn set_label(&self, parent: Option<&InodeRef>, name: &[u8]) {
         let mut home = self.home.lock();
+        home.parent = parent.cloned();
         home.name = Name::from(name);
         home.is_gone = true;
     }
@@ -80,10 +84,32 @@ impl Inode {
         self.home().is_gone
     }
 
+    /// Returns the path from the root of its file system.
+    pub(super) fn path_in_file_system(self: &Arc<Self>) -> Vec<u8> {
+        let mut names = Vec::new();
+        let mut home = self.home();
+        while let Some(parent) = home.parent {
+            names.push(home.name);
+            home = parent.home();
+        }
+        let mut path = Vec::new();
+        for name in names.iter().rev() {
+            path.push(b'/');
+            path.extend_from_slice(name);
+        }
+        if path.is_empty() {
+            path.push(b'/');
+        }
+        path
+    }
+
     /// Writes the absolute path, built from the names on the way to the root.
     ///
     /// Allocates nothing: the way up is walked again for each name.
     pub fn write_path(&self, out: &mut dyn Write) -> fmt::Result {
+        if let Some(at) = self.fs.shown_at().and_then(|mount| mount.attached()) {
+            at.inode.write_path(out)?;
+        }
         let home = self.home();
         let mut depth = 0;
         let mut at = home.parent.clone();
@@ -103,31 +129,61 @@ impl Inode {
         }
         write_name(&home.name, out)
     }
+}
 
-    /// Returns the absolute path.
-    pub fn path(&self) -> Vec<u8> {
-        let mut path = Bytes(Vec::new());
-        // Writing to memory fails for want of it only; that is a panic of its own.
-        let _ = self.write_path(&mut path);
-        path.0
+/// What is put before a path that does not begin at the viewer's root.
+const UNREACHABLE: &[u8] = b"(unreachable)";
+
+impl Location {
+    /// Returns the path from `root`, or from the root of all that is connected, with a mark.
+    pub fn path(&self, root: &Self) -> Vec<u8> {
+        let (mut path, is_reachable) = self.path_within(root);
+        if !is_reachable {
+            path.splice(0..0, UNREACHABLE.iter().copied());
+        }
+        path
+    }
+
+    /// Returns the path, and whether it begins at `root`.
+    pub fn path_within(&self, root: &Self) -> (Vec<u8>, bool) {
+        let mut names = Vec::new();
+        let mut at = self.clone();
+        let is_reachable = loop {
+            if at.is_same(root) {
+                break true;
+            }
+            if at.is_mount_root() {
+                match at.mount.attached() {
+                    Some(covered) => at = covered,
+                    None => break false,
+                }
+                continue;
+            }
+            let home = at.inode.home();
+            names.push(home.name);
+            match home.parent {
+                Some(parent) => at.inode = parent,
+                None => break true,
+            }
+        };
+        let mut path = Vec::new();
+        for name in names.iter().rev() {
+            path.push(b'/');
+            path.extend_from_slice(name);
+        }
+        if path.is_empty() {
+            path.push(b'/');
+        }
+        (path, is_reachable)
     }
 
     /// Returns the path as `/proc` shows it: with a mark if the name is gone.
-    pub fn shown_path(&self) -> Vec<u8> {
-        let mut path = self.path();
+    pub fn shown_path(&self, root: &Self) -> Vec<u8> {
+        let (mut path, _) = self.path_within(root);
         if self.is_gone() {
             path.extend_from_slice(b" (deleted)");
         }
         path
-    }
-}
-
-struct Bytes(Vec<u8>);
-
-impl Write for Bytes {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
-        Ok(())
     }
 }
 

@@ -6,27 +6,21 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt::{self, Write};
-use core::ops::Range;
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed};
 
-use abi::linux::{S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG};
-use addr::{Frame, PAGE_SIZE};
+use abi::linux::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK};
 use vfs::directory::Entries;
-use vfs::walk::{self, Link};
 
 use super::dev::Device;
-use super::filesystem::{FileSystem, NoSpace};
+use super::filesystem::{FsRef, NAMELESS, NoSpace};
 use super::home::Home;
 use super::page_cache::PageCache;
 use super::pipe::Pipe;
 use super::procfs::ProcNode;
-use super::regular::Allocate;
 use super::seals::Seals;
 use super::{procfs, rank, reclaim};
 use crate::locks::{Mutex, SpinLock};
 use crate::mm::rmap::Mappings;
-use crate::mm::{PageSource, SourceError, SourceId};
 use crate::time;
 
 /// A counted reference to a file.
@@ -37,17 +31,23 @@ pub struct Inode {
     /// Its number.
     pub ino: u64,
     /// The file system it is in.
-    pub fs: &'static FileSystem,
+    pub fs: FsRef,
     /// What it is.
     pub kind: Kind,
     attributes: SpinLock<Attributes, { rank::ATTRIBUTES }>,
     pub(super) home: SpinLock<Home, { rank::HOME }>,
     /// Held throughout what changes the contents: writing, and changes of the size.
     pub(super) contents: Mutex<(), { rank::CONTENTS }>,
-    mappings: Mappings,
+    pub(super) mappings: Mappings,
     /// See [`super::seals`].
     pub(super) seals: AtomicU32,
     pub(super) being_mapped: AtomicU32,
+    /// How many mounts cover it.
+    covers: AtomicU32,
+    /// How many have it open for writing; below 0, how many run it.
+    pub(super) writers: AtomicI32,
+    /// Whether it has no name and may get one.
+    is_linkable: AtomicBool,
 }
 
 /// What a file is.
@@ -62,6 +62,10 @@ pub enum Kind {
     Device(Device),
     /// A pipe, with a name or without.
     Fifo(Arc<Pipe>),
+    /// A block device with this number, of which there is none.
+    Block(u64),
+    /// The name of a socket.
+    Socket,
     /// One of the kernel's facts.
     Proc(ProcNode),
 }
@@ -71,7 +75,7 @@ pub struct Names {
     /// The names.
     pub(super) entries: Entries<InodeRef>,
     /// Whether the directory was removed: nothing can be made in it any more.
-    pub(super) is_dead: bool,
+    pub is_dead: bool,
 }
 
 /// The facts about a file that can change.
@@ -91,6 +95,8 @@ pub struct Attributes {
     pub mtime: u64,
     /// Last change of anything.
     pub ctime: u64,
+    /// When it was made.
+    pub btime: u64,
 }
 
 /// What `stat` says about a file.
@@ -116,6 +122,8 @@ pub struct Metadata {
     pub blocks: u64,
     /// Times of the last read, change of contents and change, in ns since 1970.
     pub times: [u64; 3],
+    /// When it was made, in ns since 1970; 0 if nobody knows.
+    pub btime: u64,
 }
 
 impl Attributes {
@@ -130,31 +138,32 @@ impl Attributes {
             atime: now,
             mtime: now,
             ctime: now,
+            btime: now,
+        }
+    }
+
+    /// The facts of a new file of somebody's, in a directory (see `cred::change`).
+    pub fn of(facts: cred::Facts) -> Self {
+        Self {
+            uid: facts.uid,
+            gid: facts.gid,
+            ..Self::new(facts.mode & 0o7777)
         }
     }
 }
 
 impl Inode {
     /// Makes a file that has no name yet.
-    pub fn new(
-        fs: &'static FileSystem,
-        kind: Kind,
-        attributes: Attributes,
-    ) -> Result<InodeRef, NoSpace> {
+    pub fn new(fs: &FsRef, kind: Kind, attributes: Attributes) -> Result<InodeRef, NoSpace> {
         Ok(Self::numbered(fs.new_file()?, fs, kind, attributes))
     }
 
     /// Makes a file whose number the caller gives out; it must be counted by `fs` already.
-    pub(super) fn numbered(
-        ino: u64,
-        fs: &'static FileSystem,
-        kind: Kind,
-        attributes: Attributes,
-    ) -> InodeRef {
+    pub(super) fn numbered(ino: u64, fs: &FsRef, kind: Kind, attributes: Attributes) -> InodeRef {
         let is_regular = matches!(kind, Kind::Regular(_));
         let inode = Arc::new(Self {
             ino,
-            fs,
+            fs: fs.clone(),
             kind,
             attributes: SpinLock::new(attributes),
             home: SpinLock::new(Home::none()),
@@ -162,6 +171,9 @@ impl Inode {
             mappings: Mappings::new(),
             seals: AtomicU32::new(Seals::SEAL.bits()),
             being_mapped: AtomicU32::new(0),
+            covers: AtomicU32::new(0),
+            writers: AtomicI32::new(0),
+            is_linkable: AtomicBool::new(false),
         });
         if is_regular {
             reclaim::add(&inode);
@@ -170,7 +182,7 @@ impl Inode {
     }
 
     /// Makes an empty directory.
-    pub fn directory(fs: &'static FileSystem, attributes: Attributes) -> Result<InodeRef, NoSpace> {
+    pub fn directory(fs: &FsRef, attributes: Attributes) -> Result<InodeRef, NoSpace> {
         let names = Names {
             entries: Entries::new(),
             is_dead: false,
@@ -180,6 +192,46 @@ impl Inode {
             ..attributes
         };
         Self::new(fs, Kind::Directory(SpinLock::new(names)), attributes)
+    }
+
+    /// Makes the directory that files without a place are said to be in.
+    pub(super) fn nameless_root() -> InodeRef {
+        let root = Self::directory(&FsRef::Built(&NAMELESS), Attributes::new(0o755));
+        root.expect("files without a name have no limit")
+    }
+
+    /// Returns whether a mount covers it.
+    pub(super) fn is_covered(&self) -> bool {
+        self.covers.load(Relaxed) > 0
+    }
+
+    /// Counts a mount that covers it.
+    pub(super) fn cover(&self) {
+        self.covers.fetch_add(1, Relaxed);
+    }
+
+    /// Forgets a mount that covered it.
+    pub(super) fn uncover(&self) {
+        self.covers.fetch_sub(1, Relaxed);
+    }
+
+    /// Returns whether it has no name and may get one.
+    pub(super) fn is_linkable(&self) -> bool {
+        self.is_linkable.load(Relaxed)
+    }
+
+    pub(super) fn set_linkable(&self, linkable: bool) {
+        self.is_linkable.store(linkable, Relaxed);
+    }
+
+    /// Returns what decides about who may use it.
+    pub fn facts(&self) -> cred::Facts {
+        let attributes = self.attributes();
+        cred::Facts {
+            mode: self.file_type() | attributes.permissions,
+            uid: attributes.uid,
+            gid: attributes.gid,
+        }
     }
 
     /// Returns the facts that can change.
@@ -226,11 +278,13 @@ impl Inode {
             gid: attributes.gid,
             rdev: match &self.kind {
                 Kind::Device(device) => device.number(),
+                Kind::Block(number) => *number,
                 _ => 0,
             },
             size,
             blocks,
             times: [attributes.atime, attributes.mtime, attributes.ctime],
+            btime: attributes.btime,
         }
     }
 
@@ -241,7 +295,7 @@ impl Inode {
             Kind::Symlink(target) => (target.len() as u64, 0),
             // As Linux's tmpfs counts.
             Kind::Directory(names) => (20 * (names.lock().entries.len() as u64 + 2), 0),
-            Kind::Device(_) | Kind::Fifo(_) | Kind::Proc(_) => (0, 0),
+            _ => (0, 0),
         }
     }
 
@@ -253,6 +307,8 @@ impl Inode {
             Kind::Symlink(_) => S_IFLNK,
             Kind::Device(_) => S_IFCHR,
             Kind::Fifo(_) => S_IFIFO,
+            Kind::Block(_) => S_IFBLK,
+            Kind::Socket => S_IFSOCK,
             Kind::Proc(node) => node.file_type(),
         }
     }
@@ -266,7 +322,7 @@ impl Inode {
     }
 
     /// Returns the names in a directory that can be changed.
-    pub(super) fn names(&self) -> Option<&SpinLock<Names, { rank::DIRECTORY }>> {
+    pub fn names(&self) -> Option<&SpinLock<Names, { rank::DIRECTORY }>> {
         match &self.kind {
             Kind::Directory(names) => Some(names),
             _ => None,
@@ -278,86 +334,25 @@ impl Inode {
         self.file_type() == S_IFDIR
     }
 
+    /// Returns whether its set-user-id or set-group-id bit is set.
+    pub(super) fn has_set_ids(&self) -> bool {
+        self.attributes.lock().permissions & 0o6000 != 0
+    }
+
     /// Returns whether somebody may execute it.
     pub fn is_executable(&self) -> bool {
         self.attributes().permissions & 0o111 != 0
     }
 }
 
-impl walk::Node for Inode {
-    fn is_directory(&self) -> bool {
-        Inode::is_directory(self)
-    }
-
-    fn child(self: &Arc<Self>, name: &[u8]) -> Option<InodeRef> {
+impl Inode {
+    /// Returns what a name in this directory stands for; never asked for `.` and `..`.
+    pub fn child(self: &Arc<Self>, name: &[u8]) -> Option<InodeRef> {
         match &self.kind {
             Kind::Directory(names) => names.lock().entries.get(name).cloned(),
             Kind::Proc(node) => procfs::child(self, *node, name),
             _ => None,
         }
-    }
-
-    fn parent(self: &Arc<Self>) -> InodeRef {
-        Inode::parent(self)
-    }
-
-    fn link(&self) -> Option<Link<Self>> {
-        match &self.kind {
-            Kind::Symlink(target) => Some(Link::Path(target.clone())),
-            Kind::Proc(node) => procfs::link(*node),
-            _ => None,
-        }
-    }
-}
-
-/// Only a regular file is ever mapped.
-impl PageSource for Inode {
-    fn write_name(&self, out: &mut dyn Write) -> fmt::Result {
-        self.write_path(out)?;
-        match self.is_gone() {
-            true => out.write_str(" (deleted)"),
-            false => Ok(()),
-        }
-    }
-
-    fn id(&self) -> SourceId {
-        SourceId {
-            dev: self.fs.dev,
-            ino: self.ino,
-        }
-    }
-
-    fn page(&self, index: u64) -> Result<Frame, SourceError> {
-        let cache = self.cache().ok_or(SourceError::BeyondEnd)?;
-        cache.page(index)
-    }
-
-    fn cached(&self, index: u64) -> Option<Frame> {
-        self.cache()?.cached(index)
-    }
-
-    fn cached_in(&self, pages: Range<u64>, found: &mut dyn FnMut(u64, Frame)) {
-        if let Some(cache) = self.cache() {
-            cache.cached_in(pages, found);
-        }
-    }
-
-    fn make_writable(&self, index: u64) -> Result<(), SourceError> {
-        let cache = self.cache().ok_or(SourceError::BeyondEnd)?;
-        cache.make_dirty(index)?;
-        self.modified();
-        Ok(())
-    }
-
-    fn punch_hole(&self, pages: Range<u64>) -> Result<(), SourceError> {
-        let start = pages.start.saturating_mul(PAGE_SIZE);
-        let len = (pages.end - pages.start).saturating_mul(PAGE_SIZE);
-        self.allocate(start, len, Allocate::Punch)
-            .map_err(|_| SourceError::OutOfMemory)
-    }
-
-    fn mappings(&self) -> &Mappings {
-        &self.mappings
     }
 }
 

@@ -1,10 +1,11 @@
 //! Files: a tree in memory that begins as the initramfs, and what is not in it.
 //!
 //! Read in this order:
-//! 1. [`inode`]: a file and its facts; [`home`]: its path. [`filesystem`]: whose it is. [`namespace`]: how names come and
-//!    go. [`tree`]: what is there at boot.
-//! 2. [`page_cache`]: the bytes of a regular file. [`reclaim`]: all of them, for who wants memory back.
-//! 3. [`path`]: from a name to an inode. [`open`](mod@open): from an inode to an open file.
+//! 1. [`inode`]: a file and its facts; [`home`]: its path. [`filesystem`]: whose it is. [`mount`]: where it is seen;
+//!    [`mounting`]: how that changes. [`namespace`] and [`renaming`]: how names come and go. [`tree`]: what is there at boot.
+//! 2. [`page_cache`]: the bytes of a regular file. [`mapped`]: how mm gets at them. [`reclaim`]: all of them, for who wants memory back.
+//! 3. [`caller`]: who asks. [`path`]: from a name to an inode. [`open`](mod@open): from an inode to an open file;
+//!    [`write_access`]: who writes to a file that others may run.
 //! 4. [`file`](mod@file): what every open file can do, and its position. [`user_buf`]: where bytes come from
 //!    and go to.
 //! 5. The kinds: [`regular`] with its [`seals`], [`directory`], [`tty`] over the pure crate of that name, [`pipe`] over `pipebuf`,
@@ -13,6 +14,7 @@
 //!
 //! What is decided about paths, directories, moves and pages is decided in the pure crate `vfs`.
 
+pub mod caller;
 pub mod dev;
 pub mod directory;
 pub mod epoll;
@@ -23,6 +25,9 @@ pub mod filesystem;
 mod home;
 pub mod host;
 pub mod inode;
+mod mapped;
+pub mod mount;
+pub mod mounting;
 pub mod namespace;
 pub mod open;
 pub mod page_cache;
@@ -32,18 +37,22 @@ pub mod poll;
 pub mod procfs;
 pub mod reclaim;
 pub mod regular;
+pub mod renaming;
 pub mod seals;
 pub mod socketpair;
 pub mod timerfd;
 pub mod tree;
 pub mod tty;
 pub mod user_buf;
+pub mod write_access;
 
 pub use bootinfo::cpio::CpioError;
+pub use caller::Caller;
 pub use file::{IoError, Mapping, OpenFile};
 pub use inode::{Inode, InodeRef, Kind, Metadata};
+pub use mount::Location;
 pub use namespace::ChangeError;
-pub use open::{OpenError, open};
+pub use open::{How, OpenError, open};
 pub use path::{Follow, PathError, resolve};
 pub use tree::root;
 
@@ -56,13 +65,15 @@ pub mod rank {
     pub const PROC_TEXT: u8 = 6;
     /// All changes of the tree; a name may be that of a process.
     pub const NAMESPACE: u8 = 8;
+    /// The table of mounts.
+    pub const MOUNTS: u8 = 28;
     /// The bytes in a pipe.
     pub const PIPE: u8 = 14;
     /// The contents and the size of a regular file, against other writers.
     pub const CONTENTS: u8 = 16;
     /// The names in one directory.
     pub const DIRECTORY: u8 = 31;
-    /// Where a file was last named.
+    /// Where a file was last named, what a mount covers.
     pub const HOME: u8 = 32;
     /// A file's owner, permissions and times.
     pub const ATTRIBUTES: u8 = 33;

@@ -1,4 +1,4 @@
-//! Changes of the tree: names are made, removed and moved.
+//! Changes of the tree: names are made and removed; [`super::renaming`] moves them.
 //!
 //! One lock serialises all changes, so that what a change has checked stays so until it is done.
 //! Looking a name up takes the lock of that one directory; a move between two directories holds
@@ -6,22 +6,25 @@
 
 use alloc::sync::Arc;
 
-use vfs::directory::{Entries, Name};
-use vfs::rename::{self, Mode, Plan, RenameError, Side};
-use vfs::walk::Node;
+use cred::access::may_take_name;
+use cred::{Denied, Wanted};
+use vfs::directory::Name;
+use vfs::rename::RenameError;
 
+use super::caller::{Caller, Forbidden};
 use super::filesystem::NoSpace;
-use super::inode::{Inode, InodeRef};
+use super::inode::InodeRef;
+use super::mount::Location;
 use super::path::{Last, PathError, Place};
 use super::rank;
 use crate::locks::Mutex;
 use crate::mm::frame;
 
 /// Serialises all changes.
-static CHANGES: Mutex<(), { rank::NAMESPACE }> = Mutex::new(());
+pub(super) static CHANGES: Mutex<(), { rank::NAMESPACE }> = Mutex::new(());
 
 /// Frames that must be free before something new is kept: names and inodes are on the heap.
-const ROOM: u64 = 2;
+pub(super) const ROOM: u64 = 2;
 
 /// Why the tree was not changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,7 +47,11 @@ pub enum ChangeError {
     Busy,
     /// The two names are in different file systems.
     OtherFileSystem,
-    /// The file system does not do that.
+    /// The directory may not be written.
+    Denied,
+    /// The file system is mounted for reading.
+    ReadOnly,
+    /// The file system does not do that, or only for the owner.
     NotPermitted,
     /// The file system is full.
     NoSpace,
@@ -52,8 +59,8 @@ pub enum ChangeError {
     OutOfMemory,
 }
 
-/// Gives a new file the name at `place`; a directory may have slashes behind it.
-pub fn add(place: &Place<Inode>, inode: &InodeRef) -> Result<(), ChangeError> {
+/// Gives a new file the name at `place`, as [`check_add`] allowed; a directory may have slashes behind it.
+pub fn add(place: &Place, inode: &InodeRef) -> Result<(), ChangeError> {
     let Last::Name(name) = &place.last else {
         return Err(ChangeError::Exists);
     };
@@ -63,26 +70,40 @@ pub fn add(place: &Place<Inode>, inode: &InodeRef) -> Result<(), ChangeError> {
             None => ChangeError::NotFound,
         });
     }
-    let _changes = CHANGES.lock();
-    insert(&place.dir, &Name::from(&**name), inode)
+    insert(&place.dir.inode, name, inode)
 }
 
 /// Fails where nothing can be made at `place`, in the order of Linux's checks; to be asked first.
-pub fn check_add(place: &Place<Inode>) -> Result<(), ChangeError> {
+pub fn check_add(caller: &Caller, place: &Place) -> Result<(), ChangeError> {
     match &place.last {
         Last::Name(name) if place.dir.child(name).is_none() => {
-            let names = place.dir.names().ok_or(ChangeError::NotFound)?;
-            match names.lock().is_dead {
-                true => Err(ChangeError::NotFound),
-                false if !frame::can_spare(ROOM) => Err(ChangeError::OutOfMemory),
-                false => Ok(()),
+            let names = place.dir.names().map(|names| names.lock().is_dead);
+            match names {
+                // `/proc` has no names of its own to begin with.
+                None => Err(ChangeError::NotFound),
+                Some(_) if place.dir.mount.is_read_only() => Err(ChangeError::ReadOnly),
+                Some(true) => Err(ChangeError::NotFound),
+                Some(false) => {
+                    caller.may(&place.dir, Wanted::CHANGE_NAMES)?;
+                    match frame::can_spare(ROOM) {
+                        true => Ok(()),
+                        false => Err(ChangeError::OutOfMemory),
+                    }
+                }
             }
         }
         _ => Err(ChangeError::Exists),
     }
 }
 
-fn insert(directory: &InodeRef, name: &Name, inode: &InodeRef) -> Result<(), ChangeError> {
+/// Gives a file the name `name` in `directory`, whoever asks.
+pub(super) fn insert(
+    directory: &InodeRef,
+    name: &[u8],
+    inode: &InodeRef,
+) -> Result<(), ChangeError> {
+    let _changes = CHANGES.lock();
+    let name = &Name::from(name);
     if !frame::can_spare(ROOM) {
         return Err(ChangeError::OutOfMemory);
     }
@@ -104,65 +125,103 @@ fn insert(directory: &InodeRef, name: &Name, inode: &InodeRef) -> Result<(), Cha
     Ok(())
 }
 
-/// Gives an existing file one more name.
-pub fn link(inode: &InodeRef, place: &Place<Inode>) -> Result<(), ChangeError> {
-    check_add(place)?;
-    if !core::ptr::eq(inode.fs, place.dir.fs) {
+/// Gives an existing file one more name, or one without a name its first.
+pub fn link(caller: &Caller, file: &Location, place: &Place) -> Result<(), ChangeError> {
+    check_add(caller, place)?;
+    if !Arc::ptr_eq(&file.mount, &place.dir.mount) {
         return Err(ChangeError::OtherFileSystem);
     }
-    if inode.is_directory() {
+    if file.is_directory() {
         return Err(ChangeError::NotPermitted);
     }
     // A file whose last name is gone gets no new one.
-    if inode.attributes().nlink == 0 {
+    if file.attributes().nlink == 0 && !file.is_linkable() {
         return Err(ChangeError::NotFound);
     }
-    add(place, inode)
+    add(place, &file.inode)?;
+    file.set_linkable(false);
+    Ok(())
+}
+
+/// Decides whether a name may be taken from `victim` (EACCES, then EPERM).
+pub(super) fn may_remove(
+    caller: &Caller,
+    directory: &Location,
+    victim: &Location,
+) -> Result<(), ChangeError> {
+    caller.may(directory, Wanted::CHANGE_NAMES)?;
+    may_take_name(&caller.cred, directory.facts(), victim.facts())
+        .map_err(|Denied| ChangeError::NotPermitted)
 }
 
 /// Removes a name of something that is not a directory.
-pub fn unlink(place: &Place<Inode>) -> Result<(), ChangeError> {
+pub fn unlink(caller: &Caller, place: &Place) -> Result<(), ChangeError> {
     let Last::Name(name) = &place.last else {
         return Err(ChangeError::IsDirectory);
     };
+    if place.dir.mount.is_read_only() {
+        return Err(ChangeError::ReadOnly);
+    }
     let _changes = CHANGES.lock();
-    let inode = place.dir.child(name).ok_or(ChangeError::NotFound)?;
+    let found = place.dir.uncovered_child(name);
+    let victim = found.ok_or(ChangeError::NotFound)?;
     match () {
-        () if place.slash && inode.is_directory() => return Err(ChangeError::IsDirectory),
+        () if place.slash && victim.is_directory() => return Err(ChangeError::IsDirectory),
         () if place.slash => return Err(ChangeError::NotDirectory),
         () if place.dir.names().is_none() => return Err(ChangeError::NotPermitted),
-        () if inode.is_directory() => return Err(ChangeError::IsDirectory),
+        () => may_remove(caller, &place.dir, &victim)?,
+    }
+    match () {
+        () if victim.is_directory() => return Err(ChangeError::IsDirectory),
+        () if victim.is_covered() => return Err(ChangeError::Busy),
         () => {}
     }
-    forget(&place.dir, name, &inode);
+    forget(&place.dir.inode, name, &victim.inode);
     Ok(())
 }
 
 /// Removes an empty directory.
-pub fn rmdir(place: &Place<Inode>) -> Result<(), ChangeError> {
+pub fn rmdir(caller: &Caller, place: &Place) -> Result<(), ChangeError> {
     let name = match &place.last {
         Last::Name(name) => name,
         Last::Root => return Err(ChangeError::Busy),
         Last::Dot => return Err(ChangeError::Invalid),
         Last::DotDot => return Err(ChangeError::NotEmpty),
     };
+    if place.dir.mount.is_read_only() {
+        return Err(ChangeError::ReadOnly);
+    }
     let _changes = CHANGES.lock();
-    let inode = place.dir.child(name).ok_or(ChangeError::NotFound)?;
+    let found = place.dir.uncovered_child(name);
+    let victim = found.ok_or(ChangeError::NotFound)?;
     if place.dir.names().is_none() {
         return Err(ChangeError::NotPermitted);
     }
-    if !inode.is_directory() {
-        return Err(ChangeError::NotDirectory);
+    may_remove(caller, &place.dir, &victim)?;
+    match () {
+        () if !victim.is_directory() => return Err(ChangeError::NotDirectory),
+        () if victim.is_covered() => return Err(ChangeError::Busy),
+        () => {}
     }
-    die(&inode)?;
-    forget(&place.dir, name, &inode);
+    die(&victim.inode)?;
+    forget(&place.dir.inode, name, &victim.inode);
     Ok(())
 }
 
+/// Takes a name away at boot, whatever it stands for, unless that is a directory with names in it.
+pub(super) fn displace(directory: &InodeRef, name: &[u8]) {
+    let _changes = CHANGES.lock();
+    if let Some(inode) = directory.child(name)
+        && (!inode.is_directory() || die(&inode).is_ok())
+    {
+        forget(directory, name, &inode);
+    }
+}
+
 /// Marks an empty directory dead.
-fn die(inode: &InodeRef) -> Result<(), ChangeError> {
-    // What has no names of its own here is another file system's root.
-    let mut names = inode.names().ok_or(ChangeError::Busy)?.lock();
+pub(super) fn die(inode: &InodeRef) -> Result<(), ChangeError> {
+    // What has no names of its own is the kernel's.
+    let mut names = inode.names().ok_or(ChangeError::NotPermitted)?.lock();
     if !names.entries.is_empty() {
         return Err(ChangeError::NotEmpty);
     }
@@ -182,7 +241,7 @@ fn forget(directory: &InodeRef, name: &[u8], inode: &InodeRef) {
 }
 
 /// Counts one name less.
-fn lose_name(directory: &InodeRef, inode: &InodeRef) {
+pub(super) fn lose_name(directory: &InodeRef, inode: &InodeRef) {
     match inode.is_directory() {
         true => {
             inode.change(|facts| facts.nlink = 0);
@@ -190,164 +249,6 @@ fn lose_name(directory: &InodeRef, inode: &InodeRef) {
         }
         false => inode.change(|facts| facts.nlink -= 1),
     }
-}
-
-/// Moves a file, or exchanges two.
-pub fn rename(old: &Place<Inode>, new: &Place<Inode>, mode: Mode) -> Result<(), ChangeError> {
-    if !core::ptr::eq(old.dir.fs, new.dir.fs) {
-        return Err(ChangeError::OtherFileSystem);
-    }
-    let Last::Name(old_name) = &old.last else {
-        return Err(ChangeError::Busy);
-    };
-    let new_name = match &new.last {
-        Last::Name(name) => name,
-        _ if mode == Mode::NoReplace => return Err(ChangeError::Exists),
-        _ => return Err(ChangeError::Busy),
-    };
-    let _changes = CHANGES.lock();
-    let file = old.dir.child(old_name).ok_or(ChangeError::NotFound)?;
-    let other = new.dir.child(new_name);
-    let old_side = side(&file, old.slash, &new.dir);
-    let new_side = other.as_ref().map(|other| side(other, new.slash, &old.dir));
-    let same = other
-        .as_ref()
-        .is_some_and(|other| Arc::ptr_eq(other, &file));
-    let plan = rename::plan(old_side, new_side, new.slash, same, mode)?;
-    if old.dir.names().is_none() {
-        return Err(ChangeError::NotPermitted);
-    }
-    let is_mount = |inode: &InodeRef| !core::ptr::eq(inode.fs, old.dir.fs);
-    if is_mount(&file) || other.as_ref().is_some_and(is_mount) {
-        return Err(ChangeError::Busy);
-    }
-    let (from, to) = ((&old.dir, &**old_name), (&new.dir, &**new_name));
-    match (plan, other) {
-        (Plan::Exchange, Some(other)) => exchange(from, to, &file, &other),
-        (Plan::Nothing, _) => Ok(()),
-        (_, other) => move_to(from, to, &file, other.as_ref()),
-    }
-}
-
-fn side(inode: &InodeRef, slash: bool, other_directory: &InodeRef) -> Side {
-    Side {
-        is_directory: inode.is_directory(),
-        is_full: inode
-            .names()
-            .is_some_and(|names| !names.lock().entries.is_empty()),
-        slash,
-        contains_other: inode.is_directory() && contains(inode, other_directory),
-    }
-}
-
-/// Returns whether `directory` is `inode` or lies below it.
-fn contains(inode: &InodeRef, directory: &InodeRef) -> bool {
-    let mut at = directory.clone();
-    loop {
-        if Arc::ptr_eq(&at, inode) {
-            return true;
-        }
-        let parent = Inode::parent(&at);
-        if Arc::ptr_eq(&parent, &at) {
-            return false;
-        }
-        at = parent;
-    }
-}
-
-/// A name and the directory it is in.
-type Spot<'a> = (&'a InodeRef, &'a [u8]);
-
-fn move_to(
-    (from, old_name): Spot<'_>,
-    (to, new_name): Spot<'_>,
-    file: &InodeRef,
-    replaced: Option<&InodeRef>,
-) -> Result<(), ChangeError> {
-    if !frame::can_spare(ROOM) {
-        return Err(ChangeError::OutOfMemory);
-    }
-    if to.names().is_none_or(|names| names.lock().is_dead) {
-        return Err(ChangeError::NotFound);
-    }
-    if let Some(replaced) = replaced.filter(|inode| inode.is_directory()) {
-        die(replaced)?;
-    }
-    let name = Name::from(new_name);
-    let left = in_both(from, to, |from, to| {
-        let moved = from.remove(old_name);
-        let to = to.unwrap_or(from);
-        let old = to.replace(new_name, file.clone());
-        if old.is_none() {
-            let inserted = to.insert(name.clone(), file.clone());
-            debug_assert!(inserted.is_ok(), "a name that replaces nothing is free");
-        }
-        (moved, old)
-    });
-    drop(left); // outside the locks: it may be somebody's last reference
-    if let Some(replaced) = replaced {
-        lose_name(to, replaced);
-        replaced.leave_home(to, new_name);
-    }
-    file.set_home(to, &name);
-    if file.is_directory() && !Arc::ptr_eq(from, to) {
-        from.change(|facts| facts.nlink -= 1);
-        to.change(|facts| facts.nlink += 1);
-    }
-    file.change(|_| {});
-    from.modified();
-    to.modified();
-    Ok(())
-}
-
-fn exchange(
-    (from, old_name): Spot<'_>,
-    (to, new_name): Spot<'_>,
-    file: &InodeRef,
-    other: &InodeRef,
-) -> Result<(), ChangeError> {
-    let left = in_both(from, to, |from, to| {
-        let first = from.replace(old_name, other.clone());
-        (first, to.unwrap_or(from).replace(new_name, file.clone()))
-    });
-    drop(left);
-    file.set_home(to, &Name::from(new_name));
-    other.set_home(from, &Name::from(old_name));
-    if file.is_directory() != other.is_directory() && !Arc::ptr_eq(from, to) {
-        let (loses, gains) = if file.is_directory() {
-            (from, to)
-        } else {
-            (to, from)
-        };
-        loses.change(|facts| facts.nlink -= 1);
-        gains.change(|facts| facts.nlink += 1);
-    }
-    for changed in [file, other] {
-        changed.change(|_| {});
-    }
-    from.modified();
-    to.modified();
-    Ok(())
-}
-
-/// Calls `change` with the names of both directories, under both locks; with the second only if it
-/// is another one.
-///
-/// Nobody takes two such locks the other way round: changes come one at a time.
-fn in_both<R>(
-    from: &InodeRef,
-    to: &InodeRef,
-    change: impl FnOnce(&mut Entries<InodeRef>, Option<&mut Entries<InodeRef>>) -> R,
-) -> R {
-    let (Some(first), Some(second)) = (from.names(), to.names()) else {
-        unreachable!("both were checked to be directories with names")
-    };
-    let mut first_names = first.lock();
-    if Arc::ptr_eq(from, to) {
-        return change(&mut first_names.entries, None);
-    }
-    let mut second_names = second.lock_nested(&first_names);
-    change(&mut first_names.entries, Some(&mut second_names.entries))
 }
 
 impl From<RenameError> for ChangeError {
@@ -359,6 +260,8 @@ impl From<RenameError> for ChangeError {
             RenameError::IsDirectory => Self::IsDirectory,
             RenameError::NotEmpty => Self::NotEmpty,
             RenameError::IntoItself => Self::Invalid,
+            RenameError::Denied => Self::Denied,
+            RenameError::NotPermitted => Self::NotPermitted,
         }
     }
 }
@@ -372,5 +275,11 @@ impl From<PathError> for ChangeError {
 impl From<NoSpace> for ChangeError {
     fn from(NoSpace: NoSpace) -> Self {
         Self::NoSpace
+    }
+}
+
+impl From<Forbidden> for ChangeError {
+    fn from(Forbidden: Forbidden) -> Self {
+        Self::Denied
     }
 }

@@ -12,12 +12,13 @@ use crate::mm::rmap::{self, Scope};
 /// An open regular file.
 pub struct Regular {
     inode: InodeRef,
+    keeps_atime: bool,
 }
 
 impl Regular {
-    /// Opens the file.
-    pub fn new(inode: InodeRef) -> Self {
-        Self { inode }
+    /// Opens the file; reading leaves no trace if it `keeps_atime`.
+    pub fn new(inode: InodeRef, keeps_atime: bool) -> Self {
+        Self { inode, keeps_atime }
     }
 
     fn cache(&self) -> &PageCache {
@@ -41,7 +42,9 @@ impl File for Regular {
     }
 
     fn read(&self, at: u64, to: &mut UserBuf<'_>, _: bool) -> Result<(), IoError> {
-        self.inode.accessed();
+        if !self.keeps_atime {
+            self.inode.accessed();
+        }
         self.cache().read(at, to)
     }
 

@@ -1,26 +1,49 @@
-//! The tree as it is at boot: what the archive has, and `/dev`, `/proc`, `/tmp`.
+//! The tree as it is at boot: what the archive has, `/tmp`, and the mounts on `/dev`, `/proc` and `/sys`.
 
 use alloc::collections::BTreeMap;
 
 use abi::linux::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
 use bootinfo::cpio::{Archive, CpioError, Entry};
 use vfs::directory::Name;
-use vfs::walk::Node;
 
 use super::dev::Device;
-use super::filesystem::{self, NoSpace, ROOT};
+use super::filesystem::{self, FsRef, NoSpace};
 use super::inode::{Attributes, Inode, InodeRef, Kind};
+use super::mount::{self, Location, Mount, MountFlags, MountRef};
 use super::page_cache::PageCache;
-use super::path::{Last, Place};
 use super::{namespace, procfs};
 use crate::locks::Once;
 
-static TREE: Once<InodeRef> = Once::new();
+static TREE: Once<MountRef> = Once::new();
+/// What is in `/dev`, however often it is mounted.
+static DEVICES: Once<InodeRef> = Once::new();
+
+const ROOT: FsRef = FsRef::Built(&filesystem::ROOT);
+const DEV: FsRef = FsRef::Built(&filesystem::DEV);
+const PTS: FsRef = FsRef::Built(&filesystem::PTS);
+/// The pseudo-terminals, however often they are mounted.
+static TERMINALS: Once<InodeRef> = Once::new();
 
 /// Returns the root directory.
-pub fn root() -> InodeRef {
-    TREE.get()
-        .expect("the tree is built before anybody looks for files")
+pub fn root() -> Location {
+    let tree = TREE.get();
+    tree.expect("the tree is built before anybody looks for files")
+        .root()
+}
+
+/// Returns the root of the pseudo-terminals.
+pub(super) fn terminals() -> InodeRef {
+    let terminals = TERMINALS.get();
+    terminals
+        .expect("the tree is built before anybody mounts anything")
+        .clone()
+}
+
+/// Returns the root of the devices.
+pub(super) fn devices() -> InodeRef {
+    let devices = DEVICES.get();
+    devices
+        .expect("the tree is built before anybody mounts anything")
         .clone()
 }
 
@@ -44,10 +67,52 @@ pub(super) fn build(initramfs: &'static [u8]) -> Result<usize, CpioError> {
         builder.add_entry(&entry?);
         entries += 1;
     }
-    builder.add_devices();
+    let devices = make_devices();
     builder.add_others();
-    TREE.call_once(|| builder.root);
+    let root = Mount::new(ROOT, builder.root, "rootfs", MountFlags::RELATIVE_ATIME);
+    mount::attach(&root, None);
+    TREE.call_once(|| root);
+    DEVICES.call_once(|| devices.clone());
+    let terminals = Inode::directory(&PTS, Attributes::new(0o755))
+        .expect("the tree at boot is smaller than memory");
+    super::tty::pty::init(&terminals);
+    TERMINALS.call_once(|| terminals.clone());
+    for (path, fs, shown, source) in [
+        ("/dev", DEV, devices, "devtmpfs"),
+        ("/dev/pts", PTS, terminals, "devpts"),
+        (
+            "/proc",
+            FsRef::Built(&filesystem::PROC),
+            procfs::root(),
+            "proc",
+        ),
+        (
+            "/sys",
+            FsRef::Built(&filesystem::SYS),
+            procfs::sys_root(),
+            "sysfs",
+        ),
+    ] {
+        mount_at_boot(path, fs, shown, source);
+    }
     Ok(entries)
+}
+
+/// Mounts what every program expects to be mounted.
+fn mount_at_boot(path: &str, fs: FsRef, shown: InodeRef, source: &str) {
+    let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let parent = parent.trim_start_matches('/').as_bytes();
+    let folder = match parent {
+        b"" => root(),
+        name => root().child(name).expect("what is mounted first is there"),
+    };
+    let inode = named_directory(&folder.inode, name.as_bytes());
+    let mount = Mount::new(fs, shown, source, MountFlags::RELATIVE_ATIME);
+    let place = Location {
+        mount: folder.mount,
+        inode,
+    };
+    mount::attach(&mount, Some(place));
 }
 
 /// The tree while it grows.
@@ -82,6 +147,7 @@ fn facts(entry: &Entry<'_>) -> Attributes {
         atime: time,
         mtime: time,
         ctime: time,
+        btime: time,
     }
 }
 
@@ -134,26 +200,9 @@ impl Builder {
         linked.names.push((parent.clone(), Name::from(name)));
     }
 
-    fn add_devices(&mut self) {
-        let dev = named_directory(&self.root, b"dev");
-        for device in Device::ALL {
-            let facts = Attributes::new(device.permissions());
-            let file = inode(Kind::Device(device), facts);
-            put(&dev, device.name().as_bytes(), &file);
-        }
-        for (name, target) in LINKS {
-            let link = Kind::Symlink(target.to_vec());
-            put(&dev, name.as_bytes(), &inode(link, Attributes::new(0o777)));
-        }
-        super::tty::pty::init(&named_directory(&dev, b"pts"));
-        let shm = named_directory(&dev, b"shm");
-        shm.change(|facts| facts.permissions = 0o1777);
-    }
-
     fn add_others(&mut self) {
         let tmp = named_directory(&self.root, b"tmp");
         tmp.change(|facts| facts.permissions = 0o1777);
-        put(&self.root, b"proc", &procfs::root());
     }
 
     /// Splits an archive path into its directory, made if missing, and its last name.
@@ -176,10 +225,37 @@ impl Builder {
     }
 }
 
+/// Makes what is in `/dev`.
+fn make_devices() -> InodeRef {
+    let new_directory = |permissions| {
+        Inode::directory(&DEV, Attributes::new(permissions))
+            .expect("the tree at boot is smaller than memory")
+    };
+    let new = |kind, permissions| {
+        Inode::new(&DEV, kind, Attributes::new(permissions))
+            .expect("the tree at boot is smaller than memory")
+    };
+    let dev = new_directory(0o755);
+    for device in Device::ALL {
+        let file = new(Kind::Device(device), device.permissions());
+        put(&dev, device.name().as_bytes(), &file);
+    }
+    for (name, target) in LINKS {
+        put(
+            &dev,
+            name.as_bytes(),
+            &new(Kind::Symlink(target.to_vec()), 0o777),
+        );
+    }
+    put(&dev, b"shm", &new_directory(0o1777));
+    dev
+}
+
 /// Returns the directory `name`, made if it is missing.
 fn named_directory(parent: &InodeRef, name: &[u8]) -> InodeRef {
     parent.child(name).unwrap_or_else(|| {
-        let made = directory(0o755);
+        let made = Inode::directory(&parent.fs, Attributes::new(0o755))
+            .expect("the tree at boot is smaller than memory");
         put(parent, name, &made);
         made
     })
@@ -188,39 +264,25 @@ fn named_directory(parent: &InodeRef, name: &[u8]) -> InodeRef {
 /// Makes the file of a device that comes after boot.
 pub(super) fn new_device(device: Device) -> Result<InodeRef, NoSpace> {
     let facts = Attributes::new(device.permissions());
-    Inode::new(&ROOT, Kind::Device(device), facts)
+    Inode::new(&PTS, Kind::Device(device), facts)
 }
 
 /// Gives a device a number for a name.
 pub(super) fn show_device(folder: &InodeRef, number: u32, device: &InodeRef) {
     // A program may have made something of that name: then the device has none.
-    let _ = namespace::add(&numbered(folder, number), device);
+    let _ = namespace::insert(folder, alloc::format!("{number}").as_bytes(), device);
 }
 
 /// Takes the name away.
 pub(super) fn hide_device(folder: &InodeRef, number: u32) {
-    let _ = namespace::unlink(&numbered(folder, number));
-}
-
-fn numbered(folder: &InodeRef, number: u32) -> Place<Inode> {
-    Place {
-        dir: folder.clone(),
-        last: Last::Name(alloc::format!("{number}").into_bytes()),
-        slash: false,
-    }
+    namespace::displace(folder, alloc::format!("{number}").as_bytes());
 }
 
 /// Puts a file under a name; a later one of the same name takes its place.
 fn put(parent: &InodeRef, name: &[u8], inode: &InodeRef) {
-    let place = Place {
-        dir: parent.clone(),
-        last: Last::Name(name.to_vec()),
-        slash: false,
-    };
     // What was there goes, unless it is a directory with names in it: then it stays.
-    let _ = namespace::unlink(&place);
-    let _ = namespace::rmdir(&place);
-    if let Err(error) = namespace::add(&place, inode) {
+    namespace::displace(parent, name);
+    if let Err(error) = namespace::insert(parent, name, inode) {
         log::warn!(target: "fs", "initramfs: a second {:?} left out: {error:?}", core::str::from_utf8(name));
     }
 }

@@ -11,7 +11,7 @@ use crate::arch::timer;
 const RANKS: usize = 96;
 
 /// The ranks and what they are called in docs/locking.md.
-const NAMES: [(u8, &str); 35] = [
+const NAMES: [(u8, &str); 36] = [
     (1, "epoll_nesting"),
     (2, "epoll"),
     (4, "position"),
@@ -21,6 +21,7 @@ const NAMES: [(u8, &str); 35] = [
     (14, "pipe"),
     (16, "contents"),
     (20, "mmap"),
+    (28, "mounts"),
     (30, "source"),
     (31, "directory"),
     (32, "home"),

@@ -34,7 +34,10 @@ fn become_program(image: Image, name: &str) {
     process.unshare_handlers();
     let closing = process.with_files(|files| files.take_close_on_exec());
     drop(closing);
-    thread.reset_for_program(Program { exe, arguments });
+    thread.reset_for_program(Program {
+        exe: Some(exe),
+        arguments,
+    });
     thread.give_up_robust_list();
     thread.clear_child_tid();
     process.note_peak_rss(&task::current());
@@ -76,7 +79,8 @@ impl Thread {
         let process = self.process();
         process.with_signals(|signals| signals.exec());
         tree::note_exec(process.pid());
-        *process.program.lock() = program;
+        let old = core::mem::replace(&mut *process.program.lock(), program);
+        drop(old); // outside the lock: it may be the last reference to a file
     }
 }
 

@@ -91,6 +91,9 @@ fn end_process(process: &Process, status: ExitStatus) {
     let _ = alarm::set(AlarmSetting::default());
     drop(process.files.take());
     process.end_of_leader();
+    // What it ran may be written again.
+    let program = core::mem::take(&mut *process.program.lock());
+    drop(program);
     if process.pid() == tree::INIT {
         power::end(match status {
             ExitStatus::Exited(code) => Ending::InitExited(code),

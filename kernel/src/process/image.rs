@@ -8,6 +8,7 @@ use core::ops::Range;
 
 use abi::auxvec;
 use addr::{PAGE_SIZE, PageRange, VirtAddr};
+use cred::Wanted;
 use exec::args::{Strings, TooBig};
 use exec::layout::Layout;
 use exec::shebang::{self, BadShebang};
@@ -17,7 +18,9 @@ use pte::Prot;
 use vma::VmFlags;
 
 use crate::fs::dev::random_bytes;
-use crate::fs::{Follow, InodeRef, PathError, resolve};
+use crate::fs::mount::MountFlags;
+use crate::fs::write_access::{BeingWritten, Running};
+use crate::fs::{Caller, Follow, PathError, resolve};
 use crate::mm::mm_struct::MmLimits;
 use crate::mm::remote::RemoteFault;
 use crate::mm::{MapBacking, MapError, MapKind, MapRequest, Mm, MmUserRef, OutOfMemory};
@@ -43,8 +46,8 @@ pub struct ExecRequest {
     pub argv: Strings,
     /// Environment.
     pub envp: Strings,
-    /// Where a relative path begins.
-    pub cwd: InodeRef,
+    /// Who wants it run.
+    pub caller: Caller,
     /// What the new address space may hold.
     pub limits: MmLimits,
     /// Where its parts go that are bound to no place.
@@ -59,8 +62,8 @@ pub struct Image {
     pub entry: u64,
     /// Its stack pointer.
     pub sp: u64,
-    /// Its path in the tree.
-    pub exe: Vec<u8>,
+    /// Its file, which others may not write to.
+    pub exe: Running,
     /// Where its argument strings are.
     pub arguments: Range<u64>,
 }
@@ -72,6 +75,8 @@ pub enum ExecveError {
     Path(PathError),
     /// It is not a regular file that may be executed.
     NotExecutable,
+    /// Somebody has it open for writing.
+    BeingWritten,
     /// It is no program this machine can run.
     Format(ExecError),
     /// Its first line names no interpreter.
@@ -89,8 +94,8 @@ pub enum ExecveError {
 }
 
 /// Says whether a program could be found: `execve` fails for its path before it looks at the arguments (EX-1).
-pub fn find(cwd: &InodeRef, path: &[u8]) -> Result<(), ExecveError> {
-    Found::new(cwd, path).map(drop)
+pub fn find(caller: &Caller, path: &[u8]) -> Result<(), ExecveError> {
+    Found::new(caller, path).map(drop)
 }
 
 /// Builds the image of a program.
@@ -98,7 +103,7 @@ pub fn load(mut request: ExecRequest) -> Result<Image, ExecveError> {
     let program = find_program(&mut request)?;
     let plan = exec::plan(&program.head, program.len())?;
     let interpreter = match plan.interpreter {
-        Some(path) => Some(Found::new(&request.cwd, path)?),
+        Some(path) => Some(Found::new(&request.caller, path)?),
         None => None,
     };
     let mm = Mm::new()?;
@@ -113,14 +118,14 @@ pub fn load(mut request: ExecRequest) -> Result<Image, ExecveError> {
         mm,
         entry: start.entry,
         sp: stack.sp,
-        exe: program.inode.path(),
+        exe: program.running,
         arguments: stack.arg_start..stack.arg_end,
     })
 }
 
 /// A program's file.
 struct Found {
-    inode: InodeRef,
+    running: Running,
     /// Its first bytes, or all of them: what headers and names are read from.
     head: Cow<'static, [u8]>,
 }
@@ -133,20 +138,25 @@ struct Start {
 }
 
 impl Found {
-    fn new(cwd: &InodeRef, path: &[u8]) -> Result<Self, ExecveError> {
-        let inode = resolve(cwd, path, Follow::Yes).map_err(ExecveError::Path)?;
-        let Some(cache) = inode.cache().filter(|_| inode.is_executable()) else {
+    fn new(caller: &Caller, path: &[u8]) -> Result<Self, ExecveError> {
+        let found = resolve(caller, &caller.cwd, path, Follow::Yes);
+        let file = found.map_err(ExecveError::Path)?;
+        let forbidden = file.mount.flags().contains(MountFlags::NO_EXEC);
+        let may = !forbidden && caller.may(&file, Wanted::EXECUTE).is_ok();
+        let Some(cache) = file.cache().filter(|_| may) else {
             return Err(ExecveError::NotExecutable);
         };
+        let running = Running::new(&file);
+        let running = running.map_err(|BeingWritten| ExecveError::BeingWritten)?;
         let head = match cache.unwritten() {
             Some(bytes) => Cow::Borrowed(bytes),
             None => Cow::Owned(cache.head(HEAD)?),
         };
-        Ok(Self { inode, head })
+        Ok(Self { running, head })
     }
 
     fn len(&self) -> u64 {
-        self.inode.metadata().size
+        self.running.file().metadata().size
     }
 }
 
@@ -154,7 +164,7 @@ impl Found {
 fn find_program(request: &mut ExecRequest) -> Result<Found, ExecveError> {
     let mut path = request.path.clone();
     for _ in 0..=MAX_SCRIPTS {
-        let found = Found::new(&request.cwd, &path)?;
+        let found = Found::new(&request.caller, &path)?;
         let Some(line) = shebang::parse(&found.head) else {
             return Ok(found);
         };
@@ -244,7 +254,7 @@ fn map_program(mm: &Mm, plan: &LoadPlan<'_>, found: &Found) -> Result<(), Execve
 
 fn map_segment(mm: &Mm, segment: &Segment, found: &Found) -> Result<(), ExecveError> {
     let file = MapBacking::File {
-        source: found.inode.clone(),
+        source: found.running.file().inode.clone(),
         page: segment.file_page,
     };
     map_pages(mm, segment.file_range(), segment.prot, file)?;

@@ -18,7 +18,8 @@ use super::power::{self, Ending};
 use super::thread::Thread;
 use super::{Process, Program, terminal, tree, view};
 use crate::arch::trapframe::TrapFrame;
-use crate::fs;
+use crate::fs::path::Limits;
+use crate::fs::{self, Caller, How};
 use crate::mm::mm_struct::MmLimits;
 use crate::mm::{OutOfMemory, inject};
 use crate::sched;
@@ -70,7 +71,7 @@ fn load<'a>(path: &str, argv: impl Iterator<Item = &'a str>) -> Result<Image, Ex
         path: path.into(),
         argv: Strings::of(argv.map(str::as_bytes))?,
         envp: Strings::of(ENVIRONMENT.map(str::as_bytes))?,
-        cwd: fs::root(),
+        caller: Caller::kernel(),
         limits: MmLimits::DEFAULT,
         layout: layout::choose(Persona::empty()),
     })
@@ -92,7 +93,10 @@ fn start(image: Image, path: &str) -> Result<(), OutOfMemory> {
     assert!(process.pid() == tree::INIT, "init is the first process");
     let cred = process.cred();
     let thread = Arc::new(Thread::new(process.clone(), process.pid(), cred));
-    thread.reset_for_program(Program { exe, arguments });
+    thread.reset_for_program(Program {
+        exe: Some(exe),
+        arguments,
+    });
     open_console(&process);
     let task = NewUser {
         name: &base_name(path.as_bytes()),
@@ -113,8 +117,13 @@ fn start(image: Image, path: &str) -> Result<(), OutOfMemory> {
 /// Gives init the console as its first three descriptors.
 fn open_console(process: &Process) {
     let limit = process.fd_limit();
-    let console =
-        fs::open(&fs::root(), b"/dev/console", OpenFlags::RDWR, 0).expect("the tree has a console");
+    let how = How {
+        flags: OpenFlags::RDWR,
+        mode: 0,
+        limits: Limits::default(),
+    };
+    let console = fs::open(&Caller::kernel(), &fs::root(), b"/dev/console", how)
+        .expect("the tree has a console");
     for _ in 0..3 {
         let inserted = process.with_files(|files| files.insert(console.clone(), false, 0, limit));
         inserted.expect("an empty table has room");
@@ -130,6 +139,7 @@ fn words(error: ExecveError) -> &'static str {
     match error {
         ExecveError::Path(_) => "no such file in the initramfs",
         ExecveError::NotExecutable => "not an executable file",
+        ExecveError::BeingWritten => "somebody writes to it",
         ExecveError::Format(error) => error.words(),
         ExecveError::Script(_) => "its first line names no interpreter",
         ExecveError::TooManyScripts => "scripts run by scripts",

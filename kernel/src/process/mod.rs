@@ -14,6 +14,7 @@
 
 pub mod account;
 pub mod alarm;
+pub mod caller;
 pub mod creds;
 pub mod deliver;
 pub mod exec;
@@ -53,7 +54,8 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::R
 use crate::fs::fdtable::FdTable;
 use crate::fs::poll::PollQueue;
 use crate::fs::tty::Tty;
-use crate::fs::{InodeRef, OpenFile};
+use crate::fs::write_access::Running;
+use crate::fs::{Location, OpenFile};
 use crate::locks::{SpinLock, WaitQueue, rank};
 use crate::mm::MmUserRef;
 use crate::task::{self, TaskMm, TaskRef};
@@ -121,8 +123,10 @@ pub struct Process {
 /// Where a process is in the tree of files.
 #[derive(Clone)]
 pub struct Place {
+    /// Where absolute paths begin.
+    pub root: Location,
     /// The working directory.
-    pub cwd: InodeRef,
+    pub cwd: Location,
     /// Permission bits that new files do not get.
     pub umask: u32,
 }
@@ -130,6 +134,7 @@ pub struct Place {
 impl Default for Place {
     fn default() -> Self {
         Self {
+            root: crate::fs::root(),
             cwd: crate::fs::root(),
             umask: 0o022,
         }
@@ -139,8 +144,8 @@ impl Default for Place {
 /// The program a process runs.
 #[derive(Clone, Default)]
 pub struct Program {
-    /// Its path in the tree.
-    pub exe: Vec<u8>,
+    /// Its file, which others may not write to.
+    pub exe: Option<Running>,
     /// Where its argument strings are.
     pub arguments: Range<u64>,
 }
@@ -261,12 +266,12 @@ impl Process {
     }
 
     /// Returns the working directory.
-    pub fn cwd(&self) -> InodeRef {
+    pub fn cwd(&self) -> Location {
         self.with_place(|place| place.cwd.clone())
     }
 
     /// Changes the working directory.
-    pub fn set_cwd(&self, cwd: InodeRef) {
+    pub fn set_cwd(&self, cwd: Location) {
         let old = self.with_place(|place| core::mem::replace(&mut place.cwd, cwd));
         drop(old); // outside the lock: it may be the last reference to a directory
     }

@@ -1,16 +1,16 @@
 //! What `/proc` shows of processes.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::any::Any;
 use core::fmt::{self, Write};
 use core::ops::Range;
+use core::sync::atomic::Ordering::Relaxed;
 
 use super::{Process, Thread, current, layout, status, tree, usage::Usage};
 use crate::fs::procfs::registry::{
     ProcessFacts, Processes, Refused, What, register, set_processes,
 };
-use crate::fs::{InodeRef, OpenFile};
+use crate::fs::{Location, OpenFile};
 use crate::mm::{MmUserRef, inject};
 use crate::task::Name;
 
@@ -67,6 +67,10 @@ impl Processes for AllProcesses {
     fn own(&self) -> u32 {
         current().pid()
     }
+
+    fn own_thread(&self) -> u32 {
+        super::current_thread().tid()
+    }
 }
 
 impl ProcessFacts for Process {
@@ -84,12 +88,26 @@ impl ProcessFacts for Process {
         Process::mm(self)
     }
 
-    fn exe(&self) -> Vec<u8> {
-        self.program().exe
+    fn exe(&self) -> Option<Location> {
+        Some(self.program().exe?.file().clone())
     }
 
-    fn cwd(&self) -> InodeRef {
+    fn cwd(&self) -> Location {
         Process::cwd(self)
+    }
+
+    fn root(&self) -> Location {
+        Process::root(self)
+    }
+
+    fn owner(&self) -> (u32, u32) {
+        match self.dumpable.load(Relaxed) {
+            true => {
+                let cred = self.cred();
+                (cred.uid.effective, cred.gid.effective)
+            }
+            false => (0, 0),
+        }
     }
 
     fn arguments(&self) -> Range<u64> {
@@ -126,12 +144,20 @@ impl ProcessFacts for Thread {
         self.process().mm()
     }
 
-    fn exe(&self) -> Vec<u8> {
-        self.process().program().exe
+    fn exe(&self) -> Option<Location> {
+        ProcessFacts::exe(self.process())
     }
 
-    fn cwd(&self) -> InodeRef {
+    fn cwd(&self) -> Location {
         self.process().cwd()
+    }
+
+    fn root(&self) -> Location {
+        self.process().root()
+    }
+
+    fn owner(&self) -> (u32, u32) {
+        ProcessFacts::owner(self.process())
     }
 
     fn arguments(&self) -> Range<u64> {

@@ -12,7 +12,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::fs::path::{PATH_MAX, Place, place};
 use crate::fs::user_buf::UserSpan;
-use crate::fs::{Follow, Inode, InodeRef, OpenFile, resolve};
+use crate::fs::{Caller, Follow, Location, OpenFile, resolve};
 use crate::mm::uaccess;
 use crate::process;
 
@@ -38,51 +38,71 @@ pub fn path(addr: u64) -> Result<Vec<u8>, Errno> {
     Ok(uaccess::read_cstr(addr, PATH_MAX - 1)?)
 }
 
+/// Returns who calls, as the files see it.
+pub fn caller() -> Caller {
+    process::caller::caller()
+}
+
 /// Returns the directory that a relative path of an `…at` call begins in.
-pub fn directory(fd: u64, path: &[u8]) -> Result<InodeRef, Errno> {
+pub fn directory(caller: &Caller, fd: u64, path: &[u8]) -> Result<Location, Errno> {
     if path.is_empty() {
         return Err(Errno::ENOENT);
     }
+    base(caller, fd, path)
+}
+
+/// [`directory`] for a path that may be empty.
+pub fn base(caller: &Caller, fd: u64, path: &[u8]) -> Result<Location, Errno> {
     if fd as i32 == AT_FDCWD || path.starts_with(b"/") {
-        return Ok(process::current().cwd());
+        return Ok(caller.cwd.clone());
     }
-    let inode = file(fd)?.file().inode().ok_or(Errno::ENOTDIR)?;
-    if inode.is_directory() {
-        Ok(inode)
-    } else {
-        Err(Errno::ENOTDIR)
+    let location = file(fd)?.location().ok_or(Errno::ENOTDIR)?;
+    match location.is_directory() {
+        true => Ok(location),
+        false => Err(Errno::ENOTDIR),
     }
 }
 
 /// Finds what the path at `addr` stands for, seen from the directory `fd`.
-pub fn inode_at(fd: u64, addr: u64, follow: Follow) -> Result<InodeRef, Errno> {
+pub fn location_at(caller: &Caller, fd: u64, addr: u64, follow: Follow) -> Result<Location, Errno> {
     let path = path(addr)?;
-    Ok(resolve(&directory(fd, &path)?, &path, follow)?)
+    let base = directory(caller, fd, &path)?;
+    Ok(resolve(caller, &base, &path, follow)?)
 }
 
 /// Finds what the path at `addr` stands for; an empty one, if that is allowed, stands for `fd` itself.
-pub fn inode_or_fd(fd: u64, addr: u64, follow: Follow, empty: bool) -> Result<InodeRef, Errno> {
-    inode_named_or_fd(fd, &path(addr)?, follow, empty)
+pub fn location_or_fd(
+    caller: &Caller,
+    fd: u64,
+    addr: u64,
+    follow: Follow,
+    empty: bool,
+) -> Result<Location, Errno> {
+    location_named_or_fd(caller, fd, &path(addr)?, follow, empty)
 }
 
-/// [`inode_or_fd`] for a path that was read already.
-pub fn inode_named_or_fd(
+/// [`location_or_fd`] for a path that was read already.
+pub fn location_named_or_fd(
+    caller: &Caller,
     fd: u64,
     path: &[u8],
     follow: Follow,
     empty: bool,
-) -> Result<InodeRef, Errno> {
+) -> Result<Location, Errno> {
     match path.is_empty() && empty {
-        true if fd as i32 == AT_FDCWD => Ok(process::current().cwd()),
-        true => file(fd)?.file().inode().ok_or(Errno::EINVAL),
-        false => Ok(resolve(&directory(fd, path)?, path, follow)?),
+        true if fd as i32 == AT_FDCWD => Ok(caller.cwd.clone()),
+        true => file(fd)?.location().ok_or(Errno::EINVAL),
+        false => {
+            let base = directory(caller, fd, path)?;
+            Ok(resolve(caller, &base, path, follow)?)
+        }
     }
 }
 
 /// Finds the directory that the last component of the path at `addr` is in.
-pub fn place_at(fd: u64, addr: u64) -> Result<Place<Inode>, Errno> {
+pub fn place_at(caller: &Caller, fd: u64, addr: u64) -> Result<Place, Errno> {
     let path = path(addr)?;
-    Ok(place(&directory(fd, &path)?, &path)?)
+    Ok(place(caller, &directory(caller, fd, &path)?, &path)?)
 }
 
 /// Makes a span of a buffer's address and length; what lies outside user space is refused, even

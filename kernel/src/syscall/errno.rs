@@ -4,13 +4,16 @@ use abi::Errno;
 use cred::Denied;
 use sigframe::StackError;
 
+use crate::fs::caller::Forbidden;
 use crate::fs::epoll::{ControlError, Presence};
 use crate::fs::fdtable::FdError;
+use crate::fs::mounting::MountError;
 use crate::fs::pipe::ResizeError;
 use crate::fs::seals::SealError;
 use crate::fs::tty::file::TtyOpenError;
 use crate::fs::tty::jobs::JobError;
 use crate::fs::user_buf::BadAddress;
+use crate::fs::write_access::BeingRun;
 use crate::fs::{ChangeError, IoError, OpenError, PathError};
 use crate::mm::madvise::AdviseError;
 use crate::mm::mlock::{LockError, SyncError};
@@ -93,6 +96,8 @@ errnos!(PathError {
     PathError(walk::PathError::NotDirectory) => Self::ENOTDIR,
     PathError(walk::PathError::TooLong) => Self::ENAMETOOLONG,
     PathError(walk::PathError::Loop) => Self::ELOOP,
+    PathError(walk::PathError::Denied) => Self::EACCES,
+    PathError(walk::PathError::Escapes) => Self::EXDEV,
 });
 
 errnos!(ResizeError {
@@ -113,6 +118,10 @@ errnos!(OpenError {
     OpenError::NotSupported => Self::EOPNOTSUPP,
     OpenError::Terminal(error) => error.into(),
     OpenError::Invalid => Self::EINVAL,
+    OpenError::Denied => Self::EACCES,
+    OpenError::NotOwner => Self::EPERM,
+    OpenError::ReadOnly => Self::EROFS,
+    OpenError::BeingRun => Self::ETXTBSY,
 });
 
 errnos!(TtyOpenError {
@@ -140,9 +149,24 @@ errnos!(ChangeError {
     ChangeError::Busy => Self::EBUSY,
     ChangeError::OtherFileSystem => Self::EXDEV,
     ChangeError::NotPermitted => Self::EPERM,
+    ChangeError::Denied => Self::EACCES,
+    ChangeError::ReadOnly => Self::EROFS,
     ChangeError::NoSpace => Self::ENOSPC,
     ChangeError::OutOfMemory => Self::ENOMEM,
 });
+
+errnos!(MountError {
+    MountError::NoSuchKind => Self::ENODEV,
+    MountError::Invalid => Self::EINVAL,
+    MountError::NotDirectory => Self::ENOTDIR,
+    MountError::Busy => Self::EBUSY,
+    MountError::NotFound => Self::ENOENT,
+    MountError::Loop => Self::ELOOP,
+    MountError::NoSpace => Self::ENOSPC,
+});
+
+errnos!(Forbidden { Forbidden => Self::EACCES, });
+errnos!(BeingRun { BeingRun => Self::ETXTBSY, });
 
 errnos!(IoError {
     IoError::BadAddress => Self::EFAULT,
@@ -203,6 +227,7 @@ errnos!(ProtectError {
 errnos!(ExecveError {
     ExecveError::Path(error) => error.into(),
     ExecveError::NotExecutable => Self::EACCES,
+    ExecveError::BeingWritten => Self::ETXTBSY,
     ExecveError::Format(exec::ExecError::TooLow) => Self::EPERM,
     ExecveError::Format(_) | ExecveError::Script(_) => Self::ENOEXEC,
     ExecveError::TooManyScripts => Self::ELOOP,

@@ -26,12 +26,13 @@ fn request(path: u64, argv: u64, envp: u64) -> Result<ExecRequest, Errno> {
     let limits = process.with_limits(|limits| limits.mm());
     let mut budget = ArgBudget::new(limits.stack);
     let path = args::path(path)?;
-    image::find(&process.cwd(), &path)?;
+    let caller = args::caller();
+    image::find(&caller, &path)?;
     Ok(ExecRequest {
         path,
         argv: strings(argv, &mut budget)?,
         envp: strings(envp, &mut budget)?,
-        cwd: process.cwd(),
+        caller,
         limits,
         layout: layout::choose(process.persona()),
     })

@@ -5,15 +5,20 @@ use core::cell::Cell;
 
 use abi::file::OpenFlags;
 use abi::linux::{MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC, MFD_NOEXEC_SEAL};
+use abi::linux::{
+    RESOLVE_BENEATH, RESOLVE_CACHED, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS,
+    RESOLVE_NO_XDEV,
+};
 use abi::linux::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
 use abi::{Errno, Signal};
 
 use super::path::HERE;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
+use crate::fs::path::Limits;
 use crate::fs::seals::Seals;
 use crate::fs::user_buf::{UserBuf, UserSpan};
-use crate::fs::{self, IoError};
+use crate::fs::{self, How, IoError};
 use crate::mm::uaccess::{self, CstrError};
 use crate::process::oom::{self, Verdict};
 use crate::process::{self, signal};
@@ -121,7 +126,7 @@ pub fn memfd_create(frame: &mut TrapFrame) -> SysResult {
         flags if flags & MFD_ALLOW_SEALING != 0 => (0o777, Seals::empty()),
         _ => (0o777, Seals::SEAL),
     };
-    let file = fs::open::memory_file(&name, permissions, seals)?;
+    let file = fs::open::memory_file(&args::caller(), &name, permissions, seals)?;
     insert(file, flags & MFD_CLOEXEC != 0)
 }
 
@@ -169,7 +174,18 @@ fn write_spans_at(fd: u64, spans: &[UserSpan], offset: u64) -> SysResult {
         return Err(Errno::EINVAL);
     }
     let file = args::file(fd)?;
-    Ok(with_room(|| file.write_at(offset, &mut UserBuf::new(spans)))? as u64)
+    let written = with_room(|| file.write_at(offset, &mut UserBuf::new(spans)))?;
+    note_written(&file);
+    Ok(written as u64)
+}
+
+/// A program that was written to runs as nobody else any more.
+fn note_written(file: &fs::OpenFile) {
+    if file.runs_as_somebody()
+        && let Some(location) = file.location()
+    {
+        location.drop_set_ids(&args::caller().cred);
+    }
 }
 
 fn write_spans(file: &fs::OpenFile, spans: &[UserSpan]) -> SysResult {
@@ -180,18 +196,81 @@ fn write_spans(file: &fs::OpenFile, spans: &[UserSpan]) -> SysResult {
         is_broken.set(from.is_broken());
         outcome
     });
+    note_written(file);
     if is_broken.get() {
         signal::raise(Signal::PIPE);
     }
     Ok(outcome? as u64)
 }
 
+/// The flags of `open` that mean something; it passes over others.
+const KNOWN: u32 = 0o37_777_703;
+/// The part of `O_SYNC` that is not `O_DSYNC`, and that.
+const SYNC: [u32; 2] = [0o4_000_000, 0o10_000];
+
 fn open_at(dirfd: u64, path: u64, flags: u64, mode: u64) -> SysResult {
     let path = args::path(path)?;
-    let flags = OpenFlags::from_bits_retain(flags as u32);
-    let permissions = mode as u32 & 0o7777 & !process::current().umask();
-    let file = fs::open(&args::directory(dirfd, &path)?, &path, flags, permissions)?;
+    let flags = flags as u32 & KNOWN;
+    let limits = Limits::default();
+    open_how(dirfd, &path, flags, mode as u32 & 0o7777, limits)
+}
+
+fn open_how(dirfd: u64, path: &[u8], flags: u32, mode: u32, limits: Limits) -> SysResult {
+    let [sync, dsync] = SYNC;
+    let implied = if flags & sync != 0 { dsync } else { 0 };
+    let mut flags = OpenFlags::from_bits_retain(flags | implied);
+    if !flags.contains(OpenFlags::PATH) {
+        flags |= OpenFlags::LARGEFILE;
+    }
+    let caller = args::caller();
+    let base = args::directory(&caller, dirfd, path)?;
+    let how = How {
+        flags,
+        mode,
+        limits,
+    };
+    let file = fs::open(&caller, &base, path, how)?;
     insert(file, flags.contains(OpenFlags::CLOEXEC))
+}
+
+/// `openat2(dirfd, path, how, size)`: like `openat`, but what is not known is refused.
+pub fn openat2(frame: &mut TrapFrame) -> SysResult {
+    let [dirfd, path, how, size, ..] = frame.args();
+    let [flags, mode, resolve] = args::extensible::<[u64; 3]>(how, size, 24)?;
+    let limits = walk_limits(resolve)?;
+    let opens = OpenFlags::from_bits_retain(flags as u32);
+    let makes = opens.intersects(OpenFlags::CREAT | OpenFlags::TMPFILE);
+    let with_path =
+        OpenFlags::PATH | OpenFlags::DIRECTORY | OpenFlags::NOFOLLOW | OpenFlags::CLOEXEC;
+    let contradicts = opens.contains(OpenFlags::PATH) && !with_path.contains(opens);
+    if flags & !u64::from(KNOWN) != 0 || mode & !0o7777 != 0 || mode != 0 && !makes || contradicts {
+        return Err(Errno::EINVAL);
+    }
+    let changes = makes || opens.contains(OpenFlags::TRUNC);
+    if resolve & u64::from(RESOLVE_CACHED) != 0 && changes {
+        return Err(Errno::EAGAIN);
+    }
+    open_how(dirfd, &args::path(path)?, flags as u32, mode as u32, limits)
+}
+
+fn walk_limits(resolve: u64) -> Result<Limits, Errno> {
+    let has = |bit: u32| resolve & u64::from(bit) != 0;
+    let known = RESOLVE_NO_XDEV
+        | RESOLVE_NO_MAGICLINKS
+        | RESOLVE_NO_SYMLINKS
+        | RESOLVE_BENEATH
+        | RESOLVE_IN_ROOT
+        | RESOLVE_CACHED;
+    if resolve & !u64::from(known) != 0 || has(RESOLVE_BENEATH) && has(RESOLVE_IN_ROOT) {
+        return Err(Errno::EINVAL);
+    }
+    Ok(Limits {
+        no_links: has(RESOLVE_NO_SYMLINKS),
+        no_magic_links: has(RESOLVE_NO_MAGICLINKS),
+        beneath: has(RESOLVE_BENEATH),
+        in_root: has(RESOLVE_IN_ROOT),
+        one_mount: has(RESOLVE_NO_XDEV),
+    })
 }
 
 fn insert(file: Arc<fs::OpenFile>, close_on_exec: bool) -> SysResult {

@@ -20,6 +20,7 @@ pub mod identity;
 pub mod itimer;
 pub mod kill;
 pub mod memory;
+pub mod mount;
 pub mod names;
 pub mod path;
 pub mod pidfd;
@@ -36,6 +37,7 @@ pub mod stat;
 pub mod system;
 pub mod table;
 pub mod terminal;
+pub mod times;
 pub mod wait;
 
 use abi::{Errno, Sysno};

@@ -3,20 +3,21 @@
 use abi::Errno;
 use abi::linux::{
     AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, RENAME_EXCHANGE, RENAME_NOREPLACE,
-    RENAME_WHITEOUT, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK,
+    RENAME_WHITEOUT, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK,
 };
+use cred::Cap;
 use vfs::rename::Mode;
 
 use super::path::HERE;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs::dev::Device;
+use crate::fs::filesystem::{FsRef, NoSpace};
 use crate::fs::inode::Attributes;
 use crate::fs::open::empty_file;
 use crate::fs::path::{Follow, Place};
 use crate::fs::pipe::fifo;
-use crate::fs::{ChangeError, Inode, InodeRef, Kind, namespace};
-use crate::process;
+use crate::fs::{Caller, ChangeError, Inode, InodeRef, Kind, namespace, renaming};
 
 /// `mkdir(path, mode)`.
 pub fn mkdir(frame: &mut TrapFrame) -> SysResult {
@@ -69,24 +70,27 @@ pub fn linkat(frame: &mut TrapFrame) -> SysResult {
 /// `unlink(path)`.
 pub fn unlink(frame: &mut TrapFrame) -> SysResult {
     let [path, ..] = frame.args();
-    namespace::unlink(&args::place_at(HERE, path)?)?;
+    let caller = args::caller();
+    namespace::unlink(&caller, &args::place_at(&caller, HERE, path)?)?;
     Ok(0)
 }
 
 /// `rmdir(path)`.
 pub fn rmdir(frame: &mut TrapFrame) -> SysResult {
     let [path, ..] = frame.args();
-    namespace::rmdir(&args::place_at(HERE, path)?)?;
+    let caller = args::caller();
+    namespace::rmdir(&caller, &args::place_at(&caller, HERE, path)?)?;
     Ok(0)
 }
 
 /// `unlinkat(dirfd, path, flags)`.
 pub fn unlinkat(frame: &mut TrapFrame) -> SysResult {
     let [dirfd, path, flags, ..] = frame.args();
-    let place = || args::place_at(dirfd, path);
+    let caller = args::caller();
+    let place = || args::place_at(&caller, dirfd, path);
     match flags as u32 {
-        0 => namespace::unlink(&place()?)?,
-        AT_REMOVEDIR => namespace::rmdir(&place()?)?,
+        0 => namespace::unlink(&caller, &place()?)?,
+        AT_REMOVEDIR => namespace::rmdir(&caller, &place()?)?,
         _ => return Err(Errno::EINVAL),
     }
     Ok(0)
@@ -119,32 +123,37 @@ pub fn renameat2(frame: &mut TrapFrame) -> SysResult {
 }
 
 fn make_directory(dirfd: u64, path: u64, mode: u64) -> SysResult {
-    let place = args::place_at(dirfd, path)?;
-    namespace::check_add(&place)?;
-    let permissions = mode as u32 & 0o1777 & !process::current().umask();
+    let caller = args::caller();
+    let place = args::place_at(&caller, dirfd, path)?;
+    namespace::check_add(&caller, &place)?;
+    let facts = caller.new_file(&place.dir, S_IFDIR | mode as u32 & 0o1777);
     let inode =
-        Inode::directory(place.dir.fs, Attributes::new(permissions)).map_err(ChangeError::from)?;
+        Inode::directory(&place.dir.fs, Attributes::of(facts)).map_err(ChangeError::from)?;
     Ok(namespace::add(&place, &inode).map(|()| 0)?)
 }
 
 fn make_node(dirfd: u64, path: u64, mode: u32, dev: u64) -> SysResult {
-    let place = args::place_at(dirfd, path)?;
-    let permissions = mode & 0o7777 & !process::current().umask();
     match mode & S_IFMT {
-        0 | S_IFREG => add_new(&place, |fs| empty_file(fs, permissions)),
-        S_IFCHR => add_new(&place, |fs| {
-            let device = Kind::Device(Device::with_number(dev));
-            Inode::new(fs, device, Attributes::new(permissions))
-        }),
-        S_IFIFO => add_new(&place, |fs| fifo(fs, permissions)),
-        // The file system has no such files.
-        S_IFSOCK | S_IFBLK => {
-            check_free(&place)?;
-            Err(Errno::EPERM)
-        }
-        S_IFDIR => Err(Errno::EPERM),
-        _ => Err(Errno::EINVAL),
+        0 | S_IFREG | S_IFCHR | S_IFBLK | S_IFIFO | S_IFSOCK => {}
+        S_IFDIR => return Err(Errno::EPERM),
+        _ => return Err(Errno::EINVAL),
     }
+    let caller = args::caller();
+    let place = args::place_at(&caller, dirfd, path)?;
+    check_free(&caller, &place)?;
+    let kind = mode & S_IFMT;
+    if matches!(kind, S_IFCHR | S_IFBLK) && !caller.cred.has(Cap::Mknod) {
+        return Err(Errno::EPERM);
+    }
+    let facts = caller.new_file(&place.dir, mode & 0o7777 | kind);
+    let attributes = Attributes::of(facts);
+    add_new(&place, |fs| match kind {
+        S_IFCHR => Inode::new(fs, Kind::Device(Device::with_number(dev)), attributes),
+        S_IFBLK => Inode::new(fs, Kind::Block(dev), attributes),
+        S_IFIFO => fifo(fs, attributes),
+        S_IFSOCK => Inode::new(fs, Kind::Socket, attributes),
+        _ => empty_file(fs, attributes),
+    })
 }
 
 fn make_symlink(target: u64, dirfd: u64, path: u64) -> SysResult {
@@ -152,30 +161,31 @@ fn make_symlink(target: u64, dirfd: u64, path: u64) -> SysResult {
     if target.is_empty() {
         return Err(Errno::ENOENT);
     }
-    let place = args::place_at(dirfd, path)?;
+    let caller = args::caller();
+    let place = args::place_at(&caller, dirfd, path)?;
+    check_free(&caller, &place)?;
+    let owner = caller.new_file(&place.dir, S_IFLNK);
+    let attributes = Attributes {
+        permissions: 0o777,
+        ..Attributes::of(owner)
+    };
     add_new(&place, |fs| {
-        Inode::new(fs, Kind::Symlink(target), Attributes::new(0o777))
+        Inode::new(fs, Kind::Symlink(target), attributes)
     })
 }
 
-/// Makes what `make` makes at a free name that nothing follows.
-fn add_new(
-    place: &Place<Inode>,
-    make: impl FnOnce(
-        &'static crate::fs::filesystem::FileSystem,
-    ) -> Result<InodeRef, crate::fs::filesystem::NoSpace>,
-) -> SysResult {
-    check_free(place)?;
-    let inode = make(place.dir.fs).map_err(ChangeError::from)?;
+/// Makes what `make` makes at a name that was found to be free.
+fn add_new(place: &Place, make: impl FnOnce(&FsRef) -> Result<InodeRef, NoSpace>) -> SysResult {
+    let inode = make(&place.dir.fs).map_err(ChangeError::from)?;
     Ok(namespace::add(place, &inode).map(|()| 0)?)
 }
 
 /// Only a directory is made where slashes follow the name.
-fn check_free(place: &Place<Inode>) -> Result<(), Errno> {
-    namespace::check_add(place)?;
-    match place.slash {
-        true => Err(Errno::ENOENT),
-        false => Ok(()),
+fn check_free(caller: &Caller, place: &Place) -> Result<(), Errno> {
+    match namespace::check_add(caller, place) {
+        Err(ChangeError::Exists) => Err(Errno::EEXIST),
+        _ if place.slash => Err(Errno::ENOENT),
+        outcome => Ok(outcome?),
     }
 }
 
@@ -187,15 +197,17 @@ fn make_link(old_fd: u64, old: u64, new_fd: u64, new: u64, flags: u32) -> SysRes
         0 => Follow::No,
         _ => Follow::Yes,
     };
+    let caller = args::caller();
     let empty = flags & AT_EMPTY_PATH != 0 && old_fd as i32 != AT_FDCWD;
-    let inode = args::inode_or_fd(old_fd, old, follow, empty)?;
-    let place = args::place_at(new_fd, new)?;
-    check_free(&place)?;
-    Ok(namespace::link(&inode, &place).map(|()| 0)?)
+    let file = args::location_or_fd(&caller, old_fd, old, follow, empty)?;
+    let place = args::place_at(&caller, new_fd, new)?;
+    check_free(&caller, &place)?;
+    Ok(namespace::link(&caller, &file, &place).map(|()| 0)?)
 }
 
 fn move_name(old_fd: u64, old: u64, new_fd: u64, new: u64, mode: Mode) -> SysResult {
-    let old = args::place_at(old_fd, old)?;
-    let new = args::place_at(new_fd, new)?;
-    Ok(namespace::rename(&old, &new, mode).map(|()| 0)?)
+    let caller = args::caller();
+    let old = args::place_at(&caller, old_fd, old)?;
+    let new = args::place_at(&caller, new_fd, new)?;
+    Ok(renaming::rename(&caller, &old, &new, mode).map(|()| 0)?)
 }

@@ -1,14 +1,18 @@
 //! Paths: the working directory, links, what may be accessed.
 
 use alloc::borrow::Cow;
+use alloc::sync::Arc;
 
 use abi::Errno;
 use abi::linux::{AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, R_OK, W_OK, X_OK};
 
+use cred::{Cap, Wanted};
+
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
+use crate::fs::mount::MountFlags;
 use crate::fs::procfs;
-use crate::fs::{Follow, InodeRef, Kind};
+use crate::fs::{Caller, Follow, Kind, Location};
 use crate::mm::uaccess;
 use crate::process;
 
@@ -18,11 +22,11 @@ pub(super) const HERE: u64 = AT_FDCWD as u64;
 /// `getcwd(buf, size)`; returns the length with the NUL.
 pub fn getcwd(frame: &mut TrapFrame) -> SysResult {
     let [buf, size, ..] = frame.args();
-    let cwd = process::current().cwd();
-    if cwd.is_gone() {
+    let caller = args::caller();
+    if caller.cwd.is_gone() {
         return Err(Errno::ENOENT);
     }
-    let mut path = cwd.path();
+    let mut path = caller.cwd.path(&caller.root);
     path.push(0);
     if size < path.len() as u64 {
         return Err(Errno::ERANGE);
@@ -34,13 +38,18 @@ pub fn getcwd(frame: &mut TrapFrame) -> SysResult {
 /// `chdir(path)`.
 pub fn chdir(frame: &mut TrapFrame) -> SysResult {
     let [path, ..] = frame.args();
-    enter(args::inode_at(HERE, path, Follow::Yes)?)
+    let caller = args::caller();
+    enter(
+        &caller,
+        args::location_at(&caller, HERE, path, Follow::Yes)?,
+    )
 }
 
 /// `fchdir(fd)`.
 pub fn fchdir(frame: &mut TrapFrame) -> SysResult {
     let [fd, ..] = frame.args();
-    enter(args::file(fd)?.file().inode().ok_or(Errno::ENOTDIR)?)
+    let location = args::file(fd)?.location().ok_or(Errno::ENOTDIR)?;
+    enter(&args::caller(), location)
 }
 
 /// `readlink(path, buf, size)`.
@@ -73,12 +82,30 @@ pub fn faccessat2(frame: &mut TrapFrame) -> SysResult {
     access_at(dirfd, path, mode, flags)
 }
 
-fn enter(inode: InodeRef) -> SysResult {
-    if !inode.is_directory() {
+/// `chroot(path)`.
+pub fn chroot(frame: &mut TrapFrame) -> SysResult {
+    let [path, ..] = frame.args();
+    let caller = args::caller();
+    let root = args::location_at(&caller, HERE, path, Follow::Yes)?;
+    check_directory(&caller, &root)?;
+    if !caller.cred.has(Cap::SysChroot) {
+        return Err(Errno::EPERM);
+    }
+    process::current().set_root(root);
+    Ok(0)
+}
+
+fn enter(caller: &Caller, directory: Location) -> SysResult {
+    check_directory(caller, &directory)?;
+    process::current().set_cwd(directory);
+    Ok(0)
+}
+
+fn check_directory(caller: &Caller, directory: &Location) -> Result<(), Errno> {
+    if !directory.is_directory() {
         return Err(Errno::ENOTDIR);
     }
-    process::current().set_cwd(inode);
-    Ok(0)
+    Ok(caller.may(directory, Wanted::EXECUTE)?)
 }
 
 fn read_link_at(dirfd: u64, path: u64, buf: u64, size: u64) -> SysResult {
@@ -92,10 +119,22 @@ fn read_link_at(dirfd: u64, path: u64, buf: u64, size: u64) -> SysResult {
         true => Errno::ENOENT,
         false => Errno::EINVAL,
     };
-    let inode = args::inode_named_or_fd(dirfd, &path, Follow::No, true)?;
-    let target = match &inode.kind {
-        Kind::Symlink(target) => Cow::Borrowed(&**target),
-        Kind::Proc(node) => Cow::Owned(procfs::link_text(*node).ok_or(no_link)?),
+    let caller = args::caller();
+    let found = args::location_named_or_fd(&caller, dirfd, &path, Follow::No, true);
+    let location = match found {
+        // A pipe's descriptor.
+        Err(Errno::EINVAL) if path.is_empty() => return Err(no_link),
+        found => found?,
+    };
+    let target = match &location.inode.kind {
+        Kind::Symlink(target) => {
+            location.accessed();
+            Cow::Borrowed(&**target)
+        }
+        Kind::Proc(node) => {
+            let text = procfs::link_text(*node, &caller.root);
+            Cow::Owned(text.ok_or(no_link)?)
+        }
         _ => return Err(no_link),
     };
     let len = target.len().min(size);
@@ -116,11 +155,19 @@ fn access_at(dirfd: u64, path: u64, mode: u64, flags: u64) -> SysResult {
         Follow::Yes
     };
     let empty = flags & AT_EMPTY_PATH != 0;
-    let inode = args::inode_or_fd(dirfd, path, follow, empty)?;
-    // Root may read everything, and execute what anybody may.
-    let may_execute = inode.is_executable() || inode.is_directory();
-    match mode {
-        mode if mode & X_OK != 0 && !may_execute => Err(Errno::EACCES),
-        _ => Ok(0),
+    let mut caller = args::caller();
+    if flags & AT_EACCESS == 0 {
+        caller.cred = Arc::new(caller.cred.for_access());
+    }
+    let file = args::location_or_fd(&caller, dirfd, path, follow, empty)?;
+    let forbids = file.mount.flags().contains(MountFlags::NO_EXEC);
+    if mode & X_OK != 0 && file.cache().is_some() && forbids {
+        return Err(Errno::EACCES);
+    }
+    caller.may(&file, Wanted::from_bits(mode))?;
+    let is_stored = file.cache().is_some() || file.is_directory();
+    match mode & W_OK != 0 && is_stored && file.mount.is_read_only() {
+        true => Err(Errno::EROFS),
+        false => Ok(0),
     }
 }

@@ -4,7 +4,7 @@ use abi::Errno;
 use abi::file::{DirentHead, Stat, Statx, StatxTimestamp};
 use abi::linux::{
     AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW,
-    STATX__RESERVED, STATX_BASIC_STATS,
+    STATX__RESERVED, STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID,
 };
 use zerocopy::IntoBytes;
 
@@ -12,27 +12,28 @@ use super::path::HERE;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs::directory::{Entry, entry_after};
-use crate::fs::{Follow, Metadata, resolve};
+use crate::fs::{Follow, Location, Metadata, resolve};
 use crate::mm::uaccess;
-use crate::process;
 
 /// Size of the pieces in which files are best read.
 const BLOCK_SIZE: u64 = 4096;
+/// The attribute of a file where a mount begins.
+const MOUNT_ROOT: u64 = 0x2000;
 /// Nanoseconds of a second.
 const SECOND: u64 = 1_000_000_000;
 
 /// `stat(path, buf)`.
 pub fn stat(frame: &mut TrapFrame) -> SysResult {
     let [path, buf, ..] = frame.args();
-    let inode = args::inode_at(HERE, path, Follow::Yes)?;
-    store(buf, &inode.metadata())
+    let file = args::location_at(&args::caller(), HERE, path, Follow::Yes)?;
+    store(buf, &file.metadata())
 }
 
 /// `lstat(path, buf)`.
 pub fn lstat(frame: &mut TrapFrame) -> SysResult {
     let [path, buf, ..] = frame.args();
-    let inode = args::inode_at(HERE, path, Follow::No)?;
-    store(buf, &inode.metadata())
+    let file = args::location_at(&args::caller(), HERE, path, Follow::No)?;
+    store(buf, &file.metadata())
 }
 
 /// `fstat(fd, buf)`.
@@ -48,7 +49,7 @@ pub fn newfstatat(frame: &mut TrapFrame) -> SysResult {
     if flags & !(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH) != 0 {
         return Err(Errno::EINVAL);
     }
-    store(buf, &metadata_at(dirfd, path, flags)?)
+    store(buf, &metadata_at(dirfd, path, flags)?.0)
 }
 
 /// `statx(dirfd, path, flags, mask, buf)`.
@@ -62,25 +63,31 @@ pub fn statx(frame: &mut TrapFrame) -> SysResult {
     {
         return Err(Errno::EINVAL);
     }
-    args::write(buf, &extended(&metadata_at(dirfd, path, flags)?))?;
+    let (metadata, location) = metadata_at(dirfd, path, flags)?;
+    args::write(buf, &extended(&metadata, location.as_ref()))?;
     Ok(0)
 }
 
 /// `getdents64(fd, buf, size)`.
 pub fn getdents64(frame: &mut TrapFrame) -> SysResult {
     let [fd, buf, size, ..] = frame.args();
-    let file = args::file(fd)?;
-    let inode = file.file().inode().ok_or(Errno::ENOTDIR)?;
-    if !inode.is_directory() {
+    let file = args::opened_file(fd)?;
+    let directory = file.location().ok_or(Errno::ENOTDIR)?;
+    if !directory.is_directory() {
         return Err(Errno::ENOTDIR);
     }
+    let is_gone = directory.names().is_some_and(|names| names.lock().is_dead);
+    if is_gone {
+        return Err(Errno::ENOENT);
+    }
+    directory.accessed();
     let mut records = Records {
         at: buf,
         left: size as i32,
         fault: false,
     };
     let fits = file.with_position(|position| {
-        while let Some(entry) = entry_after(&inode, *position) {
+        while let Some(entry) = entry_after(&directory, *position) {
             if !records.push(&entry) {
                 return records.at > buf;
             }
@@ -129,7 +136,9 @@ impl Records {
     }
 }
 
-fn metadata_at(dirfd: u64, path: u64, flags: u32) -> Result<Metadata, Errno> {
+/// What is known of a file, and its place if it has one.
+fn metadata_at(dirfd: u64, path: u64, flags: u32) -> Result<(Metadata, Option<Location>), Errno> {
+    let caller = args::caller();
     let empty_is_allowed = flags & AT_EMPTY_PATH != 0;
     let name = if path == 0 && empty_is_allowed {
         Default::default()
@@ -138,8 +147,11 @@ fn metadata_at(dirfd: u64, path: u64, flags: u32) -> Result<Metadata, Errno> {
     };
     if name.is_empty() && empty_is_allowed {
         return match dirfd as i32 {
-            AT_FDCWD => Ok(process::current().cwd().metadata()),
-            _ => Ok(args::file(dirfd)?.file().metadata()),
+            AT_FDCWD => Ok((caller.cwd.metadata(), Some(caller.cwd))),
+            _ => {
+                let file = args::file(dirfd)?;
+                Ok((file.file().metadata(), file.location()))
+            }
         };
     }
     let follow = if flags & AT_SYMLINK_NOFOLLOW != 0 {
@@ -147,7 +159,9 @@ fn metadata_at(dirfd: u64, path: u64, flags: u32) -> Result<Metadata, Errno> {
     } else {
         Follow::Yes
     };
-    Ok(resolve(&args::directory(dirfd, &name)?, &name, follow)?.metadata())
+    let base = args::directory(&caller, dirfd, &name)?;
+    let file = resolve(&caller, &base, &name, follow)?;
+    Ok((file.metadata(), Some(file)))
 }
 
 fn store(buf: u64, metadata: &Metadata) -> SysResult {
@@ -173,15 +187,26 @@ fn store(buf: u64, metadata: &Metadata) -> SysResult {
     Ok(0)
 }
 
-fn extended(metadata: &Metadata) -> Statx {
+fn extended(metadata: &Metadata, location: Option<&Location>) -> Statx {
     let time = |ns: u64| StatxTimestamp {
         sec: (ns / SECOND) as i64,
         nsec: (ns % SECOND) as u32,
         ..StatxTimestamp::default()
     };
     let [atime, mtime, ctime] = metadata.times.map(time);
+    let is_root = location.is_some_and(Location::is_mount_root);
+    let mut mask = STATX_BASIC_STATS | STATX_MNT_ID;
+    if metadata.btime != 0 {
+        mask |= STATX_BTIME;
+    }
+    let mut rest = [0; 14];
+    rest[0] = location.map_or(0, |location| location.mount.id.into());
     Statx {
-        mask: STATX_BASIC_STATS,
+        mask,
+        attributes: if is_root { MOUNT_ROOT } else { 0 },
+        attributes_mask: MOUNT_ROOT,
+        btime: time(metadata.btime),
+        rest,
         blksize: BLOCK_SIZE as u32,
         nlink: metadata.nlink,
         uid: metadata.uid,

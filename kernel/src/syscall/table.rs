@@ -7,8 +7,8 @@ use abi::Sysno;
 
 use super::{
     Handler, clock, credentials, epoll, event, exec, facts, fd, file, futex, identity, itimer,
-    kill, memory, names, path, pidfd, poll, prctl, process, residency, restart, sched, select,
-    signal, socket, stat, system, terminal, wait,
+    kill, memory, mount, names, path, pidfd, poll, prctl, process, residency, restart, sched,
+    select, signal, socket, stat, system, terminal, times, wait,
 };
 
 /// One more than the highest number in the table.
@@ -146,7 +146,7 @@ table! {
     mlockall => residency::mlockall, "";
     munlockall => residency::munlockall, "";
     mlock2 => residency::mlock2, "";
-    mknod => names::mknod, "no sockets and block devices: EPERM";
+    mknod => names::mknod, "";
     vhangup => terminal::vhangup, "";
     prctl => prctl::prctl, "names, ends of parents, subreapers, dumpability, capabilities, slack and the like; no seccomp, no speculation control: EINVAL";
     arch_prctl => identity::arch_prctl, "FS and GS base; else EINVAL";
@@ -219,13 +219,19 @@ table! {
     close_range => fd::close_range, "CLOSE_RANGE_UNSHARE: EINVAL";
     faccessat2 => path::faccessat2, "";
     fallocate => facts::fallocate, "KEEP_SIZE and PUNCH_HOLE; else EOPNOTSUPP";
-    utimensat => facts::utimensat, "";
-    utimes => facts::utimes, "";
+    utimensat => times::utimensat, "";
+    utimes => times::utimes, "";
     statfs => facts::statfs, "";
     fstatfs => facts::fstatfs, "";
     preadv => file::preadv, "";
     pwritev => file::pwritev, "";
     clone3 => process::clone3, "see clone; no control groups";
     fchmodat2 => facts::fchmodat2, "";
+    openat2 => file::openat2, "";
+    utime => times::utime, "";
+    futimesat => times::futimesat, "";
+    mount => mount::mount, "tmpfs, proc, sysfs, devtmpfs, bind, move, remount; every mount is private: MS_SHARED and MS_UNBINDABLE are EINVAL";
+    umount2 => mount::umount2, "MNT_EXPIRE: EINVAL";
+    chroot => path::chroot, "";
     memfd_create => file::memfd_create, "MFD_HUGETLB: EINVAL";
 }

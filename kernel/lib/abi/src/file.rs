@@ -36,6 +36,12 @@ bitflags! {
         const TMPFILE = raw::O_TMPFILE & !raw::O_DIRECTORY;
         /// Transfers bypass caches.
         const DIRECT = raw::O_DIRECT;
+        /// Reading leaves no trace.
+        const NOATIME = raw::O_NOATIME;
+        /// Lengths of 64 bits: always so.
+        const LARGEFILE = 0o100_000;
+        /// Sends a signal when something can be done.
+        const ASYNC = raw::FASYNC;
         /// Other bits are kept.
         const _ = !0;
     }

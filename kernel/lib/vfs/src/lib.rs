@@ -4,13 +4,14 @@
 //! Nothing here knows what a file is made of: paths are walked over any [`walk::Node`], directories
 //! hold any value, a page is the number of a frame.
 //!
-//! Reading order: [`walk`], [`directory`], [`rename`], [`pages`], [`seek`].
+//! Reading order: [`walk`], [`directory`], [`rename`], [`pages`], [`seek`], [`options`].
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
 pub mod directory;
+pub mod options;
 pub mod pages;
 pub mod rename;
 pub mod seek;

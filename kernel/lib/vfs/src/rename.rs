@@ -52,17 +52,31 @@ pub enum RenameError {
     NotEmpty,
     /// A directory cannot be moved into itself.
     IntoItself,
+    /// A directory may not be written.
+    Denied,
+    /// A sticky directory keeps the name for its owner.
+    NotPermitted,
+}
+
+/// What the one who asks may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Permitted {
+    /// Take the old name away, and give the new one.
+    pub names: Result<(), RenameError>,
+    /// Write what is moved: a directory in another place has another `..`.
+    pub contents: Result<(), RenameError>,
 }
 
 /// Decides about moving `old` to a name that `new` has; `new_slash` is about that name if it is free.
 ///
-/// `same` says that both names stand for one file.
+/// `same` says that both names stand for one file: then nothing is done, whoever asks.
 pub fn plan(
     old: Side,
     new: Option<Side>,
     new_slash: bool,
     same: bool,
     mode: Mode,
+    permitted: Permitted,
 ) -> Result<Plan, RenameError> {
     match (mode, new) {
         (Mode::NoReplace, Some(_)) => return Err(RenameError::Exists),
@@ -79,27 +93,32 @@ pub fn plan(
     if old.is_directory && old.contains_other {
         return Err(RenameError::IntoItself);
     }
-    let Some(new) = new else {
-        return Ok(Plan::Move);
-    };
-    if new.is_directory && new.contains_other {
+    if let Some(new) = new
+        && new.is_directory
+        && new.contains_other
+    {
         return Err(match mode {
             Mode::Exchange => RenameError::IntoItself,
             _ => RenameError::NotEmpty,
         });
     }
-    match (same, mode) {
-        (true, _) => Ok(Plan::Nothing),
-        (false, Mode::Exchange) => Ok(Plan::Exchange),
-        _ => replace(old, new),
+    if same {
+        return Ok(Plan::Nothing);
     }
-}
-
-fn replace(old: Side, new: Side) -> Result<Plan, RenameError> {
+    permitted.names?;
+    let Some(new) = new else {
+        return permitted.contents.map(|()| Plan::Move);
+    };
     match (old.is_directory, new.is_directory) {
+        _ if mode == Mode::Exchange => permitted.contents.map(|()| Plan::Exchange),
         (true, false) => Err(RenameError::NotDirectory),
         (false, true) => Err(RenameError::IsDirectory),
-        _ if new.is_full => Err(RenameError::NotEmpty),
-        _ => Ok(Plan::Replace),
+        _ => {
+            permitted.contents?;
+            match new.is_full {
+                true => Err(RenameError::NotEmpty),
+                false => Ok(Plan::Replace),
+            }
+        }
     }
 }

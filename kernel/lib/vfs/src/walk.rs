@@ -1,10 +1,9 @@
 //! From a path to a file, one component at a time.
 //!
 //! A symbolic link puts its target in front of what is left; a component with something behind it,
-//! if only a slash, must be a directory. Everybody is root and may search every directory.
+//! if only a slash, must be a directory, and one that the walker may search.
 
 use alloc::borrow::Cow;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::{NAME_MAX, PATH_MAX};
@@ -12,27 +11,39 @@ use crate::{NAME_MAX, PATH_MAX};
 /// Links followed before a path counts as a loop.
 const MAX_LINKS: usize = 40;
 
-/// A file as a walk sees it.
-pub trait Node {
+/// Files as a walk sees them, and who walks.
+pub trait World {
+    /// A file, at one place of the tree.
+    type Node: Clone;
+
     /// Returns whether it is a directory.
-    fn is_directory(&self) -> bool;
+    fn is_directory(&self, node: &Self::Node) -> bool;
+
+    /// Returns whether the walker may look up names in this directory.
+    fn may_search(&self, directory: &Self::Node) -> bool;
 
     /// Returns what a name in this directory stands for; never asked for `.` and `..`.
-    fn child(self: &Arc<Self>, name: &[u8]) -> Option<Arc<Self>>;
+    fn child(&self, directory: &Self::Node, name: &[u8]) -> Option<Self::Node>;
 
-    /// Returns the directory it is in; the root is in itself.
-    fn parent(self: &Arc<Self>) -> Arc<Self>;
+    /// Returns the directory it is in; the root of everything is in itself.
+    fn parent(&self, node: &Self::Node) -> Self::Node;
 
     /// Returns what a link stands for; `None` if it is no link.
-    fn link(&self) -> Option<Link<Self>>;
+    fn link(&self, node: &Self::Node) -> Option<Link<Self::Node>>;
+
+    /// Returns whether both are one file at one place.
+    fn is_same(&self, one: &Self::Node, other: &Self::Node) -> bool;
+
+    /// Returns whether no mount lies between them.
+    fn is_same_mount(&self, one: &Self::Node, other: &Self::Node) -> bool;
 }
 
 /// What a link stands for.
-pub enum Link<N: ?Sized> {
+pub enum Link<N> {
     /// Another path.
     Path(Vec<u8>),
     /// A file, whatever its name may be now.
-    Node(Arc<N>),
+    Node(N),
 }
 
 /// Whether a link in the last place is followed.
@@ -44,6 +55,21 @@ pub enum Follow {
     No,
 }
 
+/// Where a walk may not go (`RESOLVE_*` of openat2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Limits {
+    /// Follows no link: they count as loops.
+    pub no_links: bool,
+    /// Follows no link that leads to a file without a path.
+    pub no_magic_links: bool,
+    /// Never leaves the directory where it begins.
+    pub beneath: bool,
+    /// Takes the directory where it begins for the root.
+    pub in_root: bool,
+    /// Never comes to another mount.
+    pub one_mount: bool,
+}
+
 /// Why a path leads nowhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PathError {
@@ -51,10 +77,14 @@ pub enum PathError {
     NotFound,
     /// Something on the way is not a directory.
     NotDirectory,
+    /// A directory on the way may not be searched.
+    Denied,
     /// The path, or a name in it, is too long.
     TooLong,
     /// Too many links.
     Loop,
+    /// It leads where the walk may not go.
+    Escapes,
 }
 
 /// The last component of a path.
@@ -74,7 +104,7 @@ pub enum Last {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place<N> {
     /// The directory.
-    pub dir: Arc<N>,
+    pub dir: N,
     /// What is looked up there.
     pub last: Last,
     /// Whether slashes follow: then only a directory will do.
@@ -85,90 +115,128 @@ pub struct Place<N> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target<N> {
     /// To something that exists.
-    Found(Arc<N>),
+    Found(N),
     /// To a name that is free, in a directory that exists.
     Missing(Place<N>),
 }
 
-/// Finds the file that `path` stands for, seen from the directory `base`.
-pub fn resolve<N: Node>(
-    root: &Arc<N>,
-    base: &Arc<N>,
+/// Where a walk begins, and what it keeps to.
+#[derive(Clone, Copy)]
+pub struct Start<'a, N> {
+    /// Where absolute paths begin, and what `..` never leads out of.
+    pub root: &'a N,
+    /// Where relative paths begin.
+    pub base: &'a N,
+    /// Where it may not go.
+    pub limits: Limits,
+}
+
+/// Finds the file that `path` stands for.
+pub fn resolve<W: World>(
+    world: &W,
+    start: Start<'_, W::Node>,
     path: &[u8],
     follow: Follow,
-) -> Result<Arc<N>, PathError> {
-    match target(root, base, path, follow)? {
+) -> Result<W::Node, PathError> {
+    match target(world, start, path, follow)? {
         Target::Found(node) => Ok(node),
         Target::Missing(_) => Err(PathError::NotFound),
     }
 }
 
 /// Finds the directory that the last component of `path` is in; that one is not looked at.
-pub fn place<N: Node>(root: &Arc<N>, base: &Arc<N>, path: &[u8]) -> Result<Place<N>, PathError> {
-    Walk::new(root, base, path)?.reach_last()
+pub fn place<W: World>(
+    world: &W,
+    start: Start<'_, W::Node>,
+    path: &[u8],
+) -> Result<Place<W::Node>, PathError> {
+    Walk::new(world, start, path)?.reach_last()
 }
 
 /// Finds what `path` stands for, or where it would be made.
-pub fn target<N: Node>(
-    root: &Arc<N>,
-    base: &Arc<N>,
+pub fn target<W: World>(
+    world: &W,
+    start: Start<'_, W::Node>,
     path: &[u8],
     follow: Follow,
-) -> Result<Target<N>, PathError> {
-    let mut walk = Walk::new(root, base, path)?;
+) -> Result<Target<W::Node>, PathError> {
+    let mut walk = Walk::new(world, start, path)?;
     loop {
         let place = walk.reach_last()?;
         let found = match &place.last {
             Last::Root | Last::Dot => Some(place.dir.clone()),
-            Last::DotDot => Some(place.dir.parent()),
-            Last::Name(name) => place.dir.child(name),
+            Last::DotDot => Some(walk.up()?),
+            Last::Name(name) => walk.down(name)?,
         };
         let Some(node) = found else {
             return Ok(Target::Missing(place));
         };
-        match node.link() {
+        match world.link(&node) {
             Some(link) if place.slash || follow == Follow::Yes => {
                 let rest: &[u8] = if place.slash { b"/" } else { b"" };
                 if let Some(node) = walk.follow(link, rest)? {
-                    return directory_if(node, place.slash).map(Target::Found);
+                    return directory_if(world, node, place.slash).map(Target::Found);
                 }
             }
-            _ => return directory_if(node, place.slash).map(Target::Found),
+            _ => return directory_if(world, node, place.slash).map(Target::Found),
         }
     }
 }
 
-fn directory_if<N: Node>(node: Arc<N>, wanted: bool) -> Result<Arc<N>, PathError> {
-    match wanted && !node.is_directory() {
+fn directory_if<W: World>(world: &W, node: W::Node, wanted: bool) -> Result<W::Node, PathError> {
+    match wanted && !world.is_directory(&node) {
         true => Err(PathError::NotDirectory),
         false => Ok(node),
     }
 }
 
 /// A walk that has come to `at` and has `rest` before it.
-struct Walk<'a, N> {
-    root: &'a Arc<N>,
-    at: Arc<N>,
+struct Walk<'a, W: World> {
+    world: &'a W,
+    root: W::Node,
+    limits: Limits,
+    at: W::Node,
     rest: Cow<'a, [u8]>,
     links: usize,
 }
 
-impl<'a, N: Node> Walk<'a, N> {
-    fn new(root: &'a Arc<N>, base: &Arc<N>, path: &'a [u8]) -> Result<Self, PathError> {
+impl<'a, W: World> Walk<'a, W> {
+    fn new(world: &'a W, start: Start<'_, W::Node>, path: &'a [u8]) -> Result<Self, PathError> {
         match path.len() {
-            0 => Err(PathError::NotFound),
-            PATH_MAX.. => Err(PathError::TooLong),
-            _ => Ok(Self {
-                root,
-                at: start(root, base, path),
-                rest: Cow::Borrowed(path),
-                links: 0,
-            }),
+            0 => return Err(PathError::NotFound),
+            PATH_MAX.. => return Err(PathError::TooLong),
+            _ => {}
         }
+        let limits = start.limits;
+        let root = match limits.in_root || limits.beneath {
+            true => start.base,
+            false => start.root,
+        };
+        let mut walk = Self {
+            world,
+            root: root.clone(),
+            limits,
+            at: start.base.clone(),
+            rest: Cow::Borrowed(path),
+            links: 0,
+        };
+        walk.begin(path)?;
+        Ok(walk)
+    }
+
+    /// Goes to the root if `path` begins there.
+    fn begin(&mut self, path: &[u8]) -> Result<(), PathError> {
+        if path.first() == Some(&b'/') {
+            if self.limits.beneath {
+                return Err(PathError::Escapes);
+            }
+            self.at = self.on_one_mount(self.root.clone())?;
+        }
+        Ok(())
     }
 
     /// Goes on until one component is left.
-    fn reach_last(&mut self) -> Result<Place<N>, PathError> {
+    fn reach_last(&mut self) -> Result<Place<W::Node>, PathError> {
         loop {
             let begin = slashes(&self.rest);
             let len = self.rest[begin..]
@@ -176,8 +244,11 @@ impl<'a, N: Node> Walk<'a, N> {
                 .take_while(|byte| **byte != b'/')
                 .count();
             let end = begin + len;
-            if len > 0 && !self.at.is_directory() {
+            if len > 0 && !self.world.is_directory(&self.at) {
                 return Err(PathError::NotDirectory);
+            }
+            if len > 0 && !self.world.may_search(&self.at) {
+                return Err(PathError::Denied);
             }
             if len > NAME_MAX {
                 return Err(PathError::TooLong);
@@ -198,10 +269,10 @@ impl<'a, N: Node> Walk<'a, N> {
     fn step(&mut self, begin: usize, end: usize) -> Result<(), PathError> {
         let next = match &self.rest[begin..end] {
             b"." => self.at.clone(),
-            b".." => self.at.parent(),
-            name => self.at.child(name).ok_or(PathError::NotFound)?,
+            b".." => self.up()?,
+            name => self.down(name)?.ok_or(PathError::NotFound)?,
         };
-        match next.link() {
+        match self.world.link(&next) {
             Some(link) => {
                 let rest = self.rest[end..].to_vec();
                 if let Some(node) = self.follow(link, &rest)? {
@@ -220,33 +291,48 @@ impl<'a, N: Node> Walk<'a, N> {
         Ok(())
     }
 
+    /// The directory that this one is in; the root is in itself.
+    fn up(&self) -> Result<W::Node, PathError> {
+        match self.world.is_same(&self.at, &self.root) {
+            true if self.limits.beneath => Err(PathError::Escapes),
+            true => Ok(self.at.clone()),
+            false => self.on_one_mount(self.world.parent(&self.at)),
+        }
+    }
+
+    fn down(&self, name: &[u8]) -> Result<Option<W::Node>, PathError> {
+        let child = self.world.child(&self.at, name);
+        child.map(|child| self.on_one_mount(child)).transpose()
+    }
+
+    fn on_one_mount(&self, next: W::Node) -> Result<W::Node, PathError> {
+        match self.limits.one_mount && !self.world.is_same_mount(&self.at, &next) {
+            true => Err(PathError::Escapes),
+            false => Ok(next),
+        }
+    }
+
     /// Goes on with a link's target and then with `rest`; a link to a file itself leads there.
-    fn follow(&mut self, link: Link<N>, rest: &[u8]) -> Result<Option<Arc<N>>, PathError> {
+    fn follow(&mut self, link: Link<W::Node>, rest: &[u8]) -> Result<Option<W::Node>, PathError> {
         self.links += 1;
-        if self.links > MAX_LINKS {
+        if self.links > MAX_LINKS || self.limits.no_links {
             return Err(PathError::Loop);
         }
         let target = match link {
-            Link::Node(node) => return Ok(Some(node)),
+            Link::Node(_) if self.limits.no_magic_links => return Err(PathError::Loop),
+            // It could lead anywhere.
+            Link::Node(_) if self.limits.beneath || self.limits.in_root => {
+                return Err(PathError::Escapes);
+            }
+            Link::Node(node) => return self.on_one_mount(node).map(Some),
             Link::Path(path) => path,
         };
         if target.is_empty() {
             return Err(PathError::NotFound);
         }
-        let path: Vec<u8> = [&target, rest].concat();
-        if path.len() >= PATH_MAX {
-            return Err(PathError::TooLong);
-        }
-        self.at = start(self.root, &self.at, &path);
-        self.rest = Cow::Owned(path);
+        self.begin(&target)?;
+        self.rest = Cow::Owned([&target, rest].concat());
         Ok(None)
-    }
-}
-
-fn start<N: Node>(root: &Arc<N>, base: &Arc<N>, path: &[u8]) -> Arc<N> {
-    match path.first() {
-        Some(b'/') => root.clone(),
-        _ => base.clone(),
     }
 }
 

@@ -1,8 +1,13 @@
 //! What a move may do, over every combination of the facts.
 
-use vfs::rename::{Mode, Plan, RenameError, Side, plan};
+use vfs::rename::{Mode, Permitted, Plan, RenameError, Side, plan};
 
 const MODES: [Mode; 3] = [Mode::Replace, Mode::NoReplace, Mode::Exchange];
+
+const EVERYTHING: Permitted = Permitted {
+    names: Ok(()),
+    contents: Ok(()),
+};
 
 fn sides() -> impl Iterator<Item = Side> {
     let all = (0..16_u8).map(|bits| Side {
@@ -21,7 +26,9 @@ fn every(mut each: impl FnMut(Side, Option<Side>, bool, Mode, Result<Plan, Renam
             for same in [false, true] {
                 for mode in MODES {
                     let slash = new.is_some_and(|new| new.slash);
-                    each(old, new, same, mode, plan(old, new, slash, same, mode));
+                    let same = same && new.is_some();
+                    let outcome = plan(old, new, slash, same, mode, EVERYTHING);
+                    each(old, new, same, mode, outcome);
                 }
             }
         }
@@ -65,15 +72,34 @@ fn two_names_of_one_file_stay() {
         contains_other: false,
     };
     assert_eq!(
-        plan(file, Some(file), false, true, Mode::Replace),
+        plan(file, Some(file), false, true, Mode::Replace, EVERYTHING),
         Ok(Plan::Nothing)
     );
     assert_eq!(
-        plan(file, Some(file), false, false, Mode::Replace),
+        plan(file, Some(file), false, false, Mode::Replace, EVERYTHING),
         Ok(Plan::Replace)
     );
     assert_eq!(
-        plan(file, None, true, false, Mode::Replace),
+        plan(file, None, true, false, Mode::Replace, EVERYTHING),
         Err(RenameError::NotDirectory)
     );
+}
+
+#[test]
+fn who_may_not_move_a_file_moves_none() {
+    every(|old, new, same, mode, outcome| {
+        let slash = new.is_some_and(|new| new.slash);
+        let with = |permitted| plan(old, new, slash, same, mode, permitted);
+        let no_names = with(Permitted {
+            names: Err(RenameError::Denied),
+            ..EVERYTHING
+        });
+        assert!(matches!(no_names, Ok(Plan::Nothing) | Err(_)));
+        assert!(outcome.is_err() || same || no_names == Err(RenameError::Denied));
+        let no_contents = with(Permitted {
+            contents: Err(RenameError::Denied),
+            ..EVERYTHING
+        });
+        assert!(outcome.is_err() || same || no_contents == Err(RenameError::Denied));
+    });
 }

@@ -23,7 +23,7 @@ use core::ops::Range;
 use addr::{Frame, PAGE_SIZE};
 use vfs::pages::{Pages, Slot};
 
-use super::filesystem::{FileSystem, NoSpace};
+use super::filesystem::{FsRef, NoSpace};
 use super::rank;
 use crate::locks::SpinLock;
 use crate::mm::frame::{self, Owner};
@@ -36,7 +36,7 @@ const BLOCKS: u64 = PAGE_SIZE / 512;
 
 /// The pages of a regular file.
 pub struct PageCache {
-    fs: &'static FileSystem,
+    fs: FsRef,
     archive: &'static [u8],
     state: SpinLock<State, { rank::PAGE_CACHE }>,
 }
@@ -52,10 +52,10 @@ struct State {
 
 impl PageCache {
     /// Makes the pages of a file that begins as `archive`.
-    pub fn new(fs: &'static FileSystem, archive: &'static [u8]) -> Self {
+    pub fn new(fs: &FsRef, archive: &'static [u8]) -> Self {
         let len = archive.len() as u64;
         Self {
-            fs,
+            fs: fs.clone(),
             archive,
             state: SpinLock::new(State {
                 size: len,

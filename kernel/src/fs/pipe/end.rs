@@ -9,6 +9,7 @@ use abi::linux::S_IFIFO;
 use super::super::file::{File, IoError, OpenFile, Readiness, WriteAt};
 use super::super::filesystem;
 use super::super::inode::{InodeRef, Kind, Metadata};
+use super::super::mount::Location;
 use super::super::open::OpenError;
 use super::super::poll::PollQueue;
 use super::super::user_buf::UserBuf;
@@ -37,20 +38,20 @@ pub fn ends(pollers: Arc<PollQueue>) -> (PipeEnd, PipeEnd) {
 
 impl PipeEnd {
     /// Opens a pipe; one that has a name waits for somebody to open the other end, unless told not to.
-    pub fn open(inode: &InodeRef, flags: OpenFlags) -> Result<Arc<OpenFile>, OpenError> {
-        let Kind::Fifo(pipe) = &inode.kind else {
+    pub fn open(file: Location, flags: OpenFlags) -> Result<Arc<OpenFile>, OpenError> {
+        let Kind::Fifo(pipe) = &file.inode.kind else {
             return Err(OpenError::Invalid);
         };
         let (reads, writes) = (flags.reads(), flags.writes());
         if !reads && !writes {
             return Err(OpenError::Invalid);
         }
-        let has_name = !core::ptr::eq(inode.fs, &filesystem::PIPES);
+        let has_name = !file.fs.is(&filesystem::PIPES);
         let nonblocking = flags.contains(OpenFlags::NONBLOCK);
         if has_name && nonblocking && !reads && !pipe.has_reader() {
             return Err(OpenError::NoDevice);
         }
-        let mut end = Self::attach(pipe.clone(), Some(inode.clone()), reads, writes);
+        let mut end = Self::attach(pipe.clone(), Some(file.inode.clone()), reads, writes);
         if has_name && reads && !writes {
             let seen = pipe.writers_seen.load(SeqCst);
             match pipe.has_writer() {
@@ -67,7 +68,7 @@ impl PipeEnd {
                     .wait_until_interruptible(|| pipe.readers_seen.load(SeqCst) != seen)?;
             }
         }
-        Ok(OpenFile::new(end, flags))
+        Ok(OpenFile::at(file, None, end, flags))
     }
 
     /// Counts a new end, and tells those who wait for one.
@@ -96,7 +97,7 @@ impl PipeEnd {
 
     fn has_name(&self) -> Option<&InodeRef> {
         let inode = self.inode.as_ref()?;
-        (!core::ptr::eq(inode.fs, &filesystem::PIPES)).then_some(inode)
+        (!inode.fs.is(&filesystem::PIPES)).then_some(inode)
     }
 }
 

@@ -25,8 +25,9 @@ use abi::file::OpenFlags;
 use pipebuf::{BadSize, DEFAULT, PAGE, Ring, buffers_for};
 
 use super::file::{IoError, OpenFile, Readiness};
-use super::filesystem;
+use super::filesystem::{self, FsRef};
 use super::inode::{Attributes, Inode, InodeRef, Kind};
+use super::mount::Location;
 use super::poll::PollQueue;
 use super::rank;
 use crate::locks::{KernelHooks, Mutex, WaitQueue};
@@ -77,9 +78,14 @@ pub enum ResizeError {
 /// Makes a pipe without a name; returns the end to read and the end to write.
 pub fn pipe(flags: OpenFlags) -> Result<(Arc<OpenFile>, Arc<OpenFile>), IoError> {
     let fifo = Kind::Fifo(Arc::new(Pipe::new(Arc::default())));
-    let inode = Inode::new(&filesystem::PIPES, fifo, Attributes::new(0o600));
+    let inode = Inode::new(
+        &FsRef::Built(&filesystem::PIPES),
+        fifo,
+        Attributes::new(0o600),
+    );
     let inode = inode.map_err(|_| IoError::OutOfMemory)?;
-    let open = |flags| PipeEnd::open(&inode, flags).map_err(|_| IoError::OutOfMemory);
+    let place = Location::nowhere(inode);
+    let open = |flags| PipeEnd::open(place.clone(), flags).map_err(|_| IoError::OutOfMemory);
     Ok((open(flags)?, open(flags | OpenFlags::WRONLY)?))
 }
 
@@ -198,10 +204,7 @@ impl Pipe {
 }
 
 /// Makes a FIFO that has no name yet.
-pub fn fifo(
-    fs: &'static filesystem::FileSystem,
-    permissions: u32,
-) -> Result<InodeRef, filesystem::NoSpace> {
+pub fn fifo(fs: &FsRef, attributes: Attributes) -> Result<InodeRef, filesystem::NoSpace> {
     let fifo = Kind::Fifo(Arc::new(Pipe::new(Arc::default())));
-    Inode::new(fs, fifo, Attributes::new(permissions))
+    Inode::new(fs, fifo, attributes)
 }

@@ -4,8 +4,10 @@ use alloc::string::String;
 use core::fmt::{self, Write};
 
 use super::memory;
+use super::mounts;
 use super::registry::{ProcessFacts, Refused, What, register};
 use super::settings;
+use super::sys;
 use crate::fs::reclaim;
 use crate::locks::stats;
 use crate::mm::{audit, fsck, reclaim as mm_reclaim};
@@ -32,6 +34,8 @@ pub fn init() {
     register("cmdline", What::ProcessText(command_line));
     register("comm", What::ProcessSetting(comm, set_comm));
     settings::init();
+    mounts::init();
+    sys::init();
 }
 
 /// One line for each finding, and a last one with what was compared.

@@ -6,26 +6,28 @@
 //! layer above through [`registry::Processes`].
 
 pub mod facts;
+mod links;
 mod memory;
+mod mounts;
 pub mod open;
 pub mod registry;
 mod settings;
+mod sys;
 pub mod text;
 
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::linux::{S_IFDIR, S_IFLNK, S_IFREG};
 use vfs::directory::Name;
-use vfs::walk::Link;
 
 pub use facts::init;
+pub use links::{link, link_text};
 use registry::ProcessFacts;
 pub use settings::parse_number;
 
-use super::filesystem;
+use super::filesystem::{self, FsRef};
 use super::inode::{Attributes, Inode, InodeRef, Kind};
 use registry::{entry, find, processes};
 
@@ -36,8 +38,12 @@ pub enum ProcNode {
     Root,
     /// `/proc/self`.
     Own,
-    /// `/proc/sys` and the directories below: the entry that begins with the path, and the path's length.
-    Settings(usize, usize),
+    /// `/proc/thread-self`.
+    OwnThread,
+    /// `/proc/mounts`.
+    OwnMounts,
+    /// `/proc/sys` or `/sys` and the directories below: the entry that begins with the path, and the path's length.
+    Branch(Tree, usize, usize),
     /// `/proc/PID`.
     Process(u32),
     /// `/proc/PID/exe`.
@@ -56,6 +62,15 @@ pub enum ProcNode {
     Registered(usize, u32),
 }
 
+/// A tree of directories that the names of registered files make.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tree {
+    /// `/proc/sys`.
+    Settings,
+    /// `/sys`.
+    Sys,
+}
+
 /// Makes what is in the directory of the process with this number.
 type OfProcess = fn(u32) -> ProcNode;
 
@@ -67,6 +82,13 @@ const LINKS: [(&str, OfProcess); 5] = [
     ("fd", ProcNode::Descriptors),
     ("task", ProcNode::Threads),
 ];
+/// What is in `/proc` besides files and processes.
+const FIXED: [(&str, ProcNode); 4] = [
+    ("self", ProcNode::Own),
+    ("thread-self", ProcNode::OwnThread),
+    ("mounts", ProcNode::OwnMounts),
+    ("sys", ProcNode::Branch(Tree::Settings, 0, 0)),
+];
 /// Where a listing of `/proc` comes to the processes.
 const FIRST_PROCESS: u64 = 1 << 32;
 
@@ -74,8 +96,9 @@ impl ProcNode {
     /// Returns the type bits of `st_mode`.
     pub fn file_type(self) -> u32 {
         match self {
-            Self::Root | Self::Settings(..) | Self::Process(_) => S_IFDIR,
+            Self::Root | Self::Branch(..) | Self::Process(_) => S_IFDIR,
             Self::Threads(_) | Self::Descriptors(_) => S_IFDIR,
+            Self::OwnThread | Self::OwnMounts => S_IFLNK,
             Self::Own | Self::Exe(_) | Self::Cwd(_) | Self::RootLink(_) | Self::Descriptor(..) => {
                 S_IFLNK
             }
@@ -85,7 +108,7 @@ impl ProcNode {
 
     fn permissions(self) -> u32 {
         match self {
-            Self::Root | Self::Settings(..) | Self::Process(_) | Self::Threads(_) => 0o555,
+            Self::Root | Self::Branch(..) | Self::Process(_) | Self::Threads(_) => 0o555,
             Self::Descriptors(_) => 0o500,
             Self::Registered(index, _) => entry(index).map_or(0, |entry| entry.permissions()),
             _ => 0o777,
@@ -98,7 +121,10 @@ impl ProcNode {
         match self {
             Self::Root => 1,
             Self::Own => 2,
-            Self::Settings(index, len) => 0x10_0000 + (len as u64) * 0x1000 + index as u64,
+            Self::OwnThread => 3,
+            Self::OwnMounts => 4,
+            Self::Branch(Tree::Sys, _, 0) => 1,
+            Self::Branch(_, index, len) => 0x10_0000 + (len as u64) * 0x1000 + index as u64,
             Self::Process(pid) => of(pid, 1),
             Self::Exe(pid) => of(pid, 2),
             Self::Cwd(pid) => of(pid, 3),
@@ -116,12 +142,48 @@ pub fn root() -> InodeRef {
     inode(ProcNode::Root)
 }
 
+/// Makes the directory `/sys`.
+pub fn sys_root() -> InodeRef {
+    inode(ProcNode::Branch(Tree::Sys, 0, 0))
+}
+
 fn inode(node: ProcNode) -> InodeRef {
     let mut attributes = Attributes::new(node.permissions());
     attributes.nlink = if node.file_type() == S_IFDIR { 2 } else { 1 };
+    if let Some((uid, gid)) = node
+        .pid()
+        .and_then(|pid| Some(processes()?.find(pid)?.owner()))
+    {
+        attributes.uid = uid;
+        attributes.gid = gid;
+    }
+    let fs = match node.is_of_sys() {
+        true => &filesystem::SYS,
+        false => &filesystem::PROC,
+    };
     // Not counted as stored, so that the count of files stays what it is: see `Inode`'s drop.
-    filesystem::PROC.count_file();
-    Inode::numbered(node.ino(), &filesystem::PROC, Kind::Proc(node), attributes)
+    fs.count_file();
+    Inode::numbered(node.ino(), &FsRef::Built(fs), Kind::Proc(node), attributes)
+}
+
+impl ProcNode {
+    /// Returns the number of the process or thread it is about.
+    fn pid(self) -> Option<u32> {
+        match self {
+            Self::Process(pid) | Self::Exe(pid) | Self::Cwd(pid) | Self::RootLink(pid) => Some(pid),
+            Self::Threads(pid) | Self::Descriptors(pid) | Self::Descriptor(pid, _) => Some(pid),
+            Self::Registered(_, pid) if pid != 0 => Some(pid),
+            _ => None,
+        }
+    }
+
+    fn is_of_sys(self) -> bool {
+        match self {
+            Self::Branch(tree, ..) => tree == Tree::Sys,
+            Self::Registered(index, _) => entry(index).is_some_and(|entry| entry.is_in(Tree::Sys)),
+            _ => false,
+        }
+    }
 }
 
 /// Finds a name in the directory `node`.
@@ -129,7 +191,7 @@ pub fn child(directory: &InodeRef, node: ProcNode, name: &[u8]) -> Option<InodeR
     let text = core::str::from_utf8(name).ok()?;
     let found = match node {
         ProcNode::Root => in_root(text)?,
-        ProcNode::Settings(first, len) => in_settings(first, len, text)?,
+        ProcNode::Branch(tree, first, len) => in_branch(tree, first, len, text)?,
         ProcNode::Process(pid) => in_process(pid, text)?,
         ProcNode::Threads(pid) => {
             let tid = number::<u32>(text)?;
@@ -148,18 +210,14 @@ pub fn child(directory: &InodeRef, node: ProcNode, name: &[u8]) -> Option<InodeR
 }
 
 fn in_root(name: &str) -> Option<ProcNode> {
-    match name {
-        "self" => return Some(ProcNode::Own),
-        "sys" => return Some(ProcNode::Settings(0, 0)),
-        _ => {}
+    if let Some((_, node)) = FIXED.iter().find(|(known, _)| *known == name) {
+        return Some(*node);
     }
     if let Some(pid) = number::<u32>(name) {
         processes()?.find(pid)?;
         return Some(ProcNode::Process(pid));
     }
-    let (index, _) = find(0, |entry| {
-        !entry.is_of_process() && !entry.is_setting() && entry.name == name
-    })?;
+    let (index, _) = find(0, |entry| entry.is_of_machine() && entry.name == name)?;
     Some(ProcNode::Registered(index, 0))
 }
 
@@ -173,20 +231,20 @@ fn in_process(pid: u32, name: &str) -> Option<ProcNode> {
 }
 
 /// Finds a name below the first `len` bytes of entry `first`'s path.
-fn in_settings(first: usize, len: usize, name: &str) -> Option<ProcNode> {
-    let prefix = String::from(settings_path(first, len)) + name;
+fn in_branch(tree: Tree, first: usize, len: usize, name: &str) -> Option<ProcNode> {
+    let prefix = String::from(branch_path(first, len)) + name;
     let (index, found) = find(0, |entry| {
         let rest = entry.name.strip_prefix(&*prefix);
-        entry.is_setting() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        entry.is_in(tree) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })?;
     Some(match found.name.len() == prefix.len() {
         true => ProcNode::Registered(index, 0),
-        false => ProcNode::Settings(index, prefix.len() + 1),
+        false => ProcNode::Branch(tree, index, prefix.len() + 1),
     })
 }
 
-fn settings_path(first: usize, len: usize) -> &'static str {
-    entry(first).map_or("", |entry| &entry.name[..len])
+fn branch_path(first: usize, len: usize) -> &'static str {
+    entry(first).map_or("", |entry| entry.name.get(..len).unwrap_or(""))
 }
 
 /// A number as a name: no sign, no zeros in front.
@@ -203,7 +261,7 @@ pub fn entry_after(node: ProcNode, cookie: u64) -> Option<(u64, Vec<u8>, ProcNod
             processes()?.find(pid)?;
             process_after(pid, cookie)
         }
-        ProcNode::Settings(first, len) => settings_after(first, len, cookie),
+        ProcNode::Branch(tree, first, len) => branch_after(tree, first, len, cookie),
         ProcNode::Threads(pid) => {
             // Cookies 0 to 2 are the dots', and no thread has number 0.
             let from = u32::try_from(cookie.max(2) - 1).ok()?;
@@ -226,16 +284,15 @@ pub fn entry_after(node: ProcNode, cookie: u64) -> Option<(u64, Vec<u8>, ProcNod
 }
 
 fn root_after(cookie: u64) -> Option<(u64, Vec<u8>, ProcNode)> {
-    let fixed = [("self", ProcNode::Own), ("sys", ProcNode::Settings(0, 0))];
     let at = cookie.max(2) - 2;
-    if let Some((name, node)) = fixed.get(at as usize) {
+    if let Some((name, node)) = FIXED.get(at as usize) {
         return Some((at + 3, name.as_bytes().to_vec(), *node));
     }
     if cookie < FIRST_PROCESS {
-        let from = at as usize - fixed.len();
-        let found = find(from, |entry| !entry.is_of_process() && !entry.is_setting());
+        let from = at as usize - FIXED.len();
+        let found = find(from, registry::Entry::is_of_machine);
         if let Some((index, entry)) = found {
-            let cookie = (index + fixed.len() + 3) as u64;
+            let cookie = (index + FIXED.len() + 3) as u64;
             return Some((cookie, entry.name.into(), ProcNode::Registered(index, 0)));
         }
     }
@@ -255,14 +312,21 @@ fn process_after(pid: u32, cookie: u64) -> Option<(u64, Vec<u8>, ProcNode)> {
     Some((cookie, entry.name.into(), ProcNode::Registered(index, pid)))
 }
 
-fn settings_after(first: usize, len: usize, cookie: u64) -> Option<(u64, Vec<u8>, ProcNode)> {
-    let prefix = settings_path(first, len);
+fn branch_after(
+    tree: Tree,
+    first: usize,
+    len: usize,
+    cookie: u64,
+) -> Option<(u64, Vec<u8>, ProcNode)> {
+    let prefix = branch_path(first, len);
     let name_of = |entry: &registry::Entry| {
         let rest = entry
             .name
             .strip_prefix(prefix)
-            .filter(|_| entry.is_setting())?;
-        Some(rest.split('/').next().unwrap_or(rest))
+            .filter(|_| entry.is_in(tree))?;
+        let name = rest.split('/').next().unwrap_or(rest);
+        // An entry that ends with a slash is a directory with nothing in it.
+        Some(name).filter(|name| !name.is_empty())
     };
     let mut from = (cookie.max(2) - 2) as usize;
     loop {
@@ -274,57 +338,11 @@ fn settings_after(first: usize, len: usize, cookie: u64) -> Option<(u64, Vec<u8>
             return Some((
                 index as u64 + 3,
                 name.into(),
-                in_settings(first, len, name)?,
+                in_branch(tree, first, len, name)?,
             ));
         }
         from = index + 1;
     }
-}
-
-/// Returns what the link `node` stands for.
-pub fn link(node: ProcNode) -> Option<Link<Inode>> {
-    let of = |pid| processes().and_then(|processes| processes.find(pid));
-    let path = |path: Vec<u8>| Link::Path(path);
-    Some(match node {
-        ProcNode::Own => path(own_pid().to_string().into()),
-        ProcNode::Exe(pid) => path(of(pid).map_or_else(Vec::new, |process| process.exe())),
-        ProcNode::Cwd(pid) => of(pid).map_or(path(Vec::new()), |process| Link::Node(process.cwd())),
-        ProcNode::RootLink(_) => Link::Node(super::root()),
-        ProcNode::Descriptor(pid, fd) => {
-            let inode = of(pid)?.file(fd)?.file().inode();
-            inode.map_or(path(Vec::new()), Link::Node)
-        }
-        _ => return None,
-    })
-}
-
-/// Returns what `readlink` shows of the link `node`: not always a path that leads there.
-pub fn link_text(node: ProcNode) -> Option<Vec<u8>> {
-    match node {
-        ProcNode::Descriptor(pid, fd) => {
-            let file = processes()?.find(pid)?.file(fd)?;
-            Some(match file.file().inode() {
-                Some(inode) if inode.fs.dev != super::filesystem::PIPES.dev => inode.shown_path(),
-                _ if !file.file().name().is_empty() => file.file().name().into(),
-                _ => {
-                    let kind = if file.file().is_socket() {
-                        "socket"
-                    } else {
-                        "pipe"
-                    };
-                    format!("{kind}:[{}]", file.file().metadata().ino).into()
-                }
-            })
-        }
-        _ => match link(node)? {
-            Link::Path(path) => Some(path),
-            Link::Node(inode) => Some(inode.shown_path()),
-        },
-    }
-}
-
-fn own_pid() -> u32 {
-    processes().map_or(0, |processes| processes.own())
 }
 
 /// Finds the process that `/proc/PID` is about.

@@ -46,7 +46,7 @@ impl OpenProc {
         let mut text = Text::new();
         let process = || process(self.pid).ok_or(IoError::NoProcess);
         let made = match self.what {
-            What::Text(make) | What::Setting(make, _) => make(&mut text),
+            What::Text(make) | What::Setting(make, _) | What::Sys(make) => make(&mut text),
             What::ProcessText(make) | What::ProcessSetting(make, _) => {
                 make(&*process()?, &mut text)
             }

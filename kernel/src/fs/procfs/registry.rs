@@ -1,7 +1,7 @@
 //! What is in `/proc`: layers add their files here while the machine boots.
 //!
-//! Three kinds: facts of the machine (`/proc/NAME`), facts of a process (`/proc/PID/NAME`), and
-//! settings (`/proc/sys/…`). A file's contents are made by a function when it is read.
+//! Four kinds: facts of the machine (`/proc/NAME`), facts of a process (`/proc/PID/NAME`), settings
+//! (`/proc/sys/…`) and facts below `/sys`. A file's contents are made by a function when it is read.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -9,8 +9,9 @@ use core::any::Any;
 use core::fmt::{self, Write};
 use core::ops::Range;
 
+use super::Tree;
 use crate::fs::OpenFile;
-use crate::fs::inode::InodeRef;
+use crate::fs::mount::Location;
 use crate::locks::{Once, SpinLock, rank};
 use crate::mm::MmUserRef;
 
@@ -47,11 +48,17 @@ pub trait ProcessFacts: Send + Sync {
     /// Returns its address space; `None` once it has given that up.
     fn mm(&self) -> Option<MmUserRef>;
 
-    /// Returns the path of the program it runs.
-    fn exe(&self) -> Vec<u8>;
+    /// Returns the file of the program it runs; nothing once it has ended.
+    fn exe(&self) -> Option<Location>;
 
     /// Returns its working directory.
-    fn cwd(&self) -> InodeRef;
+    fn cwd(&self) -> Location;
+
+    /// Returns the directory where its paths begin.
+    fn root(&self) -> Location;
+
+    /// Returns the user and the group whose its files in `/proc` are.
+    fn owner(&self) -> (u32, u32);
 
     /// Returns where its argument strings are in its memory.
     fn arguments(&self) -> Range<u64>;
@@ -79,12 +86,15 @@ pub trait Processes: Sync {
 
     /// Returns the number of the process that asks.
     fn own(&self) -> u32;
+
+    /// Returns the number of the thread that asks.
+    fn own_thread(&self) -> u32;
 }
 
 /// A file of `/proc`.
 #[derive(Clone, Copy)]
 pub struct Entry {
-    /// Its name; for a setting the path below `/proc/sys`.
+    /// Its name; for a setting the path below `/proc/sys`, for a fact in `/sys` the one below that.
     pub name: &'static str,
     /// What it is.
     pub what: What,
@@ -103,6 +113,8 @@ pub enum What {
     ProcessBytes(ReadProcess),
     /// A setting.
     Setting(MakeText, Set),
+    /// A fact below `/sys`.
+    Sys(MakeText),
 }
 
 static PROCESSES: Once<&'static dyn Processes> = Once::new();
@@ -147,15 +159,24 @@ impl Entry {
         )
     }
 
-    /// Returns whether it stands below `/proc/sys`.
-    pub(super) fn is_setting(&self) -> bool {
-        matches!(self.what, What::Setting(..))
+    /// Returns whether it stands in `/proc` itself.
+    pub(super) fn is_of_machine(&self) -> bool {
+        matches!(self.what, What::Text(_))
+    }
+
+    /// Returns whether it stands in that tree.
+    pub(super) fn is_in(&self, tree: Tree) -> bool {
+        match self.what {
+            What::Setting(..) => tree == Tree::Settings,
+            What::Sys(_) => tree == Tree::Sys,
+            _ => false,
+        }
     }
 
     /// Returns its permission bits.
     pub(super) fn permissions(&self) -> u32 {
         match self.what {
-            What::Text(_) | What::ProcessText(_) => 0o444,
+            What::Text(_) | What::ProcessText(_) | What::Sys(_) => 0o444,
             What::ProcessBytes(_) => 0o400,
             What::Setting(..) | What::ProcessSetting(..) => 0o644,
         }
