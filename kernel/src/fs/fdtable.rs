@@ -42,6 +42,7 @@ impl FdTable {
     }
 
     /// Returns the file that `fd` stands for.
+    #[inline]
     pub fn get(&self, fd: i32) -> Option<Arc<OpenFile>> {
         self.slot(fd).map(|slot| slot.file.clone())
     }
@@ -122,6 +123,7 @@ impl FdTable {
             .collect()
     }
 
+    #[inline]
     fn slot(&self, fd: i32) -> Option<&Slot> {
         self.slots.get(usize::try_from(fd).ok()?)?.as_ref()
     }

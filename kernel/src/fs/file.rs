@@ -199,6 +199,7 @@ pub struct OpenFile {
     location: Option<Location>,
     /// Held as long as somebody can write through it.
     _access: Option<WriteAccess>,
+    has_position: bool,
     flags: AtomicU32,
     position: Mutex<u64, { rank::POSITION }>,
     /// The epolls that watch it.
@@ -237,6 +238,7 @@ impl OpenFile {
             | OpenFlags::CLOEXEC;
         file.set_packets(flags.contains(OpenFlags::DIRECT));
         Arc::new(Self {
+            has_position: file.has_position(),
             file,
             location,
             _access: access,
@@ -268,6 +270,7 @@ impl OpenFile {
     }
 
     /// Returns the flags.
+    #[inline]
     pub fn flags(&self) -> OpenFlags {
         OpenFlags::from_bits_retain(self.flags.load(Relaxed))
     }
@@ -285,12 +288,17 @@ impl OpenFile {
     }
 
     /// Reads at the position and moves it.
+    #[inline]
     pub fn read(&self, to: &mut UserBuf<'_>) -> Result<usize, IoError> {
         self.check_readable()?;
-        if !self.file.has_position() {
+        if !self.has_position {
             let outcome = self.file.read(0, to, self.is_nonblocking());
             return transferred(to, outcome);
         }
+        self.read_on(to)
+    }
+
+    fn read_on(&self, to: &mut UserBuf<'_>) -> Result<usize, IoError> {
         let mut position = self.position.lock();
         check_end(*position, to)?;
         let outcome = self.file.read(*position, to, self.is_nonblocking());
@@ -301,7 +309,7 @@ impl OpenFile {
     /// Reads at `at`, leaving the position alone.
     pub fn read_at(&self, at: u64, to: &mut UserBuf<'_>) -> Result<usize, IoError> {
         self.check_readable()?;
-        if !self.file.has_position() {
+        if !self.has_position {
             return Err(IoError::NotSeekable);
         }
         check_end(at, to)?;
@@ -310,16 +318,21 @@ impl OpenFile {
     }
 
     /// Writes at the position, or at the end, and moves it.
+    #[inline]
     pub fn write(&self, from: &mut UserBuf<'_>) -> Result<usize, IoError> {
         self.check_writable()?;
         let mut at = WriteAt {
             position: 0,
             append: self.flags().contains(OpenFlags::APPEND),
         };
-        if !self.file.has_position() {
+        if !self.has_position {
             let outcome = self.file.write(&mut at, from, self.is_nonblocking());
             return transferred(from, outcome);
         }
+        self.write_on(at, from)
+    }
+
+    fn write_on(&self, mut at: WriteAt, from: &mut UserBuf<'_>) -> Result<usize, IoError> {
         let mut position = self.position.lock();
         check_end(*position, from)?;
         at.position = *position;
@@ -331,7 +344,7 @@ impl OpenFile {
     /// Writes at `position`, leaving the file's own alone; a file opened to append appends, as on Linux.
     pub fn write_at(&self, position: u64, from: &mut UserBuf<'_>) -> Result<usize, IoError> {
         self.check_writable()?;
-        if !self.file.has_position() {
+        if !self.has_position {
             return Err(IoError::NotSeekable);
         }
         check_end(position, from)?;
@@ -344,6 +357,7 @@ impl OpenFile {
     }
 
     /// Fails unless the file was opened for writing.
+    #[inline]
     pub fn check_writable(&self) -> Result<(), IoError> {
         match self.flags() {
             flags if !flags.writes() || flags.contains(OpenFlags::PATH) => {
@@ -358,7 +372,7 @@ impl OpenFile {
         if self.flags().contains(OpenFlags::PATH) {
             return Err(IoError::NotOpenForThat);
         }
-        if !self.file.has_position() {
+        if !self.has_position {
             return Err(IoError::NotSeekable);
         }
         let mut position = self.position.lock();
@@ -371,6 +385,7 @@ impl OpenFile {
         visit(&mut self.position.lock())
     }
 
+    #[inline]
     fn check_readable(&self) -> Result<(), IoError> {
         match self.flags() {
             flags if !flags.reads() || flags.contains(OpenFlags::PATH) => {
@@ -385,6 +400,7 @@ impl OpenFile {
         self.flags().contains(OpenFlags::PATH)
     }
 
+    #[inline]
     fn is_nonblocking(&self) -> bool {
         self.flags().contains(OpenFlags::NONBLOCK)
     }
@@ -407,6 +423,7 @@ fn check_end(position: u64, buf: &UserBuf<'_>) -> Result<(), IoError> {
 }
 
 /// What was transferred counts; an error counts only if that is nothing.
+#[inline]
 fn transferred(buf: &mut UserBuf<'_>, outcome: Result<(), IoError>) -> Result<usize, IoError> {
     if outcome == Err(IoError::BrokenPipe) {
         buf.break_off();

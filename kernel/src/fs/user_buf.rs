@@ -22,6 +22,8 @@ pub struct UserSpan {
 #[derive(Clone)]
 pub struct UserBuf<'a> {
     spans: &'a [UserSpan],
+    /// The spans it began with.
+    whole: &'a [UserSpan],
     /// Bytes of the first span that are done.
     offset: u64,
     done: usize,
@@ -36,12 +38,17 @@ pub struct BadAddress;
 
 impl<'a> UserBuf<'a> {
     /// Starts at the first byte of the first span.
+    #[inline]
     pub fn new(spans: &'a [UserSpan]) -> Self {
         Self {
             spans,
+            whole: spans,
             offset: 0,
             done: 0,
-            left: spans.iter().map(|span| span.len as usize).sum(),
+            left: match spans {
+                [only] => only.len as usize,
+                spans => total(spans),
+            },
             is_broken: false,
         }
     }
@@ -111,6 +118,10 @@ impl<'a> UserBuf<'a> {
     /// Copies `len` bytes, from byte `start` on, of frames that follow each other, which the caller has references to.
     #[inline]
     pub fn put_run(&mut self, first: Frame, start: usize, len: usize) -> Result<(), BadAddress> {
+        if let Some(addr) = self.piece(len) {
+            let copied = uaccess::copy_run_to_user(addr, first, start..start + len);
+            return self.advance(copied, len);
+        }
         let mut at = start;
         self.each_piece(len, |addr, len| {
             let copied = uaccess::copy_run_to_user(addr, first, at..at + len);
@@ -122,12 +133,24 @@ impl<'a> UserBuf<'a> {
     /// Fills `len` bytes, from byte `start` on, of frames that follow each other, which the caller has references to.
     #[inline]
     pub fn take_run(&mut self, first: Frame, start: usize, len: usize) -> Result<(), BadAddress> {
+        if let Some(addr) = self.piece(len) {
+            let copied = uaccess::copy_from_user_to_run(first, start..start + len, addr);
+            return self.advance(copied, len);
+        }
         let mut at = start;
         self.each_piece(len, |addr, len| {
             let copied = uaccess::copy_from_user_to_run(first, at..at + len, addr);
             at += len;
             copied
         })
+    }
+
+    /// Goes back to where `done` bytes were done.
+    #[cold]
+    pub fn go_back(&mut self, done: usize) {
+        self.left += self.done;
+        (self.spans, self.offset, self.done) = (self.whole, 0, 0);
+        self.pass(done);
     }
 
     /// Counts the next `len` bytes as transferred, without looking at them.
@@ -155,8 +178,27 @@ impl<'a> UserBuf<'a> {
         self.offset = 0;
     }
 
-    /// Calls `copy` for each piece of at most `max` bytes in all that lies in one span.
+    /// Returns where the next `len` bytes are, if all of them are in one span, as they mostly are.
     #[inline]
+    fn piece(&self, len: usize) -> Option<u64> {
+        let span = self.spans.first()?;
+        let fits = len as u64 <= span.len - self.offset && len <= self.left;
+        fits.then_some(span.addr + self.offset)
+    }
+
+    /// Counts the `copied` bytes of such a piece.
+    #[inline]
+    fn advance(&mut self, copied: usize, len: usize) -> Result<(), BadAddress> {
+        self.done += copied;
+        self.left -= copied;
+        self.offset += copied as u64;
+        match copied == len {
+            true => Ok(()),
+            false => Err(BadAddress),
+        }
+    }
+
+    /// Calls `copy` for each piece of at most `max` bytes in all that lies in one span.
     fn each_piece(
         &mut self,
         max: usize,
@@ -185,4 +227,8 @@ impl<'a> UserBuf<'a> {
         }
         Ok(())
     }
+}
+
+fn total(spans: &[UserSpan]) -> usize {
+    spans.iter().map(|span| span.len as usize).sum()
 }

@@ -80,6 +80,8 @@ type Field<T> = SpinLock<T, { rank::SOURCE }>;
 /// A process.
 pub struct Process {
     pid: u32,
+    /// Its parent, as the tree says; written under the tree's lock.
+    parent: AtomicU32,
     /// Its threads and their signals.
     group: Field<Group>,
     files: Sharing<FdTable>,
@@ -163,7 +165,7 @@ pub fn pid_for_log() -> u32 {
     if !task::current::exists() {
         return 0;
     }
-    thread::of_owner(task::current().owner()).map_or(0, |thread| thread.process.pid)
+    thread::thread_of(&task::current()).map_or(0, |thread| thread.process.pid)
 }
 
 impl Deref for Current {
@@ -171,7 +173,7 @@ impl Deref for Current {
 
     #[inline]
     fn deref(&self) -> &Process {
-        let thread = thread::of_owner(self.0.owner());
+        let thread = thread::thread_of(&self.0);
         &thread
             .expect("only a user task asks for its process")
             .process
@@ -182,6 +184,12 @@ impl Process {
     /// Returns the number.
     pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Returns the parent's number; 0 for init.
+    #[inline]
+    pub fn parent(&self) -> u32 {
+        self.parent.load(Relaxed)
     }
 
     /// Returns the task of its first thread, or of another if that has ended; `None` once all have.
@@ -234,6 +242,7 @@ impl Process {
     }
 
     /// Calls `visit` with the descriptors; what it takes out is to be dropped outside.
+    #[inline]
     pub fn with_files<R>(&self, visit: impl FnOnce(&mut FdTable) -> R) -> R {
         self.files.with(|| self.own_tid(), visit)
     }
@@ -246,7 +255,7 @@ impl Process {
     /// Returns the number of the current thread if it is one of this process, else of the first.
     fn own_tid(&self) -> u32 {
         let task = task::current();
-        let thread = thread::of_owner(task.owner());
+        let thread = thread::thread_of(&task);
         let own = thread.filter(|thread| core::ptr::eq(thread.process(), self));
         own.map_or(self.pid, Thread::tid)
     }
@@ -261,6 +270,7 @@ impl Process {
     }
 
     /// Returns the open file that `fd` stands for.
+    #[inline]
     pub fn file(&self, fd: i32) -> Option<Arc<OpenFile>> {
         self.with_files(|files| files.get(fd))
     }
@@ -334,6 +344,7 @@ impl Process {
     fn empty(pid: u32, signals: SignalState, cred: Arc<Cred>) -> Self {
         Self {
             pid,
+            parent: AtomicU32::new(0),
             group: SpinLock::new(Group::new(signals)),
             files: Sharing::new(FdTable::new()),
             place: Sharing::new(Place::default()),

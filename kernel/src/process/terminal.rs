@@ -6,7 +6,7 @@ use abi::Signal;
 use abi::siginfo::SigInfo;
 use abi::signal::SIG_IGN;
 
-use super::thread::{current_thread, of_owner};
+use super::thread::{current_thread, thread_of};
 use super::{Process, current, signal, tree};
 use crate::fs::tty::Tty;
 use crate::fs::tty::jobs::{self, Caller, Jobs};
@@ -49,7 +49,7 @@ impl Process {
 
 impl Jobs for Processes {
     fn caller(&self) -> Option<Caller> {
-        if !task::current::exists() || of_owner(task::current().owner()).is_none() {
+        if !task::current::exists() || thread_of(&task::current()).is_none() {
             return None;
         }
         let process = current();

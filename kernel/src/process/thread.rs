@@ -15,7 +15,7 @@ use super::futex::Waiting;
 use super::restart::RestartBlock;
 use super::{Field, Process};
 use crate::locks::SpinLock;
-use crate::task::{self, Owner, Task};
+use crate::task::{self, Task};
 
 /// By how many ns the first program's sleeps may be longer than asked.
 const DEFAULT_SLACK: u64 = 50_000;
@@ -55,12 +55,9 @@ pub fn current_thread() -> CurrentThread {
 }
 
 /// Returns the thread that a task runs; `None` for a kernel thread.
+#[inline]
 pub fn thread_of(task: &Task) -> Option<&Thread> {
-    of_owner(task.owner())
-}
-
-pub(super) fn of_owner(owner: Option<&Owner>) -> Option<&Thread> {
-    owner.and_then(|owner| owner.downcast_ref::<Thread>())
+    task.owner_as()
 }
 
 impl Deref for CurrentThread {
@@ -68,7 +65,7 @@ impl Deref for CurrentThread {
 
     #[inline]
     fn deref(&self) -> &Thread {
-        of_owner(self.0.owner()).expect("only a user task asks for its thread")
+        thread_of(&self.0).expect("only a user task asks for its thread")
     }
 }
 

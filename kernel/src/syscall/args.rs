@@ -20,6 +20,7 @@ use crate::process;
 pub(super) const MAX_TRANSFER: u64 = 0x7fff_f000;
 
 /// Returns the open file that a descriptor in a register stands for.
+#[inline]
 pub fn file(fd: u64) -> Result<Arc<OpenFile>, Errno> {
     process::current().file(fd as i32).ok_or(Errno::EBADF)
 }

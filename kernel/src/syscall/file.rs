@@ -30,14 +30,15 @@ const MEMFD_NAME_MAX: usize = 249;
 /// `read(fd, buf, count)`.
 pub fn read(frame: &mut TrapFrame) -> SysResult {
     let [fd, buf, count, ..] = frame.args();
-    read_spans(fd, &[args::span(buf, count)?])
+    let file = args::file(fd)?;
+    read_spans(&file, &[args::span(buf, count)?])
 }
 
 /// `readv(fd, iov, count)`.
 pub fn readv(frame: &mut TrapFrame) -> SysResult {
     let [fd, iov, count, ..] = frame.args();
-    args::file(fd)?;
-    read_spans(fd, &args::spans(iov, count)?)
+    let file = args::file(fd)?;
+    read_spans(&file, &args::spans(iov, count)?)
 }
 
 /// `write(fd, buf, count)`.
@@ -146,6 +147,7 @@ pub fn lseek(frame: &mut TrapFrame) -> SysResult {
 }
 
 /// Transfers, and where there was no frame for a file's page asks for room first, as a fault does (HF-19).
+#[inline(always)]
 fn with_room(transfer: impl Fn() -> Result<usize, IoError>) -> Result<usize, IoError> {
     loop {
         match transfer() {
@@ -156,8 +158,8 @@ fn with_room(transfer: impl Fn() -> Result<usize, IoError>) -> Result<usize, IoE
     }
 }
 
-fn read_spans(fd: u64, spans: &[UserSpan]) -> SysResult {
-    let file = args::file(fd)?;
+#[inline(always)]
+fn read_spans(file: &fs::OpenFile, spans: &[UserSpan]) -> SysResult {
     Ok(with_room(|| file.read(&mut UserBuf::new(spans)))? as u64)
 }
 
@@ -188,6 +190,7 @@ fn note_written(file: &fs::OpenFile) {
     }
 }
 
+#[inline(always)]
 fn write_spans(file: &fs::OpenFile, spans: &[UserSpan]) -> SysResult {
     let is_broken = Cell::new(false);
     let outcome = with_room(|| {

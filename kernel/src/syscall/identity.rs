@@ -28,7 +28,7 @@ pub fn gettid(_: &mut TrapFrame) -> SysResult {
 
 /// `getppid()`.
 pub fn getppid(_: &mut TrapFrame) -> SysResult {
-    Ok(own_family()?.parent.into())
+    Ok(process::current().parent().into())
 }
 
 /// `getpgrp()`.

@@ -53,28 +53,37 @@ pub type SysResult = Result<u64, Errno>;
 pub type Handler = fn(&mut TrapFrame) -> SysResult;
 
 /// Serves the system call that made `frame`; interrupts are on.
+#[inline(always)]
 pub fn dispatch(frame: &mut TrapFrame) {
     SYSCALLS.inc();
     let result = match table::handler(frame.syscall_number()) {
         Some(handler) => handler(frame),
         None => unknown(frame.syscall_number()),
     };
-    let value = match result {
-        Ok(value) => value.cast_signed(),
-        Err(errno) => errno.to_result(),
-    };
-    frame.set_return(value);
-    if sigstate::restart::is_restart(frame.rax) {
-        // Whatever interrupted it, the way out decides what becomes of the call.
-        crate::task::current().set_signal_pending(true);
+    match result {
+        Ok(value) => frame.set_return(value.cast_signed()),
+        Err(errno) => fail(frame, errno),
     }
     if trace::on(Area::Syscall) {
-        let number = frame.syscall_number();
-        trace::event(format_args!(
-            "syscall {} {number} = {value}",
-            crate::process::pid_for_log()
-        ));
+        note(frame);
     }
+}
+
+/// Returns an error; whatever interrupted the call, the way out decides what becomes of it.
+fn fail(frame: &mut TrapFrame, errno: Errno) {
+    frame.set_return(errno.to_result());
+    if sigstate::restart::is_restart(frame.rax) {
+        crate::task::current().set_signal_pending(true);
+    }
+}
+
+#[cold]
+fn note(frame: &TrapFrame) {
+    let (number, value) = (frame.syscall_number(), frame.rax.cast_signed());
+    trace::event(format_args!(
+        "syscall {} {number} = {value}",
+        crate::process::pid_for_log()
+    ));
 }
 
 /// A number that no call has, or one whose call does not exist here (SY-2).

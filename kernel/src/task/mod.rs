@@ -12,6 +12,7 @@ pub mod current;
 mod figures;
 pub mod kthread;
 pub mod lockcheck;
+mod owner;
 pub mod reaper;
 pub mod task_mm;
 pub mod user;
@@ -37,6 +38,7 @@ use crate::percpu::cpu_id;
 
 pub use context::Context;
 use kthread::Control;
+use owner::Owned;
 
 pub use current::{Current, current, current_number, current_ref};
 pub use lockcheck::{has_lock, lock_acquired, lock_released, waits_for_lock};
@@ -85,7 +87,7 @@ pub struct Task {
     /// User FS and GS bases while another task runs, and for exec and fork to read.
     fs_base: AtomicU64,
     gs_base: AtomicU64,
-    owner: Option<Owner>,
+    owner: Option<Owned>,
     /// What only kernel threads have; the idle tasks are none in this sense.
     kthread: Option<Box<Control>>,
     /// Since when in ns it sleeps for something that nothing interrupts; 0 while it does not.
@@ -155,7 +157,7 @@ impl Task {
             fpu: parts.fpu.map(SpinLock::new),
             fs_base: AtomicU64::new(0),
             gs_base: AtomicU64::new(0),
-            owner: parts.owner,
+            owner: parts.owner.map(Owned::new),
             kthread: parts.kthread,
             deaf_since: AtomicU64::new(0),
             fatal: AtomicU8::new(0),
@@ -198,7 +200,13 @@ impl Task {
 
     /// Returns what the process layer hung onto the task; `None` for kernel threads.
     pub fn owner(&self) -> Option<&Owner> {
-        self.owner.as_ref()
+        self.owner.as_ref().map(Owned::owner)
+    }
+
+    /// Returns it as a `T`, if that is what it is.
+    #[inline]
+    pub fn owner_as<T: Any>(&self) -> Option<&T> {
+        self.owner.as_ref()?.get()
     }
 
     /// Returns the kernel stack.

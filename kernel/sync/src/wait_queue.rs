@@ -80,10 +80,12 @@ impl<H: Hooks> WaitQueue<H> {
     }
 
     /// Wakes the task that waits longest; says whether there was one.
+    #[inline]
     pub fn wake_one(&self) -> bool {
-        if self.is_empty() {
-            return false;
-        }
+        !self.is_empty() && self.wake_next()
+    }
+
+    fn wake_next(&self) -> bool {
         let next = self.pop();
         next.inspect(H::wake).is_some()
     }
@@ -98,10 +100,14 @@ impl<H: Hooks> WaitQueue<H> {
     }
 
     /// Wakes every task that waits now.
+    #[inline]
     pub fn wake_all(&self) {
-        if self.is_empty() {
-            return;
+        if !self.is_empty() {
+            self.wake_those();
         }
+    }
+
+    fn wake_those(&self) {
         // Bounded, since a woken task may enqueue again before the last one is woken.
         for _ in 0..self.len.load(Ordering::Relaxed) {
             if !self.wake_one() {

@@ -227,28 +227,37 @@ impl<P> Ring<P> {
     }
 
     /// Forgets the first `count` bytes of the oldest buffer, or all of it if it is a packet; `keep` is asked about the page of a
-    /// buffer that is empty then, and of which place it is.
+    /// buffer that is empty then.
     #[inline]
-    pub fn consume(&mut self, count: usize, keep: impl FnOnce(&P, usize) -> bool) {
-        let index = self.tail;
-        let place = &mut self.places[index];
+    pub fn consume(&mut self, count: usize, keep: impl FnMut(&P) -> bool) {
+        let place = &mut self.places[self.tail];
         debug_assert!(count <= place.len as usize && self.used > 0);
         if count as u32 != place.len && place.kind != Kind::Packet {
             place.start += count as u32;
             place.len -= count as u32;
             return;
         }
-        if let Some(page) = &place.page
-            && !keep(page, index)
-        {
-            place.page = None;
+        self.consume_buffers(1, keep);
+    }
+
+    /// Forgets the oldest `count` buffers; `keep` is asked about each one's page.
+    #[inline]
+    pub fn consume_buffers(&mut self, count: usize, mut keep: impl FnMut(&P) -> bool) {
+        debug_assert!(count <= self.used);
+        let mask = self.places.len().wrapping_sub(1);
+        for _ in 0..count {
+            let place = &mut self.places[self.tail & mask];
+            if let Some(page) = &place.page
+                && !keep(page)
+            {
+                place.page = None;
+            }
+            self.tail = (self.tail + 1) & mask;
         }
-        self.used -= 1;
-        self.tail = match self.used {
-            // Begin anew: a pipe that is never full goes on with one page.
-            0 => 0,
-            _ => (index + 1) & (self.places.len() - 1),
-        };
+        self.used -= count;
+        if self.used == 0 {
+            self.tail = 0; // Begin anew: a pipe that is never full goes on with one page.
+        }
     }
 
     /// Takes the oldest buffer out with all that waits in it.
@@ -259,7 +268,7 @@ impl<P> Ring<P> {
         let place = &mut self.places[self.tail];
         let (start, len, kind) = (place.start as usize, place.len as usize, place.kind);
         let page = place.page.take()?;
-        self.consume(len, |_, _| false);
+        self.consume(len, |_| false);
         Some(Buffer {
             page,
             within: start..start + len,

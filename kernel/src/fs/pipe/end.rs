@@ -176,6 +176,7 @@ impl Drop for PipeEnd {
             contents.forget_spares();
             contents.ring.clear();
             pipe.publish(&contents);
+            pipe.max.store(contents.ring.max(), SeqCst);
         }
         drop(contents);
         pipe.ends_changed();

@@ -134,7 +134,7 @@ impl Pipe {
             .resize(max)
             .map_err(|pipebuf::InUse| ResizeError::Busy)?;
         let was_full = self.is_full();
-        self.publish(&contents);
+        self.max.store(max, Release);
         drop(contents);
         self.freed(was_full && !self.is_full());
         Ok(max * PAGE)
@@ -174,7 +174,6 @@ impl Pipe {
     #[inline]
     fn publish(&self, contents: &ContentsGuard<'_>) {
         self.used.store(contents.ring.used(), Release);
-        self.max.store(contents.ring.max(), Release);
     }
 
     /// Tells of bytes that were added, to what was `empty`.

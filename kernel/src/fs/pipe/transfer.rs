@@ -6,6 +6,7 @@
 use core::cmp::min;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use addr::Frame;
 use pipebuf::{Kind, NoMemory, PAGE};
 
 use super::super::file::IoError;
@@ -17,6 +18,15 @@ const KEPT_AT_MOST: usize = 256;
 static KEPT: AtomicUsize = AtomicUsize::new(0);
 /// Pages that are taken as one block at most, as a power of two.
 const RUN_ORDER: usize = 4;
+
+/// Counts the pages that a pipe keeps, which has kept `before` until now.
+#[inline]
+fn note(before: usize, now: usize) {
+    let more = now.saturating_sub(1).wrapping_sub(before.saturating_sub(1));
+    if more != 0 {
+        KEPT.fetch_add(more, Relaxed); // Wraps where there are fewer now.
+    }
+}
 
 impl Pipe {
     /// Copies what there is to the program, and waits for something if there is nothing.
@@ -87,11 +97,21 @@ impl Pipe {
     }
 }
 
+/// Bytes that follow each other in memory.
+struct Run {
+    first: Frame,
+    start: usize,
+    len: usize,
+    /// The buffers that they are.
+    buffers: usize,
+    kind: Kind,
+}
+
 impl Contents {
     /// Lets the pages go that are kept for later.
     pub(super) fn forget_spares(&mut self) {
         self.ring.forget_spares();
-        KEPT.fetch_sub(core::mem::take(&mut self.kept), Relaxed);
+        note(core::mem::take(&mut self.kept), 0);
     }
 
     /// Copies bytes to the program until there are no more, or a message ends.
@@ -99,47 +119,54 @@ impl Contents {
     /// A buffer that cannot be copied whole stays (PF-15).
     fn drain(&mut self, to: &mut UserBuf<'_>) -> Result<(), BadAddress> {
         while to.left() > 0 {
-            let Some((first, start, len, kind)) = self.oldest(to.left()) else {
+            let Some(run) = self.oldest(to.left()) else {
                 break;
             };
-            let before = to.clone();
-            let outcome = to.put_run(first, start, len);
-            if outcome.is_ok() {
-                self.consume(len);
-            } else {
-                let whole = self.whole_buffers(to.done() - before.done());
-                *to = before;
-                to.pass(whole);
+            let before = to.done();
+            let len = min(run.len, to.left());
+            let outcome = to.put_run(run.first, run.start, len);
+            if outcome.is_err() {
+                let whole = self.whole_buffers(to.done() - before);
+                to.go_back(before + whole);
                 self.consume(whole);
                 return outcome;
             }
-            if kind == Kind::Packet {
+            match len == run.len {
+                true => self.let_go(run.buffers),
+                false => self.consume(len),
+            }
+            if run.kind == Kind::Packet {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Returns where the oldest bytes lie that follow each other in memory, `max` of them at most: first frame, offset, length.
+    /// Returns the oldest bytes that follow each other in memory: whole buffers, until there are `max` bytes.
     #[inline]
-    fn oldest(&self, max: usize) -> Option<(addr::Frame, usize, usize, Kind)> {
+    fn oldest(&self, max: usize) -> Option<Run> {
         let (page, within, kind) = self.ring.peek(0)?;
-        let (first, start, mut len) = (page.frame(), within.start, within.len());
-        let mut buffers = 1;
-        while len < max && kind != Kind::Packet && start + len == buffers * PAGE {
-            match self.ring.peek(buffers) {
+        let mut run = Run {
+            first: page.frame(),
+            start: within.start,
+            len: within.len(),
+            buffers: 1,
+            kind,
+        };
+        while run.len < max && kind != Kind::Packet && run.start + run.len == run.buffers * PAGE {
+            match self.ring.peek(run.buffers) {
                 Some((page, within, next))
-                    if page.frame().number() == first.number() + buffers as u64
+                    if page.frame().number() == run.first.number() + run.buffers as u64
                         && within.start == 0
                         && next != Kind::Packet =>
                 {
-                    len += within.len();
+                    run.len += within.len();
                 }
                 _ => break,
             }
-            buffers += 1;
+            run.buffers += 1;
         }
-        Some((first, start, min(len, max), kind))
+        Some(run)
     }
 
     /// Returns how many of the oldest `count` bytes are all of their buffers.
@@ -156,27 +183,35 @@ impl Contents {
         whole
     }
 
+    /// Forgets the oldest `count` bytes.
     fn consume(&mut self, mut count: usize) {
-        let Self { ring, kept } = self;
-        let already = *kept;
-        let most = KEPT_AT_MOST.saturating_sub(KEPT.load(Relaxed)) + already;
         while count > 0
-            && let Some((_, within, kind)) = ring.peek(0)
+            && let Some((_, within, kind)) = self.ring.peek(0)
         {
-            let now = min(count, within.len());
-            ring.consume(now, |page, _| {
-                let keeps = (*kept == 0 || *kept < most) && page.is_alone();
-                *kept += usize::from(keeps);
-                keeps
-            });
-            count -= now;
-            if kind == Kind::Packet {
+            if within.len() > count && kind != Kind::Packet {
+                self.ring.consume(count, |_| false);
                 break;
             }
+            self.let_go(1);
+            count = count.saturating_sub(within.len());
         }
-        if *kept != already {
-            KEPT.fetch_add(*kept - already, Relaxed);
-        }
+    }
+
+    /// Forgets the oldest `count` buffers, and keeps what pages it may.
+    #[inline]
+    fn let_go(&mut self, count: usize) {
+        let before = self.kept;
+        let most = match before + count {
+            1 => 1,
+            _ => before + 1 + KEPT_AT_MOST.saturating_sub(KEPT.load(Relaxed)),
+        };
+        let Self { ring, kept } = self;
+        ring.consume_buffers(count, |page| {
+            let keeps = *kept < most && page.is_alone();
+            *kept += usize::from(keeps);
+            keeps
+        });
+        note(before, *kept);
     }
 
     /// Copies `rest` bytes behind the newest ones, if that is where they go; all or nothing.
@@ -188,14 +223,12 @@ impl Contents {
         let Some((page, at)) = self.ring.merge(rest) else {
             return Ok(());
         };
-        let before = from.clone();
-        match from.take_run(page.frame(), at, rest) {
-            Ok(()) => self.ring.merged(rest),
-            Err(error) => {
-                *from = before;
-                return Err(error.into());
-            }
+        let before = from.done();
+        if let Err(error) = from.take_run(page.frame(), at, rest) {
+            from.go_back(before);
+            return Err(error.into());
         }
+        self.ring.merged(rest);
         Ok(())
     }
 
@@ -213,24 +246,23 @@ impl Contents {
                 None => return Err(IoError::OutOfMemory),
             };
             let len = min(from.left(), pages * PAGE);
-            let before = from.clone();
+            let before = from.done();
             let outcome = from.take_run(first, 0, len);
             let mut copied = match outcome {
                 Ok(()) => len,
-                Err(_) => (from.done() - before.done()) / PAGE * PAGE,
+                Err(_) => (from.done() - before) / PAGE * PAGE,
             };
             if outcome.is_err() {
-                *from = before;
-                from.pass(copied);
+                from.go_back(before + copied);
             }
             let kept = self.kept;
+            self.kept -= copied.div_ceil(PAGE);
+            note(kept, self.kept);
             while copied > 0 {
                 let now = min(copied, PAGE);
                 self.ring.push(now, kind);
-                self.kept -= 1;
                 copied -= now;
             }
-            KEPT.fetch_sub(kept - self.kept, Relaxed);
             outcome?;
         }
         Ok(())
@@ -261,7 +293,7 @@ impl Contents {
 
     /// Gives the next place a page, and if it can be had in one block, the places behind it too; returns the first's frame.
     #[cold]
-    fn supply(&mut self, wanted: usize) -> Result<addr::Frame, IoError> {
+    fn supply(&mut self, wanted: usize) -> Result<Frame, IoError> {
         let empty = (0..wanted).take_while(|&at| self.ring.blank(at).is_none());
         let order = min(empty.count().ilog2() as usize, RUN_ORDER);
         let before = self.kept;
@@ -276,7 +308,7 @@ impl Contents {
             *self.ring.blank(0) = Some(PipePage::new().ok_or(IoError::OutOfMemory)?);
             self.kept += 1;
         }
-        KEPT.fetch_add(self.kept - before, Relaxed);
+        note(before, self.kept);
         match self.ring.blank(0) {
             Some(page) => Ok(page.frame()),
             None => Err(IoError::OutOfMemory),
@@ -286,6 +318,6 @@ impl Contents {
 
 impl Drop for Contents {
     fn drop(&mut self) {
-        KEPT.fetch_sub(self.kept, Relaxed);
+        note(self.kept, 0);
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
 
 use abi::Signal;
 
@@ -46,6 +47,7 @@ pub fn end(pid: u32, status: ExitStatus, usage: Usage, forgotten: bool) -> Mourn
             unlinked.push(node.family.group);
         }
         node.family.parent = heir;
+        node.process.parent.store(heir, Relaxed);
         node.maker = heir;
         // Whoever gets it asked for no other signal.
         node.exit_signal = Some(Signal::CHLD);

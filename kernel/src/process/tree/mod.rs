@@ -13,6 +13,7 @@ pub mod groups;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
 
 use abi::Signal;
 
@@ -151,6 +152,7 @@ pub fn insert(process: Arc<Process>, birth: Option<Birth>) -> Result<(), Taken> 
             session: pid,
         },
     };
+    process.parent.store(family.parent, Relaxed);
     let node = TreeNode {
         process,
         family,
