@@ -8,7 +8,7 @@ use harness::{Outcome, Vm};
 use stories::holds;
 
 /// Cases that `torture` has.
-const CASES: usize = 18;
+const CASES: usize = 19;
 
 fn torture(cpus: u32, rounds: &str) -> Outcome {
     let vm = Vm::new().smp(cpus).timeout(500).cmdline("kstatd=0");

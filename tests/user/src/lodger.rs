@@ -81,7 +81,23 @@ impl Meter {
     #[must_use]
     pub fn new() -> Self {
         let _ = sys::minor_faults();
-        Self::default()
+        let mut meter = Self::default();
+        meter.wait_for_rest();
+        meter
+    }
+
+    /// Waits until nobody else faults: who waits for this process may still be on its way there, on another processor,
+    /// and the counters are everybody's.
+    fn wait_for_rest(&mut self) {
+        let mut time = [0_i64, 1_000_000];
+        for _ in 0..100 {
+            self.before.take();
+            let _ = sys::raw(libc::SYS_nanosleep, [sys::at(&mut time), 0, 0, 0, 0, 0]);
+            self.after.take();
+            if self.grew("faults_total").is_none_or(|faults| faults == 0) {
+                return;
+            }
+        }
     }
 
     /// Does `work` between two readings; gives the minor faults it cost, where they are counted.

@@ -5,6 +5,7 @@
 //! rounds, and must hold on Linux as well.
 #![deny(unsafe_code)]
 
+mod beside;
 mod copies;
 mod field;
 mod files;
@@ -30,6 +31,7 @@ const CASES: &[Case] = &[
     ("write_protected", pages::write_protected),
     ("first_touch", pages::first_touch),
     ("crossfire", pages::crossfire),
+    ("faults_beside_maps", beside::faults_beside_maps),
     ("moved", moves::moved),
     ("lazy_idle_then_wake", moves::lazy_idle_then_wake),
     ("migrate_0_1_0_remap", moves::migrate),
