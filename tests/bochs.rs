@@ -55,10 +55,10 @@ fn tlb_6_a_slot_that_missed_a_flush_is_dropped() {
     assert_eq!(outcome.counter("invpcids"), 0);
 }
 
-/// Threads on four processors, messages by x2APIC, slots and all checks.
+/// Threads on four processors, messages by x2APIC, and slots.
 #[test]
 fn four_processors_keep_their_tlbs_honest() {
-    let vm = Vm::new().bochs().smp(4).checked().cmdline("kstatd=0");
+    let vm = Vm::new().bochs().memory("64M").smp(4).cmdline("kstatd=0");
     let outcome = vm.init("torture", &["4"]).boot();
     outcome.expect_pass();
     outcome.assert_no("FAIL");
@@ -71,7 +71,7 @@ fn four_processors_keep_their_tlbs_honest() {
 /// LZ-12: with the look at the generation left out, threads do meet what was taken away.
 #[test]
 fn lz_12_a_broken_return_from_a_borrow_is_found_out() {
-    let vm = Vm::new().bochs().smp(2).checked();
+    let vm = Vm::new().bochs().memory("64M").smp(2).checked();
     let broken = vm.cmdline("kstatd=0 tlb=buggy_lazy");
     let cases = ["5", "lazy_idle_then_wake", "unmapped"];
     let outcome = broken.init("torture", &cases).boot();

@@ -85,10 +85,10 @@ impl Machine {
         writeln!(text, "romimage: file={BIOS}")?;
         writeln!(text, "vgaromimage: file={VGA_BIOS}")?;
         writeln!(text, "megs: {}", self.memory)?;
-        // A triple fault is an end, not a new beginning.
+        // A triple fault is an end, not a new beginning. Processors take turns as seldom as they can.
         writeln!(
             text,
-            "cpu: model={}, count={}, ips={SPEED}, reset_on_triple_fault=0",
+            "cpu: model={}, count={}, quantum=32, ips={SPEED}, reset_on_triple_fault=0",
             self.model, self.smp
         )?;
         writeln!(text, "clock: sync=none")?;

@@ -19,7 +19,8 @@ use crate::project;
 
 const MEMORY: &str = "128M";
 const SECONDS: u64 = 60;
-const BOCHS_SECONDS: u64 = 300;
+/// It gets a fraction of a processor at times, and needs half a minute of one to boot.
+const BOCHS_SECONDS: u64 = 600;
 
 /// A machine that has not been started: the ordinary one unless told otherwise (BIOS, one processor,
 /// 128 MiB, the tour as init, no input, 60 seconds).

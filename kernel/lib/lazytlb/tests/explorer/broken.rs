@@ -1,7 +1,7 @@
 //! With one rule left out: some state hurts the machine.
 
 use crate::invariants::Check;
-use crate::rules::{Broken, COUNTED, SHOT};
+use crate::rules::{Broken, COUNTED, Pcids, SHOT};
 use crate::search::{DEADLOCK, explore};
 use crate::state::State;
 use crate::{harm, one_cpu, three_cpus, two_cpus};
@@ -111,6 +111,45 @@ fn i_6_freeing_before_the_last_answer_leaves_stale_translations() {
 fn tlb_12_two_cpus_that_wait_without_answering_wait_for_ever() {
     let rule = Broken::AnsweringWhileWaiting;
     assert_eq!(harm_without(rule, two_cpus().with_flushes(2)), DEADLOCK);
+}
+
+// With PCIDs.
+
+#[test]
+fn tlb_6_coming_back_to_a_pcid_without_the_generation_check_meets_what_was_unmapped() {
+    for pcids in [Pcids::Plain, Pcids::Invpcid] {
+        let rules = COUNTED.with(pcids).without(Broken::SlotGeneration);
+        let harm = harm(one_cpu().with_flushes(1), rules);
+        assert!(harm == STALE || harm == FREED_TABLE, "{harm}");
+    }
+}
+
+#[test]
+fn tlb_6_a_recycled_pcid_that_is_not_dropped_shows_another_mm() {
+    let start = State::new(1).with_process(1).with_process(1);
+    let rules = COUNTED.with(Pcids::Plain).without(Broken::SlotRecycling);
+    let harm = harm(start.with_execs(1).with_flushes(1), rules);
+    assert!(harm == STALE || harm == FREED_TABLE, "{harm}");
+}
+
+#[test]
+fn lz_12_with_pcids_the_return_from_a_borrow_looks_as_well() {
+    let rules = COUNTED.with(Pcids::Invpcid);
+    let harm = harm(
+        one_cpu().with_flushes(1),
+        rules.without(Broken::GenerationCheck),
+    );
+    assert_eq!(harm, STALE);
+}
+
+#[test]
+fn lz_15_with_pcids_a_cpu_that_switches_is_not_passed_by() {
+    let start = State::new(2).with_process(2).with_process(1);
+    for rule in [Broken::SwitchingIpi, Broken::Announcing] {
+        let rules = COUNTED.with(Pcids::Plain).without(rule);
+        let harm = harm(start.with_flushes(1), rules);
+        assert!(harm == STALE || harm == FREED_TABLE, "{harm}");
+    }
 }
 
 // Linux's two races, mended there in 2020.

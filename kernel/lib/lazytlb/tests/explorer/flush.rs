@@ -5,7 +5,7 @@ use addr::{Page, PageRange};
 use lazytlb::{Flush, FlushRequest, Standing, needs_ipi, receive};
 
 use crate::kernel::{Kernel, id};
-use crate::rules::Broken;
+use crate::rules::{Broken, Pcids};
 use crate::state::{Doing, FlushStage, Request, Then, Tlb};
 
 impl Request {
@@ -60,6 +60,8 @@ impl Kernel {
                 let tlb = self.tlb(cpu);
                 if !stays && needs_ipi(&Standing::On(tlb.record()), &flush.record()) {
                     self.answer(cpu, &flush);
+                } else if !stays {
+                    self.follow(cpu, &flush);
                 }
                 FlushStage::Remote
             }
@@ -109,15 +111,17 @@ impl Kernel {
         };
         let current = self.state.mm(mm).generation;
         match receive(&tlb.record(), &request.record(), u64::from(current)) {
-            Flush::Elsewhere => self.state.mm(mm).mask &= !(1 << cpu),
+            Flush::Elsewhere => {
+                self.state.mm(mm).mask &= !(1 << cpu);
+                self.follow(cpu, request);
+            }
             Flush::Nothing => {}
             Flush::Pages(_) => self.flush_selectively(cpu, tlb, request, request.generation),
             Flush::All if self.is_without(Broken::SelectiveFlush) && request.page => {
                 self.flush_selectively(cpu, tlb, request, current);
             }
             Flush::All => {
-                self.write_cr3(cpu, mm);
-                self.publish(cpu, mm, current);
+                self.reload(cpu, mm, current);
             }
             Flush::LoadInit => self.load_init(cpu),
         }
@@ -130,6 +134,24 @@ impl Kernel {
             this.fresh += 1;
         }
         this.tlb = Some(Tlb { seen_gen, ..tlb });
+        self.caught_up(cpu, seen_gen);
+    }
+
+    /// Takes single pages out of a PCID that is not in use; what the TLB missed before, it still misses.
+    fn follow(&mut self, cpu: u8, request: &Request) {
+        if self.rules.pcids != Pcids::Invpcid {
+            return;
+        }
+        let current = u64::from(self.state.mm(request.mm).generation);
+        let this = self.state.cpu(cpu);
+        let Some((pcid, _)) = this.slots.follow(&request.record(), current) else {
+            return;
+        };
+        if let Some((_, fresh)) = &mut this.held[usize::from(pcid) - 1]
+            && *fresh + 1 == request.generation
+        {
+            *fresh += 1;
+        }
     }
 
     /// Everybody has answered: what was unhooked is freed.

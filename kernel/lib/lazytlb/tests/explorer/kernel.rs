@@ -2,7 +2,7 @@
 
 use lazytlb::{Load, MmId, MmSwitch, enter_lazy, plan_load};
 
-use crate::rules::{Broken, Rules};
+use crate::rules::{Broken, Pcids, Rules};
 use crate::state::{Doing, INIT, LoadStage, State, TaskMm, Tlb, Why};
 
 /// A state, and the rules it changes by.
@@ -108,7 +108,7 @@ impl Kernel {
                 self.decide(before, mm, read)
             }
             LoadStage::Write { read } => {
-                self.write_cr3(cpu, mm);
+                self.write_cr3(cpu, mm, read);
                 Some(LoadStage::Publish { read })
             }
             LoadStage::Publish { read } => {
@@ -163,10 +163,51 @@ impl Kernel {
         }
     }
 
-    pub(crate) fn write_cr3(&mut self, cpu: u8, mm: u8) {
-        let fresh = self.state.mm(mm).generation;
+    /// Writes CR3 for an mm whose generation was `read`: what the TLB knows of it then is new, or what its PCID has kept.
+    fn write_cr3(&mut self, cpu: u8, mm: u8, read: u8) {
+        let fresh = match self.kept(cpu, mm, read) {
+            Some(fresh) => fresh,
+            None => self.state.mm(mm).generation,
+        };
         let this = self.state.cpu(cpu);
         (this.cr3, this.fresh) = (mm, fresh);
+    }
+
+    /// Changes the PCID; returns how new what it keeps is. What it keeps of another mm is not new at all.
+    fn kept(&mut self, cpu: u8, mm: u8, read: u8) -> Option<u8> {
+        if self.rules.pcids == Pcids::None {
+            return None;
+        }
+        let rule = self.rules.broken;
+        let this = self.state.cpu(cpu);
+        if let Some(last) = usize::from(this.slots.in_use()).checked_sub(1) {
+            this.held[last] = Some((this.cr3, this.fresh));
+        }
+        let tag = this.slots.load(id(mm), u64::from(read));
+        let number = usize::from(tag.pcid).checked_sub(1)?;
+        let keep = match rule {
+            Broken::SlotGeneration => {
+                tag.keep || this.held[number].is_some_and(|held| held.0 == mm)
+            }
+            Broken::SlotRecycling => tag.keep || tag.recycled,
+            _ => tag.keep,
+        };
+        let (owner, fresh) = this.held[number].filter(|_| keep)?;
+        Some(if owner == mm { fresh } else { 0 })
+    }
+
+    /// Drops what the TLB knows of the loaded mm, whose generation is `current`.
+    pub(crate) fn reload(&mut self, cpu: u8, mm: u8, current: u8) {
+        self.state.cpu(cpu).fresh = self.state.mm(mm).generation;
+        self.caught_up(cpu, current);
+        self.publish(cpu, mm, current);
+    }
+
+    /// Notes that the PCID in use has nothing older than `seen_gen`.
+    pub(crate) fn caught_up(&mut self, cpu: u8, seen_gen: u8) {
+        if self.rules.pcids != Pcids::None {
+            self.state.cpu(cpu).slots.caught_up(u64::from(seen_gen));
+        }
     }
 
     pub(crate) fn publish(&mut self, cpu: u8, mm: u8, read: u8) {
@@ -179,7 +220,7 @@ impl Kernel {
 
     /// Loads `init_mm`, with interrupts off.
     pub(crate) fn load_init(&mut self, cpu: u8) {
-        self.write_cr3(cpu, INIT);
+        self.write_cr3(cpu, INIT, 0);
         self.publish(cpu, INIT, 0);
     }
 }

@@ -1,8 +1,10 @@
 //! The life of an mm: exit, exec, kernel threads that use it on purpose, CPUs that go and come.
 
+use lazytlb::pcid::Slots;
+
 use crate::kernel::{Kernel, loading};
 use crate::rules::Broken;
-use crate::state::{Doing, FlushStage, INIT, Mm, Request, TaskMm, Then, Why};
+use crate::state::{Doing, FlushStage, INIT, Mm, Request, SLOTS, TaskMm, Then, Why};
 
 impl Kernel {
     /// Gives the own mm up and goes on borrowing it (LZ-16, LZ-24).
@@ -119,6 +121,8 @@ impl Kernel {
 
     /// LZ-28: it comes up on `init_mm`.
     pub(crate) fn online(&mut self, cpu: u8) {
+        let this = self.state.cpu(cpu);
+        (this.slots, this.held) = (Slots::EMPTY, [None; SLOTS]);
         self.load_init(cpu);
         self.state.cpu(cpu).doing = Doing::Running;
     }

@@ -7,21 +7,38 @@ use lazytlb::{Counted, Lifetime, Shot};
 pub(crate) struct Rules {
     pub(crate) lifetime: &'static dyn Lifetime,
     pub(crate) broken: Broken,
+    pub(crate) pcids: Pcids,
+}
+
+/// What the CPUs have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pcids {
+    None,
+    /// PCIDs, but no way to drop single pages of one that is not in use.
+    Plain,
+    /// That way too.
+    Invpcid,
 }
 
 /// Borrowers hold references (Linux on x86).
 pub(crate) const COUNTED: Rules = Rules {
     lifetime: &Counted,
     broken: Broken::Nothing,
+    pcids: Pcids::None,
 };
 
 /// Borrowers hold nothing, and are thrown out at the end (LZ-30).
 pub(crate) const SHOT: Rules = Rules {
     lifetime: &Shot,
     broken: Broken::Nothing,
+    pcids: Pcids::None,
 };
 
 impl Rules {
+    pub(crate) fn with(self, pcids: Pcids) -> Self {
+        Self { pcids, ..self }
+    }
+
     pub(crate) fn without(self, broken: Broken) -> Self {
         Self { broken, ..self }
     }
@@ -33,6 +50,10 @@ pub(crate) enum Broken {
     Nothing,
     /// Coming back to the loaded mm, generations are not compared.
     GenerationCheck,
+    /// Coming back to a PCID that was the mm's, generations are not compared.
+    SlotGeneration,
+    /// A PCID that was another mm's is taken as it is.
+    SlotRecycling,
     /// The generation is read before the lazy flag is cleared.
     LeavingLazyFirst,
     /// Becoming a borrower takes no reference.

@@ -1,7 +1,8 @@
 //! With all rules in place: nothing is hurt, and the walk comes across what it is about.
 
-use crate::rules::{COUNTED, Rules, SHOT};
-use crate::state::{Doing, FlushStage, LoadStage, Mm, State, TaskMm, Tlb};
+use crate::rules::{COUNTED, Pcids, Rules, SHOT};
+use crate::search::Explored;
+use crate::state::{Cpu, Doing, FlushStage, INIT, LoadStage, Mm, State, TaskMm, Tlb};
 use crate::{explore_all, one_cpu, three_cpus, two_cpus};
 
 const BOTH: [Rules; 2] = [COUNTED, SHOT];
@@ -97,6 +98,44 @@ fn three_cpus_two_of_which_flush_at_once_keep_all_invariants() {
         explored.count(wait) > 0,
         "two wait for each other and for the third"
     );
+}
+
+// With PCIDs.
+
+const PCIDS: [Pcids; 2] = [Pcids::Plain, Pcids::Invpcid];
+
+/// Returns how many states a CPU is in on an mm whose PCID it found up to date, and one another mm's PCID waits beside.
+fn keeps_two(explored: &Explored) -> usize {
+    explored.count(|state| {
+        let waits = |cpu: &Cpu| cpu.held.iter().flatten().any(|held| held.0 != cpu.cr3);
+        let mut cpus = state.live_cpus().iter();
+        cpus.any(|cpu| cpu.cr3 != INIT && waits(cpu))
+    })
+}
+
+#[test]
+fn tlb_6_one_cpu_with_pcids_keeps_all_invariants() {
+    for pcids in PCIDS {
+        for rules in BOTH {
+            let explored = explore_all(one_cpu().with_flushes(2), rules.with(pcids));
+            assert!(keeps_two(&explored) > 1_000);
+        }
+        let start = State::new(1).with_process(1).with_process(1).with_kthread();
+        explore_all(start.with_execs(1).with_flushes(1), COUNTED.with(pcids));
+    }
+}
+
+#[test]
+fn tlb_6_two_cpus_with_pcids_keep_all_invariants() {
+    for pcids in PCIDS {
+        let start = State::new(2).with_process(1).with_process(1);
+        let start = start.with_tables_that_stay().with_busy_cpus();
+        let explored = explore_all(start.with_flushes(2), COUNTED.with(pcids));
+        assert!(keeps_two(&explored) > 1_000);
+    }
+    let start = State::new(2).with_process(2).with_busy_cpus();
+    let start = start.with_offlines(1).with_flushes(1);
+    explore_all(start, SHOT.with(Pcids::Invpcid));
 }
 
 // What the walk comes across, so that it is not empty of what it is about.

@@ -4,11 +4,15 @@
 //! `Cpu::cr3` and `Cpu::fresh` are the hardware. The rules may use the former only, and the
 //! invariants are about the latter.
 
+use lazytlb::pcid::Slots;
 use lazytlb::{CpuTlb, MmId};
 
 pub(crate) const MAX_CPUS: usize = 3;
 pub(crate) const MAX_TASKS: usize = 6;
 pub(crate) const MAX_MMS: usize = 4;
+
+/// PCIDs of a CPU, beside `init_mm`'s.
+pub(crate) const SLOTS: usize = 2;
 
 /// The place of `init_mm` among the mms.
 pub(crate) const INIT: u8 = 0;
@@ -54,6 +58,10 @@ pub(crate) struct Cpu {
     pub(crate) cr3: u8,
     /// The TLB really holds nothing of `cr3`'s mm that is older than this generation.
     pub(crate) fresh: u8,
+    /// What the kernel knows of this CPU's PCIDs; nothing where there are none.
+    pub(crate) slots: Slots<SLOTS>,
+    /// What the TLB really holds under each PCID but the one in CR3: of which mm, and how new.
+    pub(crate) held: [Option<(u8, u8)>; SLOTS],
 }
 
 /// [`CpuTlb`], smaller.
@@ -335,6 +343,8 @@ impl Cpu {
         ipi: [None; MAX_CPUS],
         cr3: INIT,
         fresh: 0,
+        slots: Slots::EMPTY,
+        held: [None; SLOTS],
     };
 
     pub(crate) fn is_asked(&self) -> bool {
