@@ -10,7 +10,7 @@ use sigframe::{BadState, Frame};
 use sigstate::{After, Delivery, Next, with_handler, without_handler};
 
 use super::thread::{Thread, current_thread};
-use super::{ExitStatus, alarm, exit_group, exit_thread, fault, signal};
+use super::{ExitStatus, alarm, exit_group, exit_thread, fault, signal, timer};
 use crate::arch::trapframe::TrapFrame;
 use crate::arch::{fpu, fpu_frame};
 use crate::mm::uaccess::{self, Efault};
@@ -28,8 +28,9 @@ pub fn handle_pending(frame: &mut TrapFrame) {
     }
     let thread: &Thread = &current_thread();
     match signal::with_current(thread, |signals| signals.take_next()) {
-        Some(Next::Handle(delivery)) => {
+        Some(Next::Handle(mut delivery)) => {
             alarm::signal_taken(&thread.process, delivery.signal);
+            timer::signal_taken(&thread.process, &mut delivery.info);
             handle(thread, frame, &delivery);
         }
         Some(Next::Die(signal)) => exit_group(ExitStatus::Signaled(signal)),

@@ -1,7 +1,11 @@
 //! A process gets a new program.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::sync::atomic::Ordering::Relaxed;
+
+use cred::Cred;
+use cred::program::Execed;
 
 use super::image::{self, ExecRequest, ExecveError, Image};
 use super::thread::{Thread, current_thread};
@@ -28,8 +32,14 @@ fn become_program(image: Image, name: &str) {
     let thread = current_thread();
     let process = thread.process();
     let Image {
-        mm, exe, arguments, ..
+        mm,
+        exe,
+        arguments,
+        who,
+        ..
     } = image;
+    process.forget_timers();
+    process.barriers.store(0, Relaxed);
     thread.unshare_files();
     process.unshare_handlers();
     let closing = process.with_files(|files| files.take_close_on_exec());
@@ -45,9 +55,24 @@ fn become_program(image: Image, name: &str) {
     // The parent of a vfork goes on as soon as its memory is its own again.
     thread.complete_vfork();
     drop(old);
+    become_who(&thread, who);
     let task = task::current();
     task.set_name(name);
     task.reset_user_state();
+}
+
+/// Takes the rights that the program gives; who has others than its user is not looked into, nor told of its parent's end.
+fn become_who(thread: &Thread, who: Execed) {
+    let process = thread.process();
+    let Cred { uid, gid, .. } = &who.cred;
+    let is_plain = uid.effective == uid.real && gid.effective == gid.real;
+    process.dumpable.store(is_plain && !who.secure, Relaxed);
+    if who.secure || !is_plain {
+        process.set_parent_death_signal(None);
+    }
+    if *thread.cred() != who.cred {
+        thread.become_cred(Arc::new(who.cred));
+    }
 }
 
 impl Thread {

@@ -89,6 +89,7 @@ fn tell_left(children: &[Arc<Process>]) {
 fn end_process(process: &Process, status: ExitStatus) {
     EXITS.inc();
     let _ = alarm::set(AlarmSetting::default());
+    process.forget_timers();
     drop(process.files.take());
     process.end_of_leader();
     // What it ran may be written again.

@@ -10,7 +10,8 @@ use core::sync::atomic::{
 };
 
 use abi::Signal;
-use abi::process::CloneFlags;
+use abi::linux::RLIMIT_CPU;
+use abi::process::{CloneFlags, Rlimit};
 use abi::signal::SigAltStack;
 
 use super::fault::LastTrap;
@@ -297,6 +298,7 @@ impl Thread {
         };
         let limits = parent.limits.lock().clone();
         let program = parent.program();
+        let is_limited = limits.soft(RLIMIT_CPU) != Rlimit::INFINITY;
         let inherits = |flag: &AtomicBool| AtomicBool::new(flag.load(Relaxed));
         Process {
             files,
@@ -306,6 +308,8 @@ impl Thread {
             terminal: SpinLock::new(parent.terminal()),
             persona: AtomicU32::new(parent.persona().bits()),
             oom: parent.oom.for_child(),
+            watches_cpu: AtomicBool::new(is_limited),
+            io_priority: AtomicU32::new(parent.io_priority.load(Relaxed)),
             dumpable: inherits(&parent.dumpable),
             no_new_privs: inherits(&parent.no_new_privs),
             ..Process::empty(pid, signals, self.cred())

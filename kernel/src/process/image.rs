@@ -7,8 +7,11 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use abi::auxvec;
+use abi::linux::S_IFLNK;
 use addr::{PAGE_SIZE, PageRange, VirtAddr};
+use cred::Cred;
 use cred::Wanted;
+use cred::program::Execed;
 use exec::args::{Strings, TooBig};
 use exec::layout::Layout;
 use exec::shebang::{self, BadShebang};
@@ -20,7 +23,7 @@ use vma::VmFlags;
 use crate::fs::dev::random_bytes;
 use crate::fs::mount::MountFlags;
 use crate::fs::write_access::{BeingWritten, Running};
-use crate::fs::{Caller, Follow, PathError, resolve};
+use crate::fs::{Caller, Follow, Location, PathError, resolve};
 use crate::mm::mm_struct::MmLimits;
 use crate::mm::remote::RemoteFault;
 use crate::mm::{MapBacking, MapError, MapKind, MapRequest, Mm, MmUserRef, OutOfMemory};
@@ -40,18 +43,33 @@ const MAY_ALL: VmFlags = VmFlags::MAYREAD
 
 /// What is to be run.
 pub struct ExecRequest {
-    /// The program's path.
+    /// The program's path, as it is told.
     pub path: Vec<u8>,
+    /// Which file that is.
+    pub target: Target,
+    /// Whether a script among the arguments could be opened by that path.
+    pub can_reopen: bool,
     /// Arguments.
     pub argv: Strings,
     /// Environment.
     pub envp: Strings,
     /// Who wants it run.
     pub caller: Caller,
+    /// Whether set-id bits count.
+    pub honours_bits: bool,
     /// What the new address space may hold.
     pub limits: MmLimits,
     /// Where its parts go that are bound to no place.
     pub layout: Layout,
+}
+
+/// Which file is to be run.
+#[derive(Clone)]
+pub enum Target {
+    /// What a path leads to from a directory.
+    Named(Location, Vec<u8>, Follow),
+    /// What is open.
+    Open(Location),
 }
 
 /// A program in memory that nobody runs yet.
@@ -66,6 +84,8 @@ pub struct Image {
     pub exe: Running,
     /// Where its argument strings are.
     pub arguments: Range<u64>,
+    /// Who its process is from then on.
+    pub who: Execed,
 }
 
 /// Why a program cannot be run.
@@ -77,6 +97,10 @@ pub enum ExecveError {
     NotExecutable,
     /// Somebody has it open for writing.
     BeingWritten,
+    /// It is a symbolic link, and is not to be.
+    IsLink,
+    /// It is a script that its interpreter could not open.
+    Unreachable,
     /// It is no program this machine can run.
     Format(ExecError),
     /// Its first line names no interpreter.
@@ -94,8 +118,8 @@ pub enum ExecveError {
 }
 
 /// Says whether a program could be found: `execve` fails for its path before it looks at the arguments (EX-1).
-pub fn find(caller: &Caller, path: &[u8]) -> Result<(), ExecveError> {
-    Found::new(caller, path).map(drop)
+pub fn find(caller: &Caller, target: &Target) -> Result<(), ExecveError> {
+    Found::new(caller, target).map(drop)
 }
 
 /// Builds the image of a program.
@@ -103,7 +127,7 @@ pub fn load(mut request: ExecRequest) -> Result<Image, ExecveError> {
     let program = find_program(&mut request)?;
     let plan = exec::plan(&program.head, program.len())?;
     let interpreter = match plan.interpreter {
-        Some(path) => Some(Found::new(&request.caller, path)?),
+        Some(path) => Some(Found::new(&request.caller, &request.named(path))?),
         None => None,
     };
     let mm = Mm::new()?;
@@ -113,13 +137,17 @@ pub fn load(mut request: ExecRequest) -> Result<Image, ExecveError> {
     let (plan, start) = map_all(&mm, layout, plan, &program, interpreter.as_ref())?;
     mm.set_brk_start(layout.heap_start(&plan));
     mm.set_code_pages(plan.code_pages());
-    let stack = write_stack(&mm, &plan, &start, &request)?;
+    let file = program.running.file();
+    let honours = request.honours_bits && !file.mount.flags().contains(MountFlags::NO_SUID);
+    let who = cred::program::exec(&request.caller.cred, file.facts(), honours);
+    let stack = write_stack(&mm, &plan, &start, &request, &who)?;
     Ok(Image {
         mm,
         entry: start.entry,
         sp: stack.sp,
         exe: program.running,
         arguments: stack.arg_start..stack.arg_end,
+        who,
     })
 }
 
@@ -138,9 +166,14 @@ struct Start {
 }
 
 impl Found {
-    fn new(caller: &Caller, path: &[u8]) -> Result<Self, ExecveError> {
-        let found = resolve(caller, &caller.cwd, path, Follow::Yes);
-        let file = found.map_err(ExecveError::Path)?;
+    fn new(caller: &Caller, target: &Target) -> Result<Self, ExecveError> {
+        let file = match target {
+            Target::Named(base, path, follow) => resolve(caller, base, path, *follow)?,
+            Target::Open(file) => file.clone(),
+        };
+        if file.file_type() == S_IFLNK {
+            return Err(ExecveError::IsLink);
+        }
         let forbidden = file.mount.flags().contains(MountFlags::NO_EXEC);
         let may = !forbidden && caller.may(&file, Wanted::EXECUTE).is_ok();
         let Some(cache) = file.cache().filter(|_| may) else {
@@ -163,12 +196,16 @@ impl Found {
 /// Finds the file to load, putting the interpreters of scripts before the arguments (EX-4).
 fn find_program(request: &mut ExecRequest) -> Result<Found, ExecveError> {
     let mut path = request.path.clone();
+    let mut target = request.target.clone();
     for _ in 0..=MAX_SCRIPTS {
-        let found = Found::new(&request.caller, &path)?;
+        let found = Found::new(&request.caller, &target)?;
         let Some(line) = shebang::parse(&found.head) else {
             return Ok(found);
         };
         let line = line.map_err(ExecveError::Script)?;
+        if !request.can_reopen {
+            return Err(ExecveError::Unreachable);
+        }
         let interpreter = line.interpreter.to_vec();
         let head = [Some(&*interpreter), line.argument, Some(&*path)];
         let argv = head
@@ -176,6 +213,7 @@ fn find_program(request: &mut ExecRequest) -> Result<Found, ExecveError> {
             .flatten()
             .chain(request.argv.iter().skip(1));
         request.argv = Strings::of(argv)?;
+        target = request.named(&interpreter);
         path = interpreter;
     }
     Err(ExecveError::TooManyScripts)
@@ -291,13 +329,14 @@ fn write_stack(
     plan: &LoadPlan<'_>,
     start: &Start,
     request: &ExecRequest,
+    who: &Execed,
 ) -> Result<InitialStack, ExecveError> {
     let top = request.layout.stack_top;
     let stack = exec::stack::build(&StackArgs {
         argv: &request.argv,
         envp: &request.envp,
         execfn: &request.path,
-        auxv: &aux_vector(plan, start),
+        auxv: &aux_vector(plan, start, who),
         random: random_bytes(),
         platform: b"x86_64",
         top,
@@ -341,9 +380,10 @@ fn map_stack(
 }
 
 /// What the program is told of itself and the machine (ES-3).
-fn aux_vector(plan: &LoadPlan<'_>, start: &Start) -> [(u64, u64); 18] {
+fn aux_vector(plan: &LoadPlan<'_>, start: &Start, who: &Execed) -> [(u64, u64); 18] {
     // CPUID leaf 1 EDX, as Linux passes it on.
     let hwcap = raw_cpuid::cpuid!(1).edx;
+    let Cred { uid, gid, .. } = &who.cred;
     [
         (auxvec::AT_HWCAP, hwcap.into()),
         (auxvec::AT_PAGESZ, PAGE_SIZE),
@@ -354,11 +394,11 @@ fn aux_vector(plan: &LoadPlan<'_>, start: &Start) -> [(u64, u64); 18] {
         (auxvec::AT_BASE, start.base),
         (auxvec::AT_FLAGS, 0),
         (auxvec::AT_ENTRY, plan.entry),
-        (auxvec::AT_UID, 0),
-        (auxvec::AT_EUID, 0),
-        (auxvec::AT_GID, 0),
-        (auxvec::AT_EGID, 0),
-        (auxvec::AT_SECURE, 0),
+        (auxvec::AT_UID, uid.real.into()),
+        (auxvec::AT_EUID, uid.effective.into()),
+        (auxvec::AT_GID, gid.real.into()),
+        (auxvec::AT_EGID, gid.effective.into()),
+        (auxvec::AT_SECURE, who.secure.into()),
         // These three get the addresses where the stack has them.
         (auxvec::AT_RANDOM, 0),
         (auxvec::AT_HWCAP2, 0),
@@ -366,6 +406,19 @@ fn aux_vector(plan: &LoadPlan<'_>, start: &Start) -> [(u64, u64); 18] {
         (auxvec::AT_PLATFORM, 0),
     ]
     .map(|(key, value)| (key.into(), value))
+}
+
+impl ExecRequest {
+    /// Names a file as the running process does.
+    fn named(&self, path: &[u8]) -> Target {
+        Target::Named(self.caller.cwd.clone(), path.to_vec(), Follow::Yes)
+    }
+}
+
+impl From<PathError> for ExecveError {
+    fn from(error: PathError) -> Self {
+        Self::Path(error)
+    }
 }
 
 impl From<ExecError> for ExecveError {

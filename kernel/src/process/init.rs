@@ -12,7 +12,7 @@ use exec::args::Strings;
 use sigstate::SignalState;
 
 use super::exec::base_name;
-use super::image::{self, ExecRequest, ExecveError, Image};
+use super::image::{self, ExecRequest, ExecveError, Image, Target};
 use super::layout;
 use super::power::{self, Ending};
 use super::thread::Thread;
@@ -69,6 +69,9 @@ fn arm_failure(cmdline: &CommandLine) {
 fn load<'a>(path: &str, argv: impl Iterator<Item = &'a str>) -> Result<Image, ExecveError> {
     image::load(ExecRequest {
         path: path.into(),
+        target: Target::Named(fs::root(), path.into(), fs::Follow::Yes),
+        can_reopen: true,
+        honours_bits: false,
         argv: Strings::of(argv.map(str::as_bytes))?,
         envp: Strings::of(ENVIRONMENT.map(str::as_bytes))?,
         caller: Caller::kernel(),
@@ -84,6 +87,7 @@ fn start(image: Image, path: &str) -> Result<(), OutOfMemory> {
         sp,
         exe,
         arguments,
+        ..
     } = image;
     let process = Arc::new(Process::empty(
         tree::new_pid(),
@@ -138,8 +142,10 @@ fn refuse(path: &str, why: &str) -> ! {
 fn words(error: ExecveError) -> &'static str {
     match error {
         ExecveError::Path(_) => "no such file in the initramfs",
-        ExecveError::NotExecutable => "not an executable file",
         ExecveError::BeingWritten => "somebody writes to it",
+        ExecveError::NotExecutable | ExecveError::IsLink | ExecveError::Unreachable => {
+            "not an executable file"
+        }
         ExecveError::Format(error) => error.words(),
         ExecveError::Script(_) => "its first line names no interpreter",
         ExecveError::TooManyScripts => "scripts run by scripts",

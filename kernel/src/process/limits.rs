@@ -1,14 +1,13 @@
 //! Resource limits.
 //!
-//! Enforced are the number of descriptors and, by mm, which is told: stack, data, address space.
-//! Some others bound things this kernel does not have and so are kept as they are set.
-//! The rest cannot be lowered: a limit that is accepted is a promise.
+//! Enforced are the numbers of descriptors, processes and waiting signals, CPU time, how far priorities may be raised, and, by mm, which is
+//! told: stack, data, address space. Others bound things that this kernel does not have, and are kept as they are set.
 
 use alloc::sync::Arc;
 
 use abi::linux::{
-    RLIMIT_AS, RLIMIT_CORE, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_LOCKS, RLIMIT_MEMLOCK,
-    RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_STACK,
+    RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC,
+    RLIMIT_RTPRIO, RLIMIT_RTTIME, RLIMIT_SIGPENDING, RLIMIT_STACK,
 };
 use abi::process::Rlimit;
 
@@ -24,6 +23,9 @@ const COUNT: usize = 16;
 const OPEN_FILES: Rlimit = Rlimit::new(1024, 4096);
 /// Default size of the stack.
 const STACK: Rlimit = Rlimit::new(crate::mm::mm_struct::DEFAULT_STACK_LIMIT, Rlimit::INFINITY);
+
+/// Default number of signals that wait with what is known about them.
+const SIGNALS: Rlimit = Rlimit::new(sigstate::queue::LIMIT as u64, sigstate::queue::LIMIT as u64);
 
 /// The limits of a process.
 #[derive(Clone)]
@@ -67,6 +69,7 @@ impl Limits {
         limits[RLIMIT_NOFILE as usize] = OPEN_FILES;
         limits[RLIMIT_STACK as usize] = STACK;
         limits[RLIMIT_CORE as usize] = Rlimit::new(0, Rlimit::INFINITY);
+        limits[RLIMIT_SIGPENDING as usize] = SIGNALS;
         limits[RLIMIT_NICE as usize] = Rlimit::new(0, 0);
         limits[RLIMIT_RTPRIO as usize] = Rlimit::new(0, 0);
         Self(limits)
@@ -77,24 +80,29 @@ impl Limits {
         self.0.get(usize::try_from(resource).ok()?).copied()
     }
 
-    /// Changes one limit.
-    pub fn set(&mut self, resource: u64, new: Rlimit) -> Result<(), LimitError> {
+    /// Changes one limit; raises what it may be at most only if the caller `may_raise` it.
+    pub fn set(&mut self, resource: u64, new: Rlimit, may_raise: bool) -> Result<(), LimitError> {
         let old = self.get(resource).ok_or(LimitError::Invalid)?;
         if new.current > new.maximum {
             return Err(LimitError::Invalid);
         }
-        match resource as u32 {
-            RLIMIT_NOFILE if new.maximum > OPEN_FILES.maximum => {
-                return Err(LimitError::NotAllowed);
-            }
-            RLIMIT_NOFILE | RLIMIT_STACK | RLIMIT_DATA | RLIMIT_AS | RLIMIT_NPROC => {}
-            // No core files, no file that grows, no locks, no queues, nothing that is swapped out.
-            RLIMIT_CORE | RLIMIT_FSIZE | RLIMIT_LOCKS | RLIMIT_MEMLOCK | RLIMIT_MSGQUEUE => {}
-            _ if new == old => {}
-            _ => return Err(LimitError::NotEnforced),
+        let raises = new.maximum > old.maximum && !may_raise;
+        let resource = resource as u32;
+        if raises || resource == RLIMIT_NOFILE && new.maximum > OPEN_FILES.maximum {
+            return Err(LimitError::NotAllowed);
+        }
+        // How long a thread with a real-time policy runs is not watched.
+        if resource == RLIMIT_RTTIME && new != old {
+            return Err(LimitError::NotEnforced);
         }
         self.0[resource as usize] = new;
         Ok(())
+    }
+
+    /// The CPU time of the limit in force is over: it is told again a second later.
+    pub fn raise_cpu(&mut self) {
+        let limit = &mut self.0[RLIMIT_CPU as usize];
+        limit.current = limit.current.saturating_add(1);
     }
 
     /// Returns the limit in force of a resource that there is.

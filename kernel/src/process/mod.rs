@@ -41,8 +41,10 @@ mod status;
 pub mod stop;
 mod terminal;
 pub mod thread;
+pub mod timer;
 pub mod tree;
 pub mod usage;
+pub mod uts;
 pub mod view;
 pub mod wait;
 
@@ -92,6 +94,14 @@ pub struct Process {
     terminal: Field<Option<Arc<Tty>>>,
     /// What sends it SIGALRM.
     alarm: Field<alarm::Alarm>,
+    /// Its other timers.
+    timers: Field<timer::Timers>,
+    /// Whether somebody waits for some of its CPU time to be over: a timer, or a limit.
+    pub(crate) watches_cpu: AtomicBool,
+    /// For which barriers among its threads it is registered.
+    pub(crate) barriers: AtomicU32,
+    /// The priority of its input and output.
+    pub(crate) io_priority: AtomicU32,
     /// Whose behaviour the program asked for: bits of [`Persona`](abi::process::Persona).
     persona: AtomicU32,
     /// The most pages in memory of the programs it ran before.
@@ -352,6 +362,10 @@ impl Process {
             program: SpinLock::new(Program::default()),
             terminal: SpinLock::new(None),
             alarm: SpinLock::new(alarm::Alarm::default()),
+            timers: SpinLock::new(timer::Timers::default()),
+            watches_cpu: AtomicBool::new(false),
+            barriers: AtomicU32::new(0),
+            io_priority: AtomicU32::new(0),
             persona: AtomicU32::new(0),
             peak_rss: AtomicU64::new(0),
             oom: oom::OomState::new(),

@@ -99,6 +99,15 @@ impl<T: Clone> Sharing<T> {
         Some(before)
     }
 
+    /// Returns a number that only those have who share it with thread `tid`.
+    pub fn name(&self, tid: u32) -> usize {
+        match &*self.0.lock() {
+            Kind::Own(_) => core::ptr::from_ref(self) as usize,
+            Kind::Shared(shared) => Arc::as_ptr(shared) as usize,
+            Kind::Divided(parts) => Arc::as_ptr(part(parts, tid)) as usize,
+        }
+    }
+
     /// A thread `tid` joins that has what thread `maker` has.
     pub fn join(&self, maker: u32, tid: u32) {
         if let Kind::Divided(parts) = &mut *self.0.lock() {
@@ -153,6 +162,25 @@ impl Thread {
 }
 
 impl Process {
+    /// Returns a number that only those have who share its descriptors.
+    pub fn files_name(&self) -> usize {
+        self.files.name(self.pid)
+    }
+
+    /// Returns a number that only those have who share its place.
+    pub fn place_name(&self) -> usize {
+        self.place.name(self.pid)
+    }
+
+    /// Returns a number that only those have who share its handlers.
+    pub fn handlers_name(&self) -> usize {
+        let own = core::ptr::from_ref(self) as usize;
+        self.kin
+            .lock()
+            .as_ref()
+            .map_or(own, |kin| Arc::as_ptr(kin) as usize)
+    }
+
     /// Shares the handlers of its signals with no other process any more.
     pub fn unshare_handlers(&self) {
         self.leave_kin();

@@ -11,7 +11,7 @@ use abi::event::SignalfdSigInfo;
 use abi::file::OpenFlags;
 use zerocopy::IntoBytes;
 
-use super::{Process, alarm, current, signal};
+use super::{Process, alarm, current, signal, timer};
 use crate::fs::eventfd::anonymous;
 use crate::fs::file::{File, Readiness};
 use crate::fs::inode::Metadata;
@@ -50,11 +50,12 @@ impl SignalFd {
 
     /// Takes a signal and stores it.
     fn read_one(&self, to: &mut UserBuf<'_>) -> Result<bool, IoError> {
-        let Some((signal, info)) = signal::with_own(|signals| signals.take_wanted(self.set()))
+        let Some((signal, mut info)) = signal::with_own(|signals| signals.take_wanted(self.set()))
         else {
             return Ok(false);
         };
         alarm::signal_taken(&current(), signal);
+        timer::signal_taken(&current(), &mut info);
         to.put(SignalfdSigInfo::from(info).as_bytes())?;
         Ok(true)
     }

@@ -5,7 +5,6 @@ use core::fmt::{self, Write};
 use abi::signal::{SIG_DFL, SIG_IGN};
 use abi::{SigSet, Signal};
 use addr::PAGE_SIZE;
-use sigstate::queue::LIMIT;
 use sigstate::{SignalState, Signals};
 
 use super::view::{number_of, process_of};
@@ -132,7 +131,7 @@ fn signals(state: &Signals<'_>, out: &mut dyn Write) -> fmt::Result {
         let wanted = all.filter(|signal: &Signal| wanted(state.action(*signal).handler));
         wanted.fold(SigSet::EMPTY, SigSet::with)
     };
-    writeln!(out, "SigQ:\t{}/{}", state.queued(), 2 * LIMIT)?;
+    writeln!(out, "SigQ:\t{}/{}", state.queued(), state.limit())?;
     let [private, shared] = state.pending_by_target();
     for (name, set) in [
         ("SigPnd", private),

@@ -64,7 +64,7 @@ impl Usage {
     }
 
     /// Returns what a task used so far, and the largest that its address space was, if it has one.
-    pub(super) fn of_task(task: &Task) -> Self {
+    pub fn of_task(task: &Task) -> Self {
         let (min_faults, maj_faults) = task.faults();
         Self {
             cpu_ns: task.run_ns(time::now_ns()),

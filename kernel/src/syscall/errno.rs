@@ -228,6 +228,8 @@ errnos!(ExecveError {
     ExecveError::Path(error) => error.into(),
     ExecveError::NotExecutable => Self::EACCES,
     ExecveError::BeingWritten => Self::ETXTBSY,
+    ExecveError::IsLink => Self::ELOOP,
+    ExecveError::Unreachable => Self::ENOENT,
     ExecveError::Format(exec::ExecError::TooLow) => Self::EPERM,
     ExecveError::Format(_) | ExecveError::Script(_) => Self::ENOEXEC,
     ExecveError::TooManyScripts => Self::ELOOP,

@@ -5,7 +5,6 @@ use addr::USER_END;
 use futex::op::{ANY, BadOp};
 use futex::{Command, Op, WakeOp};
 
-use super::clock::until_realtime;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::mm::MmUserRef;
@@ -148,7 +147,7 @@ fn deadline(op: Op, timeout: u64) -> Result<Option<u64>, Errno> {
     let ns = args::nanoseconds(timeout)?;
     Ok(Some(match op.command {
         Command::Wait => time::now_ns().saturating_add(ns),
-        _ if op.realtime => until_realtime(ns),
+        _ if op.realtime => time::when_realtime(ns),
         _ => ns,
     }))
 }

@@ -1,16 +1,18 @@
 //! What a thread asks of the scheduler: its policy, its priority, how nice it is, which CPUs it may use.
 
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
 
 use abi::Errno;
 use abi::linux::{
-    PRIO_PGRP, PRIO_PROCESS, PRIO_USER, SCHED_DEADLINE, SCHED_EXT, SCHED_FLAG_ALL,
-    SCHED_FLAG_KEEP_PARAMS, SCHED_FLAG_KEEP_POLICY, SCHED_FLAG_RESET_ON_FORK,
+    PRIO_PGRP, PRIO_PROCESS, PRIO_USER, RLIMIT_NICE, RLIMIT_RTPRIO, SCHED_DEADLINE, SCHED_EXT,
+    SCHED_FLAG_ALL, SCHED_FLAG_KEEP_PARAMS, SCHED_FLAG_KEEP_POLICY, SCHED_FLAG_RESET_ON_FORK,
     SCHED_FLAG_UTIL_CLAMP, SCHED_RESET_ON_FORK,
 };
 use abi::system::{SCHED_ATTR_SIZE, SchedAttr};
 use abi::time::Timespec;
 use addr::PAGE_SIZE;
+use cred::{Cap, program};
 use runq::weight::{MAX_NICE, MIN_NICE};
 use runq::{Params, Policy, RR_SLICE_NS, SLICE_NS};
 use zerocopy::IntoBytes;
@@ -18,12 +20,18 @@ use zerocopy::IntoBytes;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::mm::uaccess;
-use crate::process::{self, tree};
+use crate::process::thread::{Thread, thread_of};
+use crate::process::{self, creds, tree};
 use crate::sched::{self, policy};
 use crate::task::{self, TaskRef};
 
 /// Bytes of a set of CPUs.
 const MASK: u64 = size_of::<u64>() as u64;
+/// In a priority of input and output: the class above its level.
+const IO_CLASS_SHIFT: u32 = 13;
+const IO_REALTIME: u32 = 1;
+const IO_BEST_EFFORT: u32 = 2;
+const IO_IDLE: u32 = 3;
 /// What `getpriority` returns for nice level 0; smaller levels are more.
 const NICE_BASE: i64 = 20;
 
@@ -43,6 +51,7 @@ pub fn sched_setaffinity(frame: &mut TrapFrame) -> SysResult {
     }
     let task = thread(pid)?;
     let cpus = u64::from_le_bytes(bytes);
+    check_owner(&task)?;
     if !policy::set_allowed(&task, cpus) {
         return Err(Errno::EINVAL);
     }
@@ -248,6 +257,10 @@ pub fn setpriority(frame: &mut TrapFrame) -> SysResult {
     for task in &tasks {
         let nice = clamped(nice as i32);
         let old = policy::params(task);
+        check_owner(task)?;
+        if nice < old.nice && !may_have_nice(task, nice) {
+            return Err(Errno::EACCES);
+        }
         policy::set_params(task, Params { nice, ..old });
     }
     match tasks.is_empty() {
@@ -256,7 +269,7 @@ pub fn setpriority(frame: &mut TrapFrame) -> SysResult {
     }
 }
 
-/// Finds the threads that `which` and `who` mean: one thread, a process group, or those of a user. Everybody is root.
+/// Finds the threads that `which` and `who` mean: one thread, a process group, or those of a user.
 fn meant(which: u64, who: u64) -> Result<Vec<TaskRef>, Errno> {
     let who = who as u32;
     let processes = match which as u32 {
@@ -266,8 +279,16 @@ fn meant(which: u64, who: u64) -> Result<Vec<TaskRef>, Errno> {
             let group = if who == 0 { own() } else { Some(who) };
             tree::find_all(|_, family| Some(family.group) == group)
         }
-        PRIO_USER if who != 0 => Vec::new(),
-        PRIO_USER => tree::find_all(|_, _| true),
+        PRIO_USER => {
+            let uid = if who == 0 {
+                creds::cred().uid.real
+            } else {
+                who
+            };
+            let mut all = tree::find_all(|_, _| true);
+            all.retain(|process| process.uid() == uid);
+            all
+        }
         _ => return Err(Errno::EINVAL),
     };
     Ok(processes
@@ -281,8 +302,101 @@ fn clamped(nice: i32) -> i8 {
 }
 
 fn change(task: &TaskRef, params: Option<Params>) -> SysResult {
-    policy::set_params(task, params.ok_or(Errno::EINVAL)?);
+    let new = params.ok_or(Errno::EINVAL)?;
+    if !creds::has(Cap::SysNice) {
+        check_raise(task, &new)?;
+    }
+    policy::set_params(task, new);
     Ok(0)
+}
+
+/// Refuses what an ordinary user may not ask for: more than the limits allow, and anything of other users' threads.
+fn check_raise(task: &TaskRef, new: &Params) -> Result<(), Errno> {
+    let old = policy::params(task);
+    check_owner(task)?;
+    let highest = limit_of(task, RLIMIT_RTPRIO);
+    let raises_rt = new.is_realtime()
+        && (new.policy != old.policy && highest == 0
+            || new.rt_priority > old.rt_priority && u64::from(new.rt_priority) > highest);
+    let raises_share = !new.is_realtime() && new.nice < old.nice && !may_have_nice(task, new.nice);
+    let leaves_idle =
+        old.policy == Policy::Idle && new.policy != Policy::Idle && !may_have_nice(task, old.nice);
+    match raises_rt || raises_share || leaves_idle || old.reset_on_fork && !new.reset_on_fork {
+        true => Err(Errno::EPERM),
+        false => Ok(()),
+    }
+}
+
+/// Refuses changes of another user's threads.
+fn check_owner(task: &TaskRef) -> Result<(), Errno> {
+    let target = thread_of(task).map(Thread::cred).ok_or(Errno::ESRCH)?;
+    match program::may_schedule(&creds::cred(), &target) {
+        true => Ok(()),
+        false => Err(Errno::EPERM),
+    }
+}
+
+/// Says whether a thread may be made as little nice as that.
+fn may_have_nice(task: &TaskRef, nice: i8) -> bool {
+    let wanted = NICE_BASE - i64::from(nice);
+    wanted.cast_unsigned() <= limit_of(task, RLIMIT_NICE) || creds::has(Cap::SysNice)
+}
+
+fn limit_of(task: &TaskRef, resource: u32) -> u64 {
+    let thread = thread_of(task);
+    thread.map_or(0, |thread| {
+        thread.process().with_limits(|limits| limits.soft(resource))
+    })
+}
+
+/// `ioprio_set(which, who, priority)`: there are no disks that it could matter for, so it is only kept.
+pub fn ioprio_set(frame: &mut TrapFrame) -> SysResult {
+    let [which, who, priority, ..] = frame.args();
+    let priority = priority as u32;
+    match priority >> IO_CLASS_SHIFT {
+        IO_REALTIME if !creds::has(Cap::SysAdmin) && !creds::has(Cap::SysNice) => {
+            return Err(Errno::EPERM);
+        }
+        IO_REALTIME | IO_BEST_EFFORT if priority & 0x1fff < 8 => {}
+        IO_IDLE => {}
+        0 if priority & 7 == 0 => {}
+        _ => return Err(Errno::EINVAL),
+    }
+    let tasks = meant_by_io(which, who)?;
+    for task in &tasks {
+        check_owner(task)?;
+        if let Some(thread) = thread_of(task) {
+            thread.process().io_priority.store(priority, Relaxed);
+        }
+    }
+    match tasks.is_empty() {
+        true => Err(Errno::ESRCH),
+        false => Ok(0),
+    }
+}
+
+/// `ioprio_get(which, who)`.
+pub fn ioprio_get(frame: &mut TrapFrame) -> SysResult {
+    let [which, who, ..] = frame.args();
+    let of = |task: &TaskRef| {
+        let kept = thread_of(task)?.process().io_priority.load(Relaxed);
+        // Who has none has that of his share.
+        Some(if kept == 0 {
+            IO_BEST_EFFORT << IO_CLASS_SHIFT | 4
+        } else {
+            kept
+        })
+    };
+    let highest = meant_by_io(which, who)?.iter().filter_map(of).min();
+    Ok(highest.ok_or(Errno::ESRCH)?.into())
+}
+
+/// These calls count from 1 what others count from 0.
+fn meant_by_io(which: u64, who: u64) -> Result<Vec<TaskRef>, Errno> {
+    match which {
+        1..=3 => meant(which - 1, who),
+        _ => Err(Errno::EINVAL),
+    }
 }
 
 /// Finds a thread and reads the priority it is to have.

@@ -9,7 +9,7 @@ use sigstate::MaskChange;
 use super::errno::bad_stack;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
-use crate::process::{self, alarm, signal, sigreturn};
+use crate::process::{self, alarm, signal, sigreturn, timer};
 use crate::time;
 
 /// Size of a signal set, which calls state so that it may grow one day.
@@ -96,10 +96,11 @@ pub fn rt_sigtimedwait(frame: &mut TrapFrame) -> SysResult {
         signal::with_own(|signals| signals.end_wait());
         taken = take();
     }
-    let Some((signal, found)) = taken else {
+    let Some((signal, mut found)) = taken else {
         return Err(slept.map_or(Errno::EINTR, |()| Errno::EAGAIN));
     };
     alarm::signal_taken(&process::current(), signal);
+    timer::signal_taken(&process::current(), &mut found);
     args::write_optional(info, &UserSigInfo::from(found))?;
     Ok(signal.number().into())
 }

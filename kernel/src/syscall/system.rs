@@ -6,36 +6,51 @@ use abi::linux::{
     LINUX_REBOOT_CMD_RESTART, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_MAGIC2A,
     LINUX_REBOOT_MAGIC2B, LINUX_REBOOT_MAGIC2C, RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD,
 };
-use abi::process::Rlimit;
-use abi::system::{Sysinfo, Utsname};
+use abi::system::Sysinfo;
 use addr::PAGE_SIZE;
+use cred::Cap;
 
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs::dev;
 use crate::fs::user_buf::UserBuf;
 use crate::mm::frame::{self, Owner};
+use crate::mm::uaccess;
 use crate::process::power::{self, Ending};
 use crate::process::usage::Usage;
-use crate::process::{self, tree};
-use crate::{task, time};
-
-/// What programs see of the kernel. Programs look at the release to learn which calls Linux had by
-/// then, so it names the Linux whose behaviour is meant.
-const NAMES: Utsname = Utsname {
-    sysname: Utsname::field("Linux"),
-    nodename: Utsname::field("lodger"),
-    release: Utsname::field("6.12.0-lodger"),
-    version: Utsname::field(concat!("#1 Lodger ", env!("CARGO_PKG_VERSION"))),
-    machine: Utsname::field("x86_64"),
-    domainname: Utsname::field("(none)"),
-};
+use crate::process::{self, creds, tree, uts};
+use crate::time;
 
 /// `uname(buf)`.
 pub fn uname(frame: &mut TrapFrame) -> SysResult {
     let [buf, ..] = frame.args();
-    args::write(buf, &NAMES)?;
+    args::write(buf, &uts::names())?;
     Ok(0)
+}
+
+/// `sethostname(name, len)`.
+pub fn sethostname(frame: &mut TrapFrame) -> SysResult {
+    uts::set_node(new_name(frame.args())?);
+    Ok(0)
+}
+
+/// `setdomainname(name, len)`.
+pub fn setdomainname(frame: &mut TrapFrame) -> SysResult {
+    uts::set_domain(new_name(frame.args())?);
+    Ok(0)
+}
+
+fn new_name([addr, len, ..]: [u64; 6]) -> Result<[u8; 65], Errno> {
+    if !creds::has(Cap::SysAdmin) {
+        return Err(Errno::EPERM);
+    }
+    let mut name = [0; 65];
+    let len = usize::try_from(len as i32).map_err(|_| Errno::EINVAL)?;
+    let told = name[..64].get_mut(..len).ok_or(Errno::EINVAL)?;
+    match uaccess::copy_from_user_partial(told, addr) == len {
+        true => Ok(name),
+        false => Err(Errno::EFAULT),
+    }
 }
 
 /// `sysinfo(buf)`; load averages are not kept.
@@ -83,42 +98,6 @@ pub fn getrusage(frame: &mut TrapFrame) -> SysResult {
     Ok(0)
 }
 
-/// `getrlimit(resource, limit)`.
-pub fn getrlimit(frame: &mut TrapFrame) -> SysResult {
-    let [resource, addr, ..] = frame.args();
-    args::write(addr, &own_limit(resource)?)?;
-    Ok(0)
-}
-
-/// `setrlimit(resource, limit)`.
-pub fn setrlimit(frame: &mut TrapFrame) -> SysResult {
-    let [resource, addr, ..] = frame.args();
-    set_own_limit(resource, args::read(addr)?)?;
-    Ok(0)
-}
-
-/// `prlimit64(pid, resource, new, old)`; only a process's own limits.
-pub fn prlimit64(frame: &mut TrapFrame) -> SysResult {
-    let [pid, resource, new, old, ..] = frame.args();
-    let own = process::current().pid();
-    match pid as i32 {
-        0 => {}
-        pid => {
-            let process = u32::try_from(pid).ok().and_then(tree::find_by_tid);
-            if process.ok_or(Errno::ESRCH)?.pid() != own {
-                return Err(Errno::EPERM);
-            }
-        }
-    }
-    let new = args::read_optional::<Rlimit>(new)?;
-    let before = own_limit(resource)?;
-    if let Some(new) = new {
-        set_own_limit(resource, new)?;
-    }
-    args::write_optional(old, &before)?;
-    Ok(0)
-}
-
 /// `getcpu(cpu, node)`.
 pub fn getcpu(frame: &mut TrapFrame) -> SysResult {
     let [cpu, node, ..] = frame.args();
@@ -139,6 +118,9 @@ pub fn reboot(frame: &mut TrapFrame) -> SysResult {
     if magic != LINUX_REBOOT_MAGIC1 || !second.contains(&magic2) {
         return Err(Errno::EINVAL);
     }
+    if !creds::has(Cap::SysBoot) {
+        return Err(Errno::EPERM);
+    }
     match command {
         LINUX_REBOOT_CMD_POWER_OFF => power::end(Ending::PowerOff),
         LINUX_REBOOT_CMD_HALT => power::end(Ending::Halt),
@@ -150,18 +132,4 @@ pub fn reboot(frame: &mut TrapFrame) -> SysResult {
 /// `sync()`: nothing can be written, so all is written already.
 pub fn sync(_: &mut TrapFrame) -> SysResult {
     Ok(0)
-}
-
-fn own_limit(resource: u64) -> Result<Rlimit, Errno> {
-    process::current()
-        .with_limits(|limits| limits.get(resource))
-        .ok_or(Errno::EINVAL)
-}
-
-fn set_own_limit(resource: u64, new: Rlimit) -> Result<(), Errno> {
-    process::current().with_limits(|limits| limits.set(resource, new))?;
-    if let Some(mm) = task::current_mm() {
-        mm.set_limits(process::current().with_limits(|limits| limits.mm()));
-    }
-    Ok(())
 }

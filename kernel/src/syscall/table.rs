@@ -6,9 +6,9 @@
 use abi::Sysno;
 
 use super::{
-    Handler, clock, credentials, epoll, event, exec, facts, fd, file, futex, identity, itimer,
-    kill, memory, mount, names, path, pidfd, poll, prctl, process, residency, restart, sched,
-    select, signal, socket, stat, system, terminal, times, wait,
+    Handler, clock, credentials, epoll, event, exec, facts, fd, file, futex, identity, kill,
+    memory, mount, names, others, path, pidfd, poll, prctl, process, residency, restart, sched,
+    select, signal, socket, stat, system, terminal, timer, times, wait,
 };
 
 /// One more than the highest number in the table.
@@ -64,9 +64,9 @@ table! {
     dup2 => fd::dup2, "";
     pause => signal::pause, "";
     nanosleep => clock::nanosleep, "";
-    getitimer => itimer::getitimer, "`ITIMER_REAL` only";
-    alarm => itimer::alarm, "";
-    setitimer => itimer::setitimer, "`ITIMER_REAL` only";
+    getitimer => timer::getitimer, "";
+    alarm => timer::alarm, "";
+    setitimer => timer::setitimer, "";
     getpid => identity::getpid, "";
     sendto => socket::sendto, "flags: MSG_NOSIGNAL; else EOPNOTSUPP";
     recvfrom => socket::recvfrom, "no flags: EOPNOTSUPP";
@@ -75,6 +75,7 @@ table! {
     fork => process::fork, "";
     vfork => process::vfork, "";
     execve => exec::execve, "";
+    execveat => exec::execveat, "";
     exit => process::exit, "";
     wait4 => wait::wait4, "";
     waitid => wait::waitid, "";
@@ -107,7 +108,7 @@ table! {
     lchown => facts::lchown, "";
     umask => identity::umask, "";
     gettimeofday => clock::gettimeofday, "";
-    getrlimit => system::getrlimit, "";
+    getrlimit => others::getrlimit, "";
     getrusage => system::getrusage, "no input, output, messages and swaps";
     sysinfo => system::sysinfo, "load averages are not kept";
     times => clock::times, "";
@@ -150,7 +151,7 @@ table! {
     vhangup => terminal::vhangup, "";
     prctl => prctl::prctl, "names, ends of parents, subreapers, dumpability, capabilities, slack and the like; no seccomp, no speculation control: EINVAL";
     arch_prctl => identity::arch_prctl, "FS and GS base; else EINVAL";
-    setrlimit => system::setrlimit, "RLIMIT_STACK, AS, DATA and NOFILE are enforced; limits that could not be: EINVAL";
+    setrlimit => others::setrlimit, "RLIMIT_MEMLOCK and MSGQUEUE are kept; RTTIME: EINVAL";
     sync => system::sync, "";
     reboot => system::reboot, "power-off, halt, restart: all end the machine";
     gettid => identity::gettid, "";
@@ -173,6 +174,23 @@ table! {
     getdents64 => stat::getdents64, "";
     restart_syscall => restart::restart_syscall, "";
     set_tid_address => identity::set_tid_address, "";
+    timer_create => timer::timer_create, "";
+    timer_settime => timer::timer_settime, "";
+    timer_gettime => timer::timer_gettime, "";
+    timer_getoverrun => timer::timer_getoverrun, "";
+    timer_delete => timer::timer_delete, "";
+    clock_settime => clock::clock_settime, "";
+    settimeofday => clock::settimeofday, "the zone is not kept";
+    adjtimex => clock::adjtimex, "asks only; to steer the clock: EINVAL";
+    clock_adjtime => clock::clock_adjtime, "see adjtimex";
+    process_vm_readv => others::process_vm_readv, "";
+    process_vm_writev => others::process_vm_writev, "";
+    kcmp => others::kcmp, "no KCMP_EPOLL_TFD: EINVAL";
+    membarrier => others::membarrier, "no barriers for rseq and for single CPUs: EINVAL";
+    sethostname => system::sethostname, "";
+    setdomainname => system::setdomainname, "";
+    ioprio_set => sched::ioprio_set, "kept; there are no disks";
+    ioprio_get => sched::ioprio_get, "see ioprio_set";
     clock_gettime => clock::clock_gettime, "";
     clock_getres => clock::clock_getres, "";
     clock_nanosleep => clock::clock_nanosleep, "";
@@ -211,7 +229,7 @@ table! {
     dup3 => fd::dup3, "";
     rt_tgsigqueueinfo => kill::rt_tgsigqueueinfo, "";
     pipe2 => fd::pipe2, "O_NOTIFICATION_PIPE: EINVAL";
-    prlimit64 => system::prlimit64, "own process only; see setrlimit";
+    prlimit64 => others::prlimit64, "see setrlimit";
     getcpu => system::getcpu, "";
     renameat2 => names::renameat2, "RENAME_WHITEOUT: EINVAL";
     getrandom => system::getrandom, "";

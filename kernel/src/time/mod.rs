@@ -34,6 +34,16 @@ pub fn set_realtime(seconds: u64) {
     BOOT_REALTIME.store((seconds * 1_000_000_000).saturating_sub(now_ns()), Relaxed);
 }
 
+/// Says what Unix time it is now, in ns, which is not before boot.
+pub fn set_realtime_ns(ns: u64) {
+    BOOT_REALTIME.store(ns.saturating_sub(now_ns()), Relaxed);
+}
+
+/// Returns when, in ns since boot, the clock on the wall will show `ns`.
+pub fn when_realtime(ns: u64) -> u64 {
+    ns.saturating_sub(BOOT_REALTIME.load(Relaxed))
+}
+
 /// Sets the time in seconds after which the machine ends itself, if any.
 pub fn set_limit(seconds: Option<u64>) {
     let limit = seconds.map_or(u64::MAX, |seconds| seconds.saturating_mul(1_000_000_000));

@@ -208,3 +208,6 @@ pub struct Rusage {
     pub nvcsw: u64,
     pub nivcsw: u64,
 }
+
+/// Bytes of `struct timex`.
+pub const TIMEX_SIZE: usize = 208;

@@ -5,13 +5,14 @@
 
 use alloc::vec::Vec;
 
+use abi::linux::SI_TIMER;
 use abi::siginfo::{SI_USER, SigInfo};
 use abi::{SigSet, Signal};
 
 /// The first real-time signal.
 const FIRST_REAL_TIME: u8 = 32;
-/// How many signals wait with their information in one queue.
-pub const LIMIT: usize = 256;
+/// How many signals wait with their information in one queue, unless somebody says otherwise.
+pub const LIMIT: usize = 1024;
 
 /// There is no room for another real-time signal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,15 +47,16 @@ impl Queue {
     ///
     /// # Errors
     /// [`Full`] for a real-time signal that a program sent with information, if there is no room.
-    pub(crate) fn push(&mut self, signal: Signal, info: SigInfo) -> Result<(), Full> {
+    pub(crate) fn push(&mut self, signal: Signal, info: SigInfo, limit: usize) -> Result<(), Full> {
         let is_real_time = signal.number() >= FIRST_REAL_TIME;
-        if !is_real_time && self.set.contains(signal) {
+        // Each timer has a signal of its own to send.
+        if !is_real_time && self.set.contains(signal) && info.code != SI_TIMER {
             return Ok(());
         }
-        let has_room = self.waiting.len() < LIMIT && self.waiting.try_reserve(1).is_ok();
+        let has_room = self.waiting.len() < limit && self.waiting.try_reserve(1).is_ok();
         if has_room {
             self.waiting.push(info);
-        } else if is_real_time && info.code < SI_USER {
+        } else if info.code == SI_TIMER || is_real_time && info.code < SI_USER {
             return Err(Full);
         }
         self.set = self.set.with(signal);

@@ -11,7 +11,7 @@ use abi::siginfo::SigInfo;
 use abi::signal::{DefaultAction, SIG_DFL, SIG_IGN, SigAction, SigAltStack};
 use abi::{SigSet, Signal};
 
-use crate::queue::{Full, Queue};
+use crate::queue::{Full, LIMIT, Queue};
 use crate::stop::GroupStop;
 use crate::thread::{Signals, ThreadSignals};
 
@@ -36,6 +36,8 @@ pub struct SignalState {
     pub(crate) protected: bool,
     /// Whether it is stopped, or about to stop.
     pub(crate) stop: GroupStop,
+    /// How many signals may wait in each queue with what is known about them.
+    pub(crate) limit: usize,
     threads: Vec<Option<ThreadSignals>>,
     /// The slot of the thread that is asked first.
     main: usize,
@@ -79,6 +81,7 @@ impl SignalState {
             shared: Queue::new(),
             protected,
             stop: GroupStop::default(),
+            limit: LIMIT,
             threads: alloc::vec![Some(thread)],
             main: 0,
         }
@@ -102,7 +105,20 @@ impl SignalState {
     /// Returns what a fork by the thread in `slot` inherits: handlers, mask and alternate stack, and nothing that waits (FK-6).
     pub fn fork(&self, slot: usize) -> Self {
         let own = self.thread(slot);
-        Self::with(self.actions.clone(), own.heir(own.stack), false)
+        Self {
+            limit: self.limit,
+            ..Self::with(self.actions.clone(), own.heir(own.stack), false)
+        }
+    }
+
+    /// Says how many signals may wait in each queue with what is known about them.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// Returns how many may.
+    pub fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Adds a thread that begins with the mask of the one in `slot`, without an alternate stack; returns its own slot.
@@ -213,8 +229,11 @@ impl SignalState {
             }
         }
         match to {
-            Target::Process => self.shared.push(signal, info)?,
-            Target::Thread(slot) => self.thread_mut(slot).private.push(signal, info)?,
+            Target::Process => self.shared.push(signal, info, self.limit)?,
+            Target::Thread(slot) => {
+                let limit = self.limit;
+                self.thread_mut(slot).private.push(signal, info, limit)?;
+            }
         }
         Ok(taker.map_or(Effect::None, Effect::Notify))
     }

@@ -163,10 +163,11 @@ impl Signals<'_> {
         }
         let has_handler = action.handler != SIG_DFL;
         self.process.protected &= has_handler;
+        let limit = self.process.limit;
         let own = self.own_mut();
         own.blocked = own.blocked.without(signal);
         // One that waits already is as good, and a full queue has room for the signal itself.
-        let _ = own.private.push(signal, info);
+        let _ = own.private.push(signal, info, limit);
         has_handler
     }
 

@@ -60,6 +60,7 @@ mod stack;
 mod starve;
 mod storm;
 mod threads;
+mod timers;
 mod tmpfs;
 mod uaccess;
 
@@ -116,6 +117,7 @@ const TOPICS: &[&Topic] = &[
     &signals::TOPIC,
     &interrupt::TOPIC,
     &alarm::TOPIC,
+    &timers::TOPIC,
 ];
 
 fn main() {
