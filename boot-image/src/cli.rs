@@ -142,6 +142,9 @@ pub struct RunArgs {
         conflicts_with = "initramfs"
     )]
     pub add: Vec<String>,
+    /// Give a command pipes for input and output even in a terminal
+    #[arg(long)]
+    pub bare: bool,
     /// A command to run instead of the shell, or the arguments for --program
     #[arg(
         trailing_var_arg = true,

@@ -107,7 +107,7 @@ pub fn machine(args: &RunArgs, built: &Built, scratch: &Scratch) -> Result<Machi
 /// Says whether a command speaks with the host's own input and output, and not with a terminal inside.
 pub fn is_bare(args: &RunArgs) -> bool {
     let is_watched = terminal::is_ours() && io::stdout().is_terminal();
-    !args.command().is_empty() && !is_watched
+    !args.command().is_empty() && (args.bare || !is_watched)
 }
 
 /// Where the log is while a command has the standard output.

@@ -1,6 +1,7 @@
 //! Runs a machine's process: passes its output on as it comes, ends it when its time is up, and
 //! leaves no emulator behind on any way out, being killed included.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -54,10 +55,21 @@ pub enum Input {
     Bytes(Vec<u8>),
     /// This process's own standard input, a terminal or a pipe.
     Stdin,
+    /// What somebody types who reads along.
+    Talk(Vec<Turn>),
     /// The same for a command's channel: in frames.
     FramedStdin,
     /// These bytes, in frames.
     Framed(Vec<u8>),
+}
+
+/// A turn of a conversation: once the guest has written one thing, behind what it wrote in the turns before, another is typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// What is waited for.
+    pub after: Vec<u8>,
+    /// What is typed then.
+    pub say: Vec<u8>,
 }
 
 /// How a machine's run went.
@@ -93,11 +105,11 @@ pub fn run(
     let ends = connect(&mut child, com1, begin + limit)?;
     let (told, in_time) = match ends {
         Some((reader, writer)) => {
-            let mut keyboard = writer.map(|pipe| (pipe, input));
+            let mut keyboard = writer.map(|pipe| Keyboard::new(pipe, input));
             let mut last = LastLine::default();
             pump(&read_chunks(reader), begin + limit, &mut |bytes| {
-                if let Some((pipe, input)) = keyboard.take() {
-                    feed(pipe, input);
+                if let Some(keyboard) = &mut keyboard {
+                    keyboard.look(bytes);
                 }
                 output(bytes);
                 told_by_line.then(|| last.look(bytes)).flatten()
@@ -231,6 +243,46 @@ fn read_all(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
     })
 }
 
+/// Who types: at once from the first output on, or turn by turn.
+enum Keyboard {
+    Waits(Box<dyn Write + Send>, Input),
+    Talks(Box<dyn Write + Send>, VecDeque<Turn>, Vec<u8>),
+    Idle,
+}
+
+impl Keyboard {
+    fn new(pipe: Box<dyn Write + Send>, input: Input) -> Self {
+        match input {
+            Input::Talk(turns) => Self::Talks(pipe, turns.into(), Vec::new()),
+            input => Self::Waits(pipe, input),
+        }
+    }
+
+    /// Takes notice of what the guest wrote.
+    fn look(&mut self, bytes: &[u8]) {
+        if let Self::Talks(pipe, turns, heard) = self {
+            heard.extend(bytes);
+            while let Some(turn) = turns.front() {
+                let Some(at) = find(heard, &turn.after) else {
+                    break;
+                };
+                heard.drain(..at + turn.after.len());
+                // A guest that has gone reads no more; how it ended is told elsewhere.
+                let _ = pipe.write_all(&turn.say).and_then(|()| pipe.flush());
+                turns.pop_front();
+            }
+            return;
+        }
+        if let Self::Waits(pipe, input) = std::mem::replace(self, Self::Idle) {
+            feed(pipe, input);
+        }
+    }
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    (0..=text.len().checked_sub(part.len())?).find(|at| text[*at..].starts_with(part))
+}
+
 /// Types the input into the guest from a thread of its own, which ends with this process at the latest.
 fn feed(mut pipe: impl Write + Send + 'static, input: Input) {
     thread::spawn(move || match input {
@@ -239,7 +291,7 @@ fn feed(mut pipe: impl Write + Send + 'static, input: Input) {
         Input::Stdin => copy_file(&mut io::stdin().lock(), &mut pipe),
         Input::FramedStdin => frames::encode(&mut io::stdin().lock(), &mut pipe),
         Input::Framed(bytes) => frames::encode(&mut bytes.as_slice(), &mut pipe),
-        Input::None => Ok(()),
+        Input::None | Input::Talk(_) => Ok(()),
     });
 }
 

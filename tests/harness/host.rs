@@ -29,12 +29,31 @@ pub fn host_run(program: &str, args: &[&str]) -> HostRun {
     run(&project::program(program), args)
 }
 
+/// Runs any program on the host in the same way, in a session of its own and with nothing but `path` to find others by.
+pub fn host_run_in(path: &str, program: &Path, args: &[&str]) -> HostRun {
+    let mut own = vec!["-w", program.to_str().expect("a plain path")];
+    own.extend(args);
+    let mut command = Command::new("/usr/bin/setsid");
+    command.args(own);
+    run_command(
+        command,
+        &[("PATH", path), ("HOME", "/root"), ("SHELL", "/bin/sh")],
+    )
+}
+
 fn run(program: &Path, args: &[&str]) -> HostRun {
-    let (reader, writer) = io::pipe().expect("a pipe can be made");
     let mut command = Command::new(program);
+    command.args(args);
+    run_command(command, &[])
+}
+
+fn run_command(mut command: Command, environment: &[(&str, &str)]) -> HostRun {
+    let program = Path::new(command.get_program()).to_owned();
+    let program = program.as_path();
+    let (reader, writer) = io::pipe().expect("a pipe can be made");
     command
-        .args(args)
         .env_clear()
+        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .stdout(writer.try_clone().expect("a pipe can be shared"))
         .stderr(writer);

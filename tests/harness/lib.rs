@@ -23,6 +23,6 @@ pub mod vm;
 
 pub use boot_image::Exit;
 pub use boot_image::initramfs::Entry;
-pub use host::{host_run, same_as_linux};
+pub use host::{host_run, host_run_in, same_as_linux};
 pub use outcome::Outcome;
-pub use vm::Vm;
+pub use vm::{Answer, Vm};

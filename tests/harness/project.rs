@@ -1,6 +1,7 @@
 //! What the machines are made of, built once for each test program.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::OnceLock;
 
 use boot_image::build::{self, Built};
@@ -29,4 +30,19 @@ pub fn program(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("tests/user has no program called {name}"))
         .path
         .clone()
+}
+
+/// Returns a stranger's program, `bash` or `lua`, fetched from Debian if it is not there yet.
+pub fn guest(name: &str) -> PathBuf {
+    let folder = boot_image::project::target().join("guests");
+    let script = boot_image::project::root().join("tests/guests.sh");
+    let _turn = boot_image::lock::exclusive("guests").expect("the target folder can hold a lock");
+    let fetched = Command::new(script).arg(&folder).arg(name).output();
+    let fetched = fetched.expect("bash runs scripts");
+    let said = String::from_utf8_lossy(&fetched.stderr).into_owned();
+    assert!(
+        fetched.status.success(),
+        "{name} cannot be had from Debian:\n{said}"
+    );
+    std::fs::canonicalize(folder.join(name)).expect("it was just fetched")
 }

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use boot_image::cli::{Emulator, Root, RunArgs};
+use boot_image::frames::{Decoder, Frame};
 use boot_image::initramfs::{self, Entry};
 use boot_image::plain::Plain;
 use boot_image::scratch::Scratch;
 use boot_image::symbols::Symboliser;
-use boot_image::vm::{self, Input};
+use boot_image::vm::{self, Input, Turn};
 use boot_image::{build, launch, lock};
 
 use crate::outcome::Outcome;
@@ -29,6 +30,22 @@ const BOCHS_SECONDS: u64 = 600;
 pub struct Vm {
     args: RunArgs,
     input: Option<Vec<u8>>,
+    turns: Vec<Turn>,
+}
+
+/// What a command left.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// Its standard output.
+    pub output: Vec<u8>,
+    /// Its standard error.
+    pub errors: Vec<u8>,
+    /// Its exit status, if it got so far.
+    pub status: Option<u8>,
+    /// What the kernel wrote meanwhile.
+    pub log: String,
+    /// How the machine ended.
+    pub exit: Option<boot_image::Exit>,
 }
 
 impl Default for Vm {
@@ -44,7 +61,11 @@ impl Vm {
         args.memory = MEMORY.into();
         args.root = Some(Root::Tests);
         args.timeout = Some(SECONDS);
-        Self { args, input: None }
+        Self {
+            args,
+            input: None,
+            turns: Vec::new(),
+        }
     }
 
     /// Adds words to the kernel command line.
@@ -133,6 +154,50 @@ impl Vm {
         self
     }
 
+    /// Boots into the shell that people get, and types `say` each time the guest has written `after`.
+    pub fn shell(mut self, turns: &[(&str, &str)]) -> Self {
+        self.args.root = Some(Root::Shell);
+        let turn = |(after, say): &(&str, &str)| Turn {
+            after: (*after).into(),
+            say: (*say).into(),
+        };
+        self.turns = turns.iter().map(turn).collect();
+        self
+    }
+
+    /// Puts a file or folder of the host into the root: `HOSTPATH:GUESTPATH`.
+    pub fn add(mut self, wish: &str) -> Self {
+        self.args.add.push(wish.into());
+        self
+    }
+
+    /// Runs a command with `input` and returns what it left.
+    pub fn command(mut self, words: &[&str], input: &[u8]) -> Answer {
+        self.args.root = Some(Root::Shell);
+        self.args.args = words.iter().map(|&word| word.into()).collect();
+        self.args.bare = true;
+        let built = project::built();
+        let _slot = lock::machine_slot().expect("the target folder can hold a lock");
+        let scratch = Scratch::new().expect("the target folder is writable");
+        let start = launch::start(&self.args, built, &scratch)
+            .unwrap_or_else(|error| panic!("the machine could not be made: {error:#}"));
+        let mut answer = Answer::default();
+        let mut decoder = Decoder::default();
+        let limit = Duration::from_secs(self.args.seconds());
+        let run = vm::run(start, Input::Framed(input.into()), limit, &mut |bytes| {
+            decoder.feed(bytes, &mut |frame| match frame {
+                Frame::Output(bytes) => answer.output.extend(bytes),
+                Frame::Errors(bytes) => answer.errors.extend(bytes),
+                Frame::Ended(status) => answer.status = Some(status),
+            });
+        });
+        let run = run.unwrap_or_else(|error| panic!("the emulator could not be run: {error:#}"));
+        let log = fs::read(launch::console_file(&scratch)).unwrap_or_default();
+        answer.log = String::from_utf8_lossy(&log).into_owned();
+        answer.exit = Some(run.exit);
+        answer
+    }
+
     /// Replaces the initramfs by these bytes, which need not be an archive.
     pub fn initramfs_bytes(mut self, bytes: &[u8]) -> Self {
         self.args.initramfs = Some(keep(bytes));
@@ -178,7 +243,10 @@ impl Vm {
         let mut symbols = Symboliser::new(built.kernel.clone());
         let mut plain = Plain::default();
         let mut log = Vec::new();
-        let input = self.input.clone().map_or(Input::None, Input::Bytes);
+        let input = match self.turns.is_empty() {
+            true => self.input.clone().map_or(Input::None, Input::Bytes),
+            false => Input::Talk(self.turns.clone()),
+        };
         let limit = Duration::from_secs(self.args.seconds());
         let run = vm::run(start, input, limit, &mut |bytes| {
             log.extend(symbols.filter(&plain.filter(bytes)));
