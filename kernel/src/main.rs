@@ -73,7 +73,7 @@ extern "C" fn on_own_tables() -> ! {
     arch::cpu::irq_enable();
     boot::processors::start_others(on_another_cpu, cmdline.max_cpus); // up to maxcpus=
     mm::frame::share_among(smp::online().len()); // single frames at hand, for each
-    trace::start_kthreads(&cmdline); // reaper, statistics
+    trace::start_kthreads(&cmdline); // reaper, workers
     process::power::set_handler(boot::power::end);
     if !boot::selftest::start(&cmdline) {
         boot::start_userland(cmdline, initramfs); // root file system, PID 1

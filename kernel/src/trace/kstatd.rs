@@ -1,5 +1,5 @@
-//! kstatd: a kernel thread that looks at itself. It has no mm, so each time it runs it says on whose
-//! address space it is lodging; and it checks that CR3 agrees.
+//! kstatd: deferred work that looks at the kernel thread which does it. That has no mm, so each time it runs it
+//! says on whose address space it is lodging; and it checks that CR3 agrees.
 //!
 //! `kstatd=MS` on the command line sets the period, `kstatd=0` silences it.
 
@@ -7,11 +7,10 @@ use bootinfo::CommandLine;
 use log::{debug, info};
 
 use crate::arch::mmu;
-use crate::locks::Interrupted;
+use crate::locks::{Once, SpinLock, rank};
 use crate::mm::{counters, frame, init_mm, init_mm_root};
-use crate::sched::kthread::serve;
 use crate::task::{self, TaskMm};
-use crate::time;
+use crate::workqueue::{Work, WorkRef, queue_delayed_work};
 
 /// Half a second, unless the command line says otherwise.
 const DEFAULT_MS: u64 = 500;
@@ -21,24 +20,27 @@ pub fn period(cmdline: &CommandLine) -> u64 {
     super::period(cmdline, "kstatd", DEFAULT_MS)
 }
 
-/// The thread's body.
-pub fn run(period: u64) {
-    let mut last = None;
+static WORK: Once<WorkRef> = Once::new();
+/// What was found last.
+static LAST: SpinLock<Option<Borrowed>, { rank::WORK_LIST }> = SpinLock::new(None);
+
+/// Looks for the first time after a period, and then again and again; there are workers by then.
+pub fn start(period: u64) {
     if period > 0 {
-        serve(|| turn(period, &mut last));
+        queue_delayed_work(WORK.call_once(|| Work::new(move || turn(period))), period);
     }
 }
 
-fn turn(period: u64, last: &mut Option<Borrowed>) -> Result<(), Interrupted> {
-    time::sleep_until(time::now_ns() + period)?;
+fn turn(period: u64) {
     let borrowed = look();
-    if Some(borrowed) != *last {
+    let last = LAST.lock().replace(borrowed);
+    if last != Some(borrowed) {
         info!(target: "kstatd", "{}", Lodging(borrowed));
-        *last = Some(borrowed);
     } else {
         debug!(target: "kstatd", "{}", Lodging(borrowed));
     }
-    Ok(())
+    let own = WORK.get().expect("it was queued");
+    queue_delayed_work(own, period);
 }
 
 /// Where the thread found itself.

@@ -32,8 +32,6 @@ pub fn start_kthreads(cmdline: &CommandLine) {
 
 fn start(cmdline: &CommandLine) -> Result<(), OutOfMemory> {
     kthread_run("reaper", || serve(reaper::turn))?;
-    let statistics = kstatd::period(cmdline);
-    kthread_run("kstatd", move || kstatd::run(statistics))?;
     kthread_run("kswapd", || serve(kswapd::turn))?;
     watermark::start();
     let hung = period(cmdline, "hungtask", HUNGTASK_MS);
@@ -44,7 +42,9 @@ fn start(cmdline: &CommandLine) -> Result<(), OutOfMemory> {
     if cmdline.has("postman") {
         postman::start()?;
     }
-    workqueue::start_workers(smp::online())
+    workqueue::start_workers(smp::online())?;
+    kstatd::start(kstatd::period(cmdline));
+    Ok(())
 }
 
 /// Returns a time in ns that the command line gives in milliseconds.

@@ -19,7 +19,7 @@ const SAME: &[&str] = &[
     "shared_anon_pages",
 ];
 /// Page tables that the kernel may make for itself meanwhile: those of its stacks stay.
-const TABLES: u64 = 24;
+const TABLES: u64 = 64;
 /// How often the counters are looked at until they are: what the last ones had comes back soon, not at once.
 const LOOKS: u32 = 400;
 
