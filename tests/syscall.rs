@@ -22,6 +22,16 @@ fn events_are_counted_timed_and_told() {
     topic("epolls", 15);
 }
 
+#[test]
+fn sockets_carry_messages_with_files_in_them() {
+    topic("unixes", 18);
+}
+
+#[test]
+fn bytes_go_from_file_to_file() {
+    topic("splices", 8);
+}
+
 /// 003-3: each blocked process has a kernel stack of its own, or these would return each other's values.
 #[test]
 fn processes_blocked_at_different_depths_return_their_own_values() {

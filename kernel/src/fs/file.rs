@@ -21,6 +21,7 @@ use super::pipe::Pipe;
 use super::poll::PollQueue;
 use super::rank;
 use super::tty::file::TtyFile;
+use super::unix::SocketError;
 use super::user_buf::{BadAddress, UserBuf};
 use super::write_access::WriteAccess;
 use crate::locks::{Interrupted, Mutex, SpinLock};
@@ -82,6 +83,8 @@ pub enum IoError {
     TooLarge,
     /// The file system is full.
     NoSpace,
+    /// It is a socket, and this has happened.
+    Socket(SocketError),
     /// The process it is about has gone.
     NoProcess,
     /// The other end has gone.

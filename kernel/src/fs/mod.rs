@@ -9,8 +9,9 @@
 //! 4. [`file`](mod@file): what every open file can do, and its position. [`user_buf`]: where bytes come from
 //!    and go to.
 //! 5. The kinds: [`regular`] with its [`seals`], [`directory`], [`tty`] over the pure crate of that name, [`pipe`] over `pipebuf`,
-//!    [`socketpair`], [`dev`], [`procfs`]; [`eventfd`] and [`timerfd`]; [`host`].
+//!    [`unix`], [`dev`], [`procfs`]; [`eventfd`] and [`timerfd`]; [`host`].
 //! 6. [`fdtable`]: a process's descriptors. [`poll`]: waiting for several files at once; [`epoll`]: a file that does.
+//!    [`splice`]: bytes from file to file.
 //!
 //! What is decided about paths, directories, moves and pages is decided in the pure crate `vfs`.
 
@@ -39,10 +40,11 @@ pub mod reclaim;
 pub mod regular;
 pub mod renaming;
 pub mod seals;
-pub mod socketpair;
+pub mod splice;
 pub mod timerfd;
 pub mod tree;
 pub mod tty;
+pub mod unix;
 pub mod user_buf;
 pub mod write_access;
 
@@ -67,7 +69,9 @@ pub mod rank {
     pub const NAMESPACE: u8 = 8;
     /// The table of mounts.
     pub const MOUNTS: u8 = 28;
-    /// The bytes in a pipe.
+    /// Sockets that are in messages.
+    pub const IN_FLIGHT: u8 = 15;
+    /// The bytes in a pipe; who reads a socket.
     pub const PIPE: u8 = 14;
     /// The contents and the size of a regular file, against other writers.
     pub const CONTENTS: u8 = 16;

@@ -1,10 +1,11 @@
-//! Where the bytes of a read go and those of a write come from: spans of the program's memory.
+//! Where the bytes of a read go and those of a write come from: spans of the program's memory, or a page of the kernel's, for
+//! who moves bytes from one file to another.
 
 use core::ops::Range;
 
-use addr::Frame;
+use addr::{Frame, PAGE_SIZE};
 
-use crate::mm::uaccess;
+use crate::mm::{physmap, uaccess};
 
 /// A span of user memory, not checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -30,6 +31,8 @@ pub struct UserBuf<'a> {
     /// Bytes to come: those of the spans, or fewer.
     left: usize,
     is_broken: bool,
+    /// The page that the spans lie in, if they are not the program's: their addresses are offsets.
+    page: Option<Frame>,
 }
 
 /// The program may not touch the memory it named.
@@ -50,6 +53,18 @@ impl<'a> UserBuf<'a> {
                 spans => total(spans),
             },
             is_broken: false,
+            page: None,
+        }
+    }
+
+    /// Starts at the first byte of the first span of a page, to which the caller has a reference.
+    ///
+    /// # Panics
+    /// When it is used, if the spans do not lie in the page.
+    pub fn in_page(page: Frame, spans: &'a [UserSpan]) -> Self {
+        Self {
+            page: Some(page),
+            ..Self::new(spans)
         }
     }
 
@@ -77,26 +92,41 @@ impl<'a> UserBuf<'a> {
 
     /// Copies `bytes` to the program, as far as there is room.
     pub fn put(&mut self, bytes: &[u8]) -> Result<(), BadAddress> {
-        let mut rest = bytes;
+        let (mut rest, page) = (bytes, self.page);
         self.each_piece(bytes.len(), |addr, len| {
             let (now, later) = rest.split_at(len);
             rest = later;
-            uaccess::copy_to_user_partial(addr, now)
+            match page {
+                None => uaccess::copy_to_user_partial(addr, now),
+                Some(page) => {
+                    physmap::write(page, addr as usize, now);
+                    len
+                }
+            }
         })
     }
 
     /// Fills `bytes` from the program, as far as there is data.
     pub fn take(&mut self, bytes: &mut [u8]) -> Result<(), BadAddress> {
-        let mut at = 0;
+        let (mut at, page) = (0, self.page);
         self.each_piece(bytes.len(), |addr, len| {
-            let copied = uaccess::copy_from_user_partial(&mut bytes[at..at + len], addr);
+            let now = &mut bytes[at..at + len];
             at += len;
-            copied
+            match page {
+                None => uaccess::copy_from_user_partial(now, addr),
+                Some(page) => {
+                    physmap::read(page, addr as usize, now);
+                    len
+                }
+            }
         })
     }
 
     /// Copies the bytes `within` of a frame that the caller has a reference to.
     pub fn put_frame(&mut self, frame: Frame, within: Range<usize>) -> Result<(), BadAddress> {
+        if self.page.is_some() {
+            return self.put_run(frame, within.start, within.len());
+        }
         let mut at = within.start;
         self.each_piece(within.len(), |addr, len| {
             let copied = uaccess::copy_frame_to_user(addr, frame, at..at + len);
@@ -107,6 +137,9 @@ impl<'a> UserBuf<'a> {
 
     /// Fills the bytes `within` of a frame that the caller has a reference to.
     pub fn take_frame(&mut self, frame: Frame, within: Range<usize>) -> Result<(), BadAddress> {
+        if self.page.is_some() {
+            return self.take_run(frame, within.start, within.len());
+        }
         let mut at = within.start;
         self.each_piece(within.len(), |addr, len| {
             let copied = uaccess::copy_from_user_to_frame(frame, at..at + len, addr);
@@ -122,9 +155,12 @@ impl<'a> UserBuf<'a> {
             let copied = uaccess::copy_run_to_user(addr, first, start..start + len);
             return self.advance(copied, len);
         }
-        let mut at = start;
+        let (mut at, page) = (start, self.page);
         self.each_piece(len, |addr, len| {
-            let copied = uaccess::copy_run_to_user(addr, first, at..at + len);
+            let copied = match page {
+                None => uaccess::copy_run_to_user(addr, first, at..at + len),
+                Some(page) => copy_run((first, at), (page, addr as usize), len),
+            };
             at += len;
             copied
         })
@@ -137,9 +173,12 @@ impl<'a> UserBuf<'a> {
             let copied = uaccess::copy_from_user_to_run(first, start..start + len, addr);
             return self.advance(copied, len);
         }
-        let mut at = start;
+        let (mut at, page) = (start, self.page);
         self.each_piece(len, |addr, len| {
-            let copied = uaccess::copy_from_user_to_run(first, at..at + len, addr);
+            let copied = match page {
+                None => uaccess::copy_from_user_to_run(first, at..at + len, addr),
+                Some(page) => copy_run((page, addr as usize), (first, at), len),
+            };
             at += len;
             copied
         })
@@ -161,8 +200,13 @@ impl<'a> UserBuf<'a> {
 
     /// Writes at most `max` zeros, as far as there is room.
     pub fn put_zeros(&mut self, max: usize) -> Result<(), BadAddress> {
-        self.each_piece(max, |addr, len| {
-            uaccess::clear_user(addr, len as u64) as usize
+        let page = self.page;
+        self.each_piece(max, |addr, len| match page {
+            None => uaccess::clear_user(addr, len as u64) as usize,
+            Some(page) => {
+                physmap::zero_range(page, addr as usize..addr as usize + len);
+                len
+            }
         })
     }
 
@@ -178,11 +222,11 @@ impl<'a> UserBuf<'a> {
         self.offset = 0;
     }
 
-    /// Returns where the next `len` bytes are, if all of them are in one span, as they mostly are.
+    /// Returns where the next `len` bytes are, if all of them are in one span of the program's, as they mostly are.
     #[inline]
     fn piece(&self, len: usize) -> Option<u64> {
         let span = self.spans.first()?;
-        let fits = len as u64 <= span.len - self.offset && len <= self.left;
+        let fits = len as u64 <= span.len - self.offset && len <= self.left && self.page.is_none();
         fits.then_some(span.addr + self.offset)
     }
 
@@ -231,4 +275,23 @@ impl<'a> UserBuf<'a> {
 
 fn total(spans: &[UserSpan]) -> usize {
     spans.iter().map(|span| span.len as usize).sum()
+}
+
+/// Copies `len` bytes between places in frames that follow each other, which the caller has references to.
+fn copy_run(from: (Frame, usize), to: (Frame, usize), len: usize) -> usize {
+    const PAGE: usize = PAGE_SIZE as usize;
+    let mut bytes = [0; 512];
+    let mut done = 0;
+    while done < len {
+        let [source, target] = [from, to].map(|(first, at)| {
+            let at = at + done;
+            (Frame::new(first.number() + (at / PAGE) as u64), at % PAGE)
+        });
+        let room = PAGE - source.1.max(target.1);
+        let piece = &mut bytes[..room.min(512).min(len - done)];
+        physmap::read(source.0, source.1, piece);
+        physmap::write(target.0, target.1, piece);
+        done += piece.len();
+    }
+    len
 }

@@ -11,7 +11,7 @@ use crate::arch::timer;
 const RANKS: usize = 96;
 
 /// The ranks and what they are called in docs/locking.md.
-const NAMES: [(u8, &str); 36] = [
+const NAMES: [(u8, &str); 37] = [
     (1, "epoll_nesting"),
     (2, "epoll"),
     (4, "position"),
@@ -19,6 +19,7 @@ const NAMES: [(u8, &str); 36] = [
     (8, "namespace"),
     (10, "tree"),
     (14, "pipe"),
+    (15, "in_flight"),
     (16, "contents"),
     (20, "mmap"),
     (28, "mounts"),

@@ -12,6 +12,7 @@ use crate::fs::pipe::ResizeError;
 use crate::fs::seals::SealError;
 use crate::fs::tty::file::TtyOpenError;
 use crate::fs::tty::jobs::JobError;
+use crate::fs::unix::SocketError;
 use crate::fs::user_buf::BadAddress;
 use crate::fs::write_access::BeingRun;
 use crate::fs::{ChangeError, IoError, OpenError, PathError};
@@ -183,6 +184,7 @@ errnos!(IoError {
     IoError::NotPermitted => Self::EPERM,
     IoError::TooLarge => Self::EFBIG,
     IoError::NoSpace => Self::ENOSPC,
+    IoError::Socket(error) => error.into(),
     IoError::NoProcess => Self::ESRCH,
     IoError::Io => Self::EIO,
     IoError::OutOfMemory => Self::ENOMEM,
@@ -194,6 +196,25 @@ errnos!(ControlError {
     ControlError::Presence(Presence::Invalid) => Self::EINVAL,
     ControlError::NotPollable => Self::EPERM,
     ControlError::Loop => Self::ELOOP,
+});
+
+errnos!(SocketError {
+    SocketError::BadAddress => Self::EFAULT,
+    SocketError::WouldBlock => Self::EAGAIN,
+    SocketError::Interrupted => Self::RESTART_SYS,
+    SocketError::InterruptedInTime => Self::EINTR,
+    SocketError::BrokenPipe | SocketError::Shut => Self::EPIPE,
+    SocketError::Reset => Self::ECONNRESET,
+    SocketError::Refused => Self::ECONNREFUSED,
+    SocketError::NotConnected => Self::ENOTCONN,
+    SocketError::IsConnected => Self::EISCONN,
+    SocketError::WrongKind => Self::EPROTOTYPE,
+    SocketError::NotPermitted => Self::EPERM,
+    SocketError::Invalid => Self::EINVAL,
+    SocketError::NotSupported => Self::EOPNOTSUPP,
+    SocketError::InUse => Self::EADDRINUSE,
+    SocketError::TooLong => Self::EMSGSIZE,
+    SocketError::OutOfMemory => Self::ENOMEM,
 });
 
 errnos!(SealError {

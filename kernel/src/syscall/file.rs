@@ -48,16 +48,6 @@ pub fn write(frame: &mut TrapFrame) -> SysResult {
     write_spans(&file, &[args::span(buf, count)?])
 }
 
-/// Writes as `write` does, without SIGPIPE if so wished.
-pub(super) fn write_quietly(fd: u64, buf: u64, count: u64, quiet: bool) -> SysResult {
-    let file = args::file(fd)?;
-    let spans = [args::span(buf, count)?];
-    match quiet {
-        true => Ok(file.write(&mut UserBuf::new(&spans))? as u64),
-        false => write_spans(&file, &spans),
-    }
-}
-
 /// `writev(fd, iov, count)`.
 pub fn writev(frame: &mut TrapFrame) -> SysResult {
     let [fd, iov, count, ..] = frame.args();

@@ -7,6 +7,7 @@
 
 pub mod args;
 pub mod clock;
+mod control;
 pub mod credentials;
 pub mod epoll;
 pub mod errno;
@@ -19,6 +20,7 @@ pub mod futex;
 pub mod identity;
 pub mod kill;
 pub mod memory;
+pub mod message;
 pub mod mount;
 pub mod names;
 pub mod others;
@@ -33,6 +35,8 @@ pub mod sched;
 pub mod select;
 pub mod signal;
 pub mod socket;
+pub mod sockopt;
+pub mod splice;
 pub mod stat;
 pub mod system;
 pub mod table;

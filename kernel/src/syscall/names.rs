@@ -5,7 +5,7 @@ use abi::linux::{
     AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, RENAME_EXCHANGE, RENAME_NOREPLACE,
     RENAME_WHITEOUT, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK,
 };
-use cred::Cap;
+use cred::{Cap, Wanted};
 use vfs::rename::Mode;
 
 use super::path::HERE;
@@ -15,9 +15,9 @@ use crate::fs::dev::Device;
 use crate::fs::filesystem::{FsRef, NoSpace};
 use crate::fs::inode::Attributes;
 use crate::fs::open::empty_file;
-use crate::fs::path::{Follow, Place};
+use crate::fs::path::{self, Follow, Place};
 use crate::fs::pipe::fifo;
-use crate::fs::{Caller, ChangeError, Inode, InodeRef, Kind, namespace, renaming};
+use crate::fs::{Caller, ChangeError, Inode, InodeRef, Kind, namespace, renaming, resolve};
 
 /// `mkdir(path, mode)`.
 pub fn mkdir(frame: &mut TrapFrame) -> SysResult {
@@ -154,6 +154,37 @@ fn make_node(dirfd: u64, path: u64, mode: u32, dev: u64) -> SysResult {
         S_IFSOCK => Inode::new(fs, Kind::Socket, attributes),
         _ => empty_file(fs, attributes),
     })
+}
+
+/// Finds the file that a socket is named after; who connects must be allowed to write to it.
+pub(super) fn socket_file(path: &[u8]) -> Result<InodeRef, Errno> {
+    let caller = args::caller();
+    let base = args::directory(&caller, HERE, path)?;
+    let inode = resolve(&caller, &base, path, Follow::Yes)?.inode.clone();
+    caller
+        .may(&inode, Wanted::WRITE)
+        .map_err(|_| Errno::EACCES)?;
+    Ok(inode)
+}
+
+/// Makes the file that a socket is named after.
+pub(super) fn make_socket_file(path: &[u8]) -> Result<InodeRef, Errno> {
+    let caller = args::caller();
+    let place = path::place(&caller, &args::directory(&caller, HERE, path)?, path)?;
+    check_free(&caller, &place).map_err(in_use)?;
+    let facts = caller.new_file(&place.dir, 0o777 | S_IFSOCK);
+    let inode = Inode::new(&place.dir.fs, Kind::Socket, Attributes::of(facts))
+        .map_err(ChangeError::from)?;
+    namespace::add(&place, &inode).map_err(|error| in_use(error.into()))?;
+    Ok(inode)
+}
+
+/// A name that exists is an address that is taken.
+fn in_use(error: Errno) -> Errno {
+    match error {
+        Errno::EEXIST => Errno::EADDRINUSE,
+        error => error,
+    }
 }
 
 fn make_symlink(target: u64, dirfd: u64, path: u64) -> SysResult {

@@ -7,8 +7,8 @@ use abi::Sysno;
 
 use super::{
     Handler, clock, credentials, epoll, event, exec, facts, fd, file, futex, identity, kill,
-    memory, mount, names, others, path, pidfd, poll, prctl, process, residency, restart, sched,
-    select, signal, socket, stat, system, terminal, timer, times, wait,
+    memory, message, mount, names, others, path, pidfd, poll, prctl, process, residency, restart,
+    sched, select, signal, socket, sockopt, splice, stat, system, terminal, timer, times, wait,
 };
 
 /// One more than the highest number in the table.
@@ -48,7 +48,7 @@ table! {
     rt_sigaction => signal::rt_sigaction, "";
     rt_sigprocmask => signal::rt_sigprocmask, "";
     rt_sigreturn => signal::rt_sigreturn, "";
-    ioctl => terminal::ioctl, "what terminals and ptys have, FIONREAD of pipes; else ENOTTY";
+    ioctl => terminal::ioctl, "what terminals and ptys have, FIONREAD of pipes and sockets, FIONBIO, FIOCLEX; else ENOTTY";
     pread64 => file::pread64, "";
     pwrite64 => file::pwrite64, "";
     readv => file::readv, "";
@@ -68,9 +68,24 @@ table! {
     alarm => timer::alarm, "";
     setitimer => timer::setitimer, "";
     getpid => identity::getpid, "";
-    sendto => socket::sendto, "flags: MSG_NOSIGNAL; else EOPNOTSUPP";
-    recvfrom => socket::recvfrom, "no flags: EOPNOTSUPP";
-    socketpair => socket::socketpair, "AF_UNIX, SOCK_STREAM and SOCK_SEQPACKET; there are no other sockets";
+    sendto => message::sendto, "MSG_OOB: EOPNOTSUPP";
+    recvfrom => message::recvfrom, "";
+    socket => socket::socket, "AF_UNIX; there are no others";
+    socketpair => socket::socketpair, "see socket";
+    bind => socket::bind, "";
+    listen => socket::listen, "";
+    connect => socket::connect, "";
+    accept => socket::accept, "";
+    accept4 => socket::accept4, "";
+    getsockname => socket::getsockname, "";
+    getpeername => socket::getpeername, "";
+    shutdown => socket::shutdown, "";
+    setsockopt => sockopt::setsockopt, "SOL_SOCKET; filters, time stamps and marks: ENOPROTOOPT";
+    getsockopt => sockopt::getsockopt, "see setsockopt";
+    sendmsg => message::sendmsg, "see sendto";
+    sendmmsg => message::sendmmsg, "see sendto";
+    recvmsg => message::recvmsg, "";
+    recvmmsg => message::recvmmsg, "";
     clone => process::clone, "no namespaces: EINVAL, or EPERM for who may not ask";
     fork => process::fork, "";
     vfork => process::vfork, "";
@@ -222,6 +237,11 @@ table! {
     timerfd_gettime => event::timerfd_gettime, "";
     signalfd => event::signalfd, "";
     signalfd4 => event::signalfd4, "";
+    sendfile => splice::sendfile, "";
+    splice => splice::splice, "";
+    tee => splice::tee, "";
+    vmsplice => splice::vmsplice, "the pages are copied";
+    copy_file_range => splice::copy_file_range, "";
     select => select::select, "";
     pselect6 => select::pselect6, "";
     set_robust_list => identity::set_robust_list, "";

@@ -5,11 +5,11 @@ use alloc::sync::Arc;
 use abi::Errno;
 use abi::file::{OpenFlags, Termios, Termios2, Winsize};
 use abi::ioctl::{
-    FIONBIO, TCFLSH, TCGETS, TCSBRK, TCSBRKP, TCSETS, TCSETSF, TCSETSW, TCXONC, TIOCCBRK, TIOCEXCL,
-    TIOCGDEV, TIOCGETD, TIOCGEXCL, TIOCGPGRP, TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCGPTPEER,
-    TIOCGSID, TIOCGSOFTCAR, TIOCGWINSZ, TIOCINQ, TIOCMGET, TIOCNOTTY, TIOCNXCL, TIOCOUTQ, TIOCPKT,
-    TIOCSBRK, TIOCSCTTY, TIOCSETD, TIOCSIG, TIOCSPGRP, TIOCSPTLCK, TIOCSSOFTCAR, TIOCSTI,
-    TIOCSWINSZ, TIOCVHANGUP,
+    FIOCLEX, FIONBIO, FIONCLEX, TCFLSH, TCGETS, TCSBRK, TCSBRKP, TCSETS, TCSETSF, TCSETSW, TCXONC,
+    TIOCCBRK, TIOCEXCL, TIOCGDEV, TIOCGETD, TIOCGEXCL, TIOCGPGRP, TIOCGPKT, TIOCGPTLCK, TIOCGPTN,
+    TIOCGPTPEER, TIOCGSID, TIOCGSOFTCAR, TIOCGWINSZ, TIOCINQ, TIOCMGET, TIOCNOTTY, TIOCNXCL,
+    TIOCOUTQ, TIOCPKT, TIOCSBRK, TIOCSCTTY, TIOCSETD, TIOCSIG, TIOCSPGRP, TIOCSPTLCK, TIOCSSOFTCAR,
+    TIOCSTI, TIOCSWINSZ, TIOCVHANGUP,
 };
 use abi::linux::{
     BOTHER, CBAUD, CLOCAL, TCIFLUSH, TCIOFF, TCIOFLUSH, TCION, TCOFLUSH, TCOOFF, TCOON,
@@ -21,10 +21,12 @@ use tty::settings::code_of;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs::OpenFile;
+use crate::fs::eventfd::downcast;
 use crate::fs::tty::Tty;
 use crate::fs::tty::control::{Flow, Way};
 use crate::fs::tty::file::TtyFile;
 use crate::fs::tty::jobs;
+use crate::fs::unix::Socket;
 use crate::process;
 
 /// The requests with `struct termios2`, which the headers leave to the machine: get, set, set later, set and flush.
@@ -53,6 +55,19 @@ pub fn ioctl(frame: &mut TrapFrame) -> SysResult {
         }
         TIOCINQ if let Some(pipe) = file.file().pipe() => {
             args::write(argument, &(pipe.bytes() as i32))?;
+            Ok(0)
+        }
+        FIOCLEX | FIONCLEX => {
+            let closes = request as u32 == FIOCLEX;
+            process::current().with_files(|files| files.set_close_on_exec(fd as i32, closes));
+            Ok(0)
+        }
+        TIOCINQ | TIOCOUTQ if let Some(socket) = downcast::<Socket>(&file) => {
+            let count = match request as u32 {
+                TIOCINQ => socket.endpoint().unread().ok_or(Errno::EINVAL)?,
+                _ => socket.endpoint().outgoing.used(),
+            };
+            args::write(argument, &(count as i32))?;
             Ok(0)
         }
         request => match file.file().terminal() {

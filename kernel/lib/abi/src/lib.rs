@@ -6,7 +6,7 @@
 //! memory as bytes without unsafe code. `tests/layout.rs` compares each structure with
 //! Linux's.
 //!
-//! Reading order: [`errno`], [`signal`], [`siginfo`], [`event`], [`file`](mod@file), [`time`], [`process`], [`memory`], [`system`].
+//! Reading order: [`errno`], [`signal`], [`siginfo`], [`event`], [`socket`], [`file`](mod@file), [`time`], [`process`], [`memory`], [`system`].
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ pub mod memory;
 pub mod process;
 pub mod siginfo;
 pub mod signal;
+pub mod socket;
 pub mod system;
 pub mod time;
 
@@ -24,6 +25,7 @@ pub use errno::Errno;
 pub use linux_raw_sys::auxvec;
 pub use linux_raw_sys::general as linux;
 pub use linux_raw_sys::ioctl;
+pub use linux_raw_sys::net;
 pub use linux_raw_sys::prctl;
 pub use siginfo::SigInfo;
 pub use signal::{SigSet, Signal};

@@ -1,11 +1,9 @@
 //! Whole buffers in and out, for who moves pages instead of bytes.
-#![allow(dead_code, reason = "for splice, tee and vmsplice")]
 
 use pipebuf::Buffer;
 
 use super::super::file::IoError;
 use super::{Pipe, PipePage};
-use crate::mm::physmap;
 
 impl Pipe {
     /// Takes the oldest buffer out, or its first `max` bytes; what is left of it shares the page.
@@ -90,23 +88,5 @@ impl Pipe {
                     .wait_until_interruptible(|| self.is_writable())?,
             }
         }
-    }
-}
-
-impl PipePage {
-    /// Fills the page's bytes from `at` on; nobody else sees the page yet.
-    ///
-    /// # Panics
-    /// If they do not fit.
-    pub fn write(&self, at: usize, bytes: &[u8]) {
-        physmap::write(self.frame(), at, bytes);
-    }
-
-    /// Reads the page's bytes from `at` on.
-    ///
-    /// # Panics
-    /// If there are not as many.
-    pub fn read(&self, at: usize, bytes: &mut [u8]) {
-        physmap::read(self.frame(), at, bytes);
     }
 }

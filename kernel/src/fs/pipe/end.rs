@@ -29,13 +29,6 @@ pub struct PipeEnd {
     packets: AtomicBool,
 }
 
-/// Makes the two ends of a pipe that is part of something else.
-pub fn ends(pollers: Arc<PollQueue>) -> (PipeEnd, PipeEnd) {
-    let pipe = Arc::new(Pipe::new(pollers));
-    let end = |reads| PipeEnd::attach(pipe.clone(), None, reads, !reads);
-    (end(true), end(false))
-}
-
 impl PipeEnd {
     /// Opens a pipe; one that has a name waits for somebody to open the other end, unless told not to.
     pub fn open(file: Location, flags: OpenFlags) -> Result<Arc<OpenFile>, OpenError> {

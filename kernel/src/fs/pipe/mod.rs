@@ -32,7 +32,7 @@ use super::poll::PollQueue;
 use super::rank;
 use crate::locks::{KernelHooks, Mutex, WaitQueue};
 
-pub use end::{PipeEnd, ends};
+pub use end::PipeEnd;
 pub use page::PipePage;
 
 /// How many bytes a pipe may be enlarged to without a privilege; a setting.

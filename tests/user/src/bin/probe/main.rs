@@ -56,6 +56,7 @@ mod shared_files;
 mod shootdown;
 mod signals;
 mod sizes;
+mod splices;
 mod stack;
 mod starve;
 mod storm;
@@ -63,6 +64,7 @@ mod threads;
 mod timers;
 mod tmpfs;
 mod uaccess;
+mod unixes;
 
 use user::probe::{Tally, Topic};
 use user::sys;
@@ -100,6 +102,8 @@ const TOPICS: &[&Topic] = &[
     &pipes::TOPIC,
     &events::TOPIC,
     &epolls::TOPIC,
+    &unixes::TOPIC,
+    &splices::TOPIC,
     &pipe_modes::TOPIC,
     &pipe_transfers::TOPIC,
     &fifos::TOPIC,
