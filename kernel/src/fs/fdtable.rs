@@ -8,11 +8,33 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::file::OpenFile;
+use super::lock;
 
 /// A process's descriptors.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct FdTable {
     slots: Vec<Option<Slot>>,
+    /// Its number as an owner of locks on files; 0 as long as it has none.
+    owner: u64,
+}
+
+/// A copy holds no locks.
+impl Clone for FdTable {
+    fn clone(&self) -> Self {
+        Self {
+            slots: self.slots.clone(),
+            owner: 0,
+        }
+    }
+}
+
+/// Locks on files go with the first descriptor that is closed.
+impl Drop for FdTable {
+    fn drop(&mut self) {
+        for slot in self.slots.iter().flatten() {
+            slot.file.release_locks(self.owner);
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -33,7 +55,24 @@ pub enum FdError {
 impl FdTable {
     /// Makes an empty table.
     pub const fn new() -> Self {
-        Self { slots: Vec::new() }
+        Self {
+            slots: Vec::new(),
+            owner: 0,
+        }
+    }
+
+    /// Returns its number as an owner of locks on files.
+    pub fn lock_owner(&mut self) -> u64 {
+        if self.owner == 0 {
+            self.owner = lock::new_table();
+        }
+        self.owner
+    }
+
+    /// Gives a file back whose descriptor has gone, and the locks on it with it.
+    fn closed(&self, slot: Slot) -> Arc<OpenFile> {
+        slot.file.release_locks(self.owner);
+        slot.file
     }
 
     /// Returns a number above all descriptors.
@@ -88,13 +127,14 @@ impl FdTable {
             file,
             close_on_exec,
         });
-        Ok(old.map(|slot| slot.file))
+        Ok(old.map(|slot| self.closed(slot)))
     }
 
     /// Frees `fd` and returns the file it stood for.
     pub fn remove(&mut self, fd: i32) -> Option<Arc<OpenFile>> {
         let index = usize::try_from(fd).ok()?;
-        self.slots.get_mut(index)?.take().map(|slot| slot.file)
+        let slot = self.slots.get_mut(index)?.take()?;
+        Some(self.closed(slot))
     }
 
     /// Returns whether exec closes `fd`; `None` if it stands for nothing.
@@ -117,10 +157,8 @@ impl FdTable {
             .slots
             .iter_mut()
             .filter(|slot| slot.as_ref().is_some_and(|slot| slot.close_on_exec));
-        closing
-            .filter_map(Option::take)
-            .map(|slot| slot.file)
-            .collect()
+        let closed: Vec<Slot> = closing.filter_map(Option::take).collect();
+        closed.into_iter().map(|slot| self.closed(slot)).collect()
     }
 
     #[inline]

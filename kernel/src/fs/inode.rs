@@ -14,6 +14,7 @@ use vfs::directory::Entries;
 use super::dev::Device;
 use super::filesystem::{FsRef, NAMELESS, NoSpace};
 use super::home::Home;
+use super::lock::Lockable;
 use super::page_cache::PageCache;
 use super::pipe::Pipe;
 use super::procfs::ProcNode;
@@ -48,6 +49,7 @@ pub struct Inode {
     pub(super) writers: AtomicI32,
     /// Whether it has no name and may get one.
     is_linkable: AtomicBool,
+    pub(super) locks: Lockable,
 }
 
 /// What a file is.
@@ -174,6 +176,7 @@ impl Inode {
             covers: AtomicU32::new(0),
             writers: AtomicI32::new(0),
             is_linkable: AtomicBool::new(false),
+            locks: Lockable::new(),
         });
         if is_regular {
             reclaim::add(&inode);

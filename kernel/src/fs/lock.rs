@@ -6,7 +6,7 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use filelock::{Deadlock, Kind, Lock, Locks, Range, Waits};
+use filelock::{Deadlock, Lock, Locks, Range, Waits};
 
 use super::inode::Inode;
 use super::rank;
@@ -221,13 +221,5 @@ impl From<Deadlock> for LockError {
 impl From<Interrupted> for LockError {
     fn from(Interrupted: Interrupted) -> Self {
         Self::Interrupted
-    }
-}
-
-/// Names a kind of lock as `/proc/locks` does.
-pub(super) const fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Shared => "READ ",
-        Kind::Exclusive => "WRITE",
     }
 }

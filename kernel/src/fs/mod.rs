@@ -6,9 +6,9 @@
 //! 2. [`page_cache`]: the bytes of a regular file. [`mapped`]: how mm gets at them. [`reclaim`]: all of them, for who wants memory back.
 //! 3. [`caller`]: who asks. [`path`]: from a name to an inode. [`open`](mod@open): from an inode to an open file;
 //!    [`write_access`]: who writes to a file that others may run.
-//! 4. [`file`](mod@file): what every open file can do, and its position. [`user_buf`]: where bytes come from
+//! 4. [`file`](mod@file): what every open file can do; `open_file`: how it was opened, and its position. [`user_buf`]: where bytes come from
 //!    and go to.
-//! 5. The kinds: [`regular`] with its [`seals`], [`directory`], [`tty`] over the pure crate of that name, [`pipe`] over `pipebuf`,
+//! 5. The kinds: [`regular`] with its [`seals`] and [`lock`]s, [`directory`], [`tty`] over the pure crate of that name, [`pipe`] over `pipebuf`,
 //!    [`unix`], [`dev`], [`procfs`]; [`eventfd`] and [`timerfd`]; [`host`].
 //! 6. [`fdtable`]: a process's descriptors. [`poll`]: waiting for several files at once; [`epoll`]: a file that does.
 //!    [`splice`]: bytes from file to file.
@@ -26,11 +26,13 @@ pub mod filesystem;
 mod home;
 pub mod host;
 pub mod inode;
+pub mod lock;
 mod mapped;
 pub mod mount;
 pub mod mounting;
 pub mod namespace;
 pub mod open;
+mod open_file;
 pub mod page_cache;
 pub mod path;
 pub mod pipe;
@@ -81,6 +83,10 @@ pub mod rank {
     pub const HOME: u8 = 32;
     /// A file's owner, permissions and times.
     pub const ATTRIBUTES: u8 = 33;
+    /// The locks that programs have put on a file.
+    pub const FILE_LOCKS: u8 = 34;
+    /// Who waits for whose lock on a file.
+    pub const LOCK_WAITS: u8 = 38;
     /// The pages of a regular file.
     pub const PAGE_CACHE: u8 = 36;
     /// The list of all regular files.

@@ -11,7 +11,7 @@ use crate::arch::timer;
 const RANKS: usize = 96;
 
 /// The ranks and what they are called in docs/locking.md.
-const NAMES: [(u8, &str); 37] = [
+const NAMES: [(u8, &str); 39] = [
     (1, "epoll_nesting"),
     (2, "epoll"),
     (4, "position"),
@@ -27,10 +27,12 @@ const NAMES: [(u8, &str); 37] = [
     (31, "directory"),
     (32, "home"),
     (33, "attributes"),
+    (34, "file_locks"),
     (35, "mappings"),
     (36, "page_cache"),
     (37, "files"),
     (38, "interests"),
+    (38, "lock_waits"),
     (40, "page_table"),
     (41, "region"),
     (42, "poll"),

@@ -36,6 +36,7 @@ fn become_program(image: Image, name: &str) {
         exe,
         arguments,
         who,
+        environment,
         ..
     } = image;
     process.forget_timers();
@@ -47,6 +48,7 @@ fn become_program(image: Image, name: &str) {
     thread.reset_for_program(Program {
         exe: Some(exe),
         arguments,
+        environment,
     });
     thread.give_up_robust_list();
     thread.clear_child_tid();

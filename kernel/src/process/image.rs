@@ -86,6 +86,8 @@ pub struct Image {
     pub arguments: Range<u64>,
     /// Who its process is from then on.
     pub who: Execed,
+    /// Where its environment is.
+    pub environment: Range<u64>,
 }
 
 /// Why a program cannot be run.
@@ -148,6 +150,7 @@ pub fn load(mut request: ExecRequest) -> Result<Image, ExecveError> {
         exe: program.running,
         arguments: stack.arg_start..stack.arg_end,
         who,
+        environment: stack.arg_end..stack.env_end,
     })
 }
 
@@ -176,11 +179,9 @@ impl Found {
         }
         let forbidden = file.mount.flags().contains(MountFlags::NO_EXEC);
         let may = !forbidden && caller.may(&file, Wanted::EXECUTE).is_ok();
-        let Some(cache) = file.cache().filter(|_| may) else {
-            return Err(ExecveError::NotExecutable);
-        };
-        let running = Running::new(&file);
-        let running = running.map_err(|BeingWritten| ExecveError::BeingWritten)?;
+        let cache = file.cache().filter(|_| may);
+        let cache = cache.ok_or(ExecveError::NotExecutable)?;
+        let running = Running::new(&file).map_err(|BeingWritten| ExecveError::BeingWritten)?;
         let head = match cache.unwritten() {
             Some(bytes) => Cow::Borrowed(bytes),
             None => Cow::Owned(cache.head(HEAD)?),

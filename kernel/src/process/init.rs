@@ -88,6 +88,7 @@ fn start(image: Image, path: &str) -> Result<(), OutOfMemory> {
         sp,
         exe,
         arguments,
+        environment,
         ..
     } = image;
     let process = Arc::new(Process::empty(
@@ -101,6 +102,7 @@ fn start(image: Image, path: &str) -> Result<(), OutOfMemory> {
     thread.reset_for_program(Program {
         exe: Some(exe),
         arguments,
+        environment,
     });
     open_console(&process);
     let task = NewUser {

@@ -28,6 +28,7 @@ pub mod init;
 pub mod kin;
 pub mod layout;
 pub mod limits;
+pub mod machine;
 pub mod oom;
 pub mod pidfd;
 pub mod power;
@@ -37,6 +38,7 @@ pub mod sharing;
 pub mod signal;
 pub mod signalfd;
 pub mod sigreturn;
+mod stat;
 mod status;
 pub mod stop;
 mod terminal;
@@ -63,6 +65,7 @@ use crate::fs::{Location, OpenFile};
 use crate::locks::{SpinLock, WaitQueue, rank};
 use crate::mm::MmUserRef;
 use crate::task::{self, TaskMm, TaskRef};
+use crate::time;
 
 use abi::Signal;
 pub use abi::process::ExitStatus;
@@ -86,6 +89,8 @@ pub struct Process {
     pid: u32,
     /// Its parent, as the tree says; written under the tree's lock.
     parent: AtomicU32,
+    /// When it was made, in ns since the machine began.
+    started: u64,
     /// Its threads and their signals.
     group: Field<Group>,
     files: Sharing<FdTable>,
@@ -162,6 +167,8 @@ pub struct Program {
     pub exe: Option<Running>,
     /// Where its argument strings are.
     pub arguments: Range<u64>,
+    /// Where its environment is.
+    pub environment: Range<u64>,
 }
 
 /// The process whose program called, for the code that serves it.
@@ -222,6 +229,11 @@ impl Process {
     #[inline]
     pub fn parent(&self) -> u32 {
         self.parent.load(Relaxed)
+    }
+
+    /// Returns when it was made, in ns since the machine began.
+    pub fn started_ns(&self) -> u64 {
+        self.started
     }
 
     /// Returns the task of its first thread, or of another if that has ended; `None` once all have.
@@ -377,6 +389,7 @@ impl Process {
         Self {
             pid,
             parent: AtomicU32::new(0),
+            started: time::now_ns(),
             group: SpinLock::new(Group::new(signals)),
             files: Sharing::new(FdTable::new()),
             place: Sharing::new(Place::default()),

@@ -88,7 +88,7 @@ fn cpus(set: u64, out: &mut dyn Write) -> fmt::Result {
     writeln!(out)
 }
 
-fn state(process: &Process, task: Option<&Task>) -> &'static str {
+pub(super) fn state(process: &Process, task: Option<&Task>) -> &'static str {
     let Some(task) = task.filter(|_| !tree::has_ended(process.pid())) else {
         return "Z (zombie)";
     };

@@ -2,15 +2,14 @@
 
 use abi::system::Utsname;
 
-use super::Field;
+use super::{Field, machine};
 use crate::locks::SpinLock;
 
-/// Programs look at the release to learn which calls Linux had by then, so it names the Linux whose behaviour is meant.
 static NAMES: Field<Utsname> = SpinLock::new(Utsname {
-    sysname: Utsname::field("Linux"),
+    sysname: Utsname::field(machine::SYSNAME),
     nodename: Utsname::field("lodger"),
-    release: Utsname::field("6.12.0-lodger"),
-    version: Utsname::field(concat!("#1 Lodger ", env!("CARGO_PKG_VERSION"))),
+    release: Utsname::field(machine::RELEASE),
+    version: Utsname::field(machine::VERSION),
     machine: Utsname::field("x86_64"),
     domainname: Utsname::field("(none)"),
 });

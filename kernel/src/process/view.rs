@@ -6,7 +6,7 @@ use core::fmt::{self, Write};
 use core::ops::Range;
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::{Process, Thread, current, layout, status, tree, usage::Usage};
+use super::{Process, Thread, current, layout, machine, stat, status, tree};
 use crate::fs::procfs::registry::{
     ProcessFacts, Processes, Refused, What, register, set_processes,
 };
@@ -19,7 +19,8 @@ pub(super) fn init() {
     set_processes(&AllProcesses);
     layout::init();
     status::init();
-    register("stat", What::ProcessText(stat));
+    stat::init();
+    machine::init();
     register("oom_score", What::ProcessText(oom_score));
     register(
         "oom_score_adj",
@@ -189,31 +190,6 @@ pub fn number_of(facts: &dyn ProcessFacts) -> Option<u32> {
         Some(thread) => Some(thread.tid()),
         None => Some(process_of(facts)?.pid()),
     }
-}
-
-/// The first fields of the line, up to the CPU times; those that follow are not kept.
-fn stat(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
-    let Some(process) = process_of(facts) else {
-        return Ok(());
-    };
-    let (pid, number) = (process.pid(), number_of(facts).unwrap_or_default());
-    let Some(family) = tree::family(pid) else {
-        return Ok(());
-    };
-    let usage = match process.task_of(number) {
-        Some(task) if number != pid => Usage::of_task(&task),
-        _ => Usage::of(process),
-    };
-    let state = if tree::has_ended(pid) { 'Z' } else { 'R' };
-    write!(out, "{number} ({}) {state} ", facts.name())?;
-    write!(
-        out,
-        "{} {} {} 0 -1 0 ",
-        family.parent, family.group, family.session
-    )?;
-    write!(out, "{} 0 {} 0 ", usage.min_faults, usage.maj_faults)?;
-    let (user, system) = usage.ticks();
-    writeln!(out, "{user} {system}")
 }
 
 fn oom_score(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {

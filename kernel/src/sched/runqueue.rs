@@ -95,6 +95,14 @@ pub fn lock_rq_of(task: &Task) -> RqGuard {
     }
 }
 
+/// Returns for how long CPU `cpu` has had nothing to do, in ns until `now`.
+pub fn idle_ns(cpu: usize, now: u64) -> u64 {
+    let rq = rq_of(cpu).lock();
+    let running = rq.current.as_ref().filter(|task| task.is_idle());
+    let idle = running.or(rq.idle.as_ref());
+    idle.map_or(0, |idle| idle.run_ns(now))
+}
+
 /// Returns what CPU `cpu` has to do, as of a moment ago.
 pub fn load_of(cpu: usize) -> Load {
     Load::from_word(LOADS.of(cpu).load(Relaxed))

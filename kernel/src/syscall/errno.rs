@@ -7,6 +7,7 @@ use sigframe::StackError;
 use crate::fs::caller::Forbidden;
 use crate::fs::epoll::{ControlError, Presence};
 use crate::fs::fdtable::FdError;
+use crate::fs::lock::LockError as FileLockError;
 use crate::fs::mounting::MountError;
 use crate::fs::pipe::ResizeError;
 use crate::fs::seals::SealError;
@@ -154,6 +155,13 @@ errnos!(ChangeError {
     ChangeError::ReadOnly => Self::EROFS,
     ChangeError::NoSpace => Self::ENOSPC,
     ChangeError::OutOfMemory => Self::ENOMEM,
+});
+
+errnos!(FileLockError {
+    FileLockError::WouldBlock => Self::EAGAIN,
+    FileLockError::Deadlock => Self::EDEADLK,
+    FileLockError::Interrupted => Self::RESTART_SYS,
+    FileLockError::OutOfMemory => Self::ENOLCK,
 });
 
 errnos!(MountError {

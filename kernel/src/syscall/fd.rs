@@ -5,11 +5,12 @@ use alloc::sync::Arc;
 use abi::Errno;
 use abi::file::{CLOSE_RANGE_CLOEXEC, OpenFlags};
 use abi::linux::{
-    F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_GET_SEALS, F_GETFD, F_GETFL, F_GETPIPE_SZ, F_SETFD,
-    F_SETFL, F_SETPIPE_SZ, FD_CLOEXEC,
+    F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_DUPFD_QUERY, F_GET_SEALS, F_GETFD, F_GETFL,
+    F_GETLEASE, F_GETLK, F_GETPIPE_SZ, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETFD, F_SETFL,
+    F_SETLK, F_SETLKW, F_SETPIPE_SZ, F_UNLCK, FD_CLOEXEC,
 };
 
-use super::{SysResult, args};
+use super::{SysResult, args, lock};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs::seals::Seals;
 use crate::fs::{InodeRef, OpenFile, pipe};
@@ -84,6 +85,17 @@ pub fn fcntl(frame: &mut TrapFrame) -> SysResult {
             Ok(0)
         }
         F_GETFL => Ok(file.flags().bits().into()),
+        F_DUPFD_QUERY => {
+            let other = args::file(argument)?;
+            Ok(Arc::ptr_eq(&file, &other).into())
+        }
+        // The rest is for files that were opened, and not only named.
+        _ if file.is_name_only() => Err(Errno::EBADF),
+        F_GETLK | F_OFD_GETLK => lock::get(&file, command as u32, argument),
+        F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW => {
+            lock::set(&file, command as u32, argument)
+        }
+        F_GETLEASE => Ok(F_UNLCK.into()),
         F_SETFL => {
             file.set_flags(OpenFlags::from_bits_retain(argument as u32));
             Ok(0)

@@ -19,6 +19,7 @@ pub mod file;
 pub mod futex;
 pub mod identity;
 pub mod kill;
+pub mod lock;
 pub mod memory;
 pub mod message;
 pub mod mount;

@@ -18,7 +18,7 @@ use crate::mm::frame::{self, Owner};
 use crate::mm::uaccess;
 use crate::process::power::{self, Ending};
 use crate::process::usage::Usage;
-use crate::process::{self, creds, tree, uts};
+use crate::process::{self, creds, machine, tree, uts};
 use crate::time;
 
 /// `uname(buf)`.
@@ -53,7 +53,7 @@ fn new_name([addr, len, ..]: [u64; 6]) -> Result<[u8; 65], Errno> {
     }
 }
 
-/// `sysinfo(buf)`; load averages are not kept.
+/// `sysinfo(buf)`.
 pub fn sysinfo(frame: &mut TrapFrame) -> SysResult {
     let [buf, ..] = frame.args();
     let info = Sysinfo {
@@ -61,6 +61,7 @@ pub fn sysinfo(frame: &mut TrapFrame) -> SysResult {
         totalram: frame::total() * PAGE_SIZE,
         freeram: frame::count(Owner::Free) * PAGE_SIZE,
         procs: tree::count() as u16,
+        loads: machine::load_averages(),
         mem_unit: 1,
         ..Sysinfo::default()
     };

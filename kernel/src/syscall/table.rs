@@ -6,7 +6,7 @@
 use abi::Sysno;
 
 use super::{
-    Handler, clock, credentials, epoll, event, exec, facts, fd, file, futex, identity, kill,
+    Handler, clock, credentials, epoll, event, exec, facts, fd, file, futex, identity, kill, lock,
     memory, message, mount, names, others, path, pidfd, poll, prctl, process, residency, restart,
     sched, select, signal, socket, sockopt, splice, stat, system, terminal, timer, times, wait,
 };
@@ -125,7 +125,7 @@ table! {
     gettimeofday => clock::gettimeofday, "";
     getrlimit => others::getrlimit, "";
     getrusage => system::getrusage, "no input, output, messages and swaps";
-    sysinfo => system::sysinfo, "load averages are not kept";
+    sysinfo => system::sysinfo, "";
     times => clock::times, "";
     getuid => credentials::getuid, "";
     getgid => credentials::getgid, "";
@@ -265,6 +265,7 @@ table! {
     pwritev => file::pwritev, "";
     clone3 => process::clone3, "see clone; no control groups";
     fchmodat2 => facts::fchmodat2, "";
+    flock => lock::flock, "";
     openat2 => file::openat2, "";
     utime => times::utime, "";
     futimesat => times::futimesat, "";

@@ -163,6 +163,28 @@ pub struct Iovec {
     pub len: u64,
 }
 
+/// `struct flock`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Flock {
+    /// `F_RDLCK`, `F_WRLCK` or `F_UNLCK`.
+    pub kind: i16,
+    /// What the start is counted from.
+    pub whence: i16,
+    /// Filler.
+    pub pad: u32,
+    /// The first byte.
+    pub start: i64,
+    /// How many bytes; 0 for all that follow.
+    pub len: i64,
+    /// Who holds it.
+    pub pid: i32,
+    /// Filler.
+    pub rest: u32,
+}
+
 /// `struct pollfd`.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,

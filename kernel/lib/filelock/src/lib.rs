@@ -132,7 +132,11 @@ impl<O: Copy + Eq> Locks<O> {
                 && lock.range.overlaps(wanted.range)
                 && (lock.kind == Kind::Exclusive || wanted.kind == Kind::Exclusive)
         };
-        self.0.iter().filter(conflicts).min_by_key(|lock| lock.range.first).copied()
+        self.0
+            .iter()
+            .filter(conflicts)
+            .min_by_key(|lock| lock.range.first)
+            .copied()
     }
 
     /// Gives `owner` a lock of this kind there, or none, in place of what it had; nobody may be in the way.
@@ -155,14 +159,20 @@ impl<O: Copy + Eq> Locks<O> {
                     last: range.first - 1,
                     ..lock.range
                 };
-                pieces.push(Lock { range: left, ..*lock });
+                pieces.push(Lock {
+                    range: left,
+                    ..*lock
+                });
             }
             if lock.range.last > range.last {
                 let right = Range {
                     first: range.last + 1,
                     ..lock.range
                 };
-                pieces.push(Lock { range: right, ..*lock });
+                pieces.push(Lock {
+                    range: right,
+                    ..*lock
+                });
             }
             false
         });
@@ -174,7 +184,8 @@ impl<O: Copy + Eq> Locks<O> {
             });
         }
         for piece in pieces {
-            let after = |lock: &Lock<O>| lock.owner == owner && lock.range.first > piece.range.first;
+            let after =
+                |lock: &Lock<O>| lock.owner == owner && lock.range.first > piece.range.first;
             let at = self.0.iter().position(after).unwrap_or(self.0.len());
             self.0.insert(at, piece);
         }

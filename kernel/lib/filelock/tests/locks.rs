@@ -11,7 +11,10 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         (self.0 >> 33) % bound
     }
 }
@@ -58,7 +61,10 @@ fn locks_are_those_of_every_byte() {
                     range: wanted,
                 };
                 let conflict = locks.conflict(lock);
-                assert_eq!(conflict.is_some(), blocked(&model, owner, kind, first..=last));
+                assert_eq!(
+                    conflict.is_some(),
+                    blocked(&model, owner, kind, first..=last)
+                );
                 if conflict.is_some() {
                     continue;
                 }
@@ -75,7 +81,9 @@ fn check(locks: &Locks<usize>, model: &Model) {
         let own: Vec<_> = locks.iter().filter(|lock| lock.owner == owner).collect();
         for (byte, expected) in bytes.iter().enumerate() {
             let byte = byte as u64;
-            let at = own.iter().find(|lock| lock.range.first <= byte && byte <= lock.range.last);
+            let at = own
+                .iter()
+                .find(|lock| lock.range.first <= byte && byte <= lock.range.last);
             assert_eq!(at.map(|lock| lock.kind), *expected);
         }
         for pair in own.windows(2) {

@@ -2,12 +2,13 @@
 
 use alloc::string::String;
 use core::fmt::{self, Write};
+use core::ops::Range;
 
-use super::memory;
 use super::mounts;
 use super::registry::{ProcessFacts, Refused, What, register};
 use super::settings;
 use super::sys;
+use super::{locks, memory};
 use crate::fs::reclaim;
 use crate::locks::stats;
 use crate::mm::{audit, fsck, reclaim as mm_reclaim};
@@ -35,6 +36,7 @@ pub fn init() {
     register("comm", What::ProcessSetting(comm, set_comm));
     settings::init();
     mounts::init();
+    locks::init();
     sys::init();
 }
 
@@ -98,12 +100,20 @@ fn set_comm(process: &dyn ProcessFacts, text: &str) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Reads the arguments where the program keeps them; it may have changed or unmapped them.
+/// Reads the arguments where the program keeps them.
 fn command_line(process: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
+    write_memory(process, process.arguments(), out)
+}
+
+/// Writes text that a program keeps in its memory; it may have changed or unmapped it.
+pub fn write_memory(
+    process: &dyn ProcessFacts,
+    range: Range<u64>,
+    out: &mut dyn Write,
+) -> fmt::Result {
     let Some(mm) = process.mm() else {
         return Ok(());
     };
-    let range = process.arguments();
     let mut piece = [0; 128];
     let mut at = range.start;
     while at < range.end {

@@ -7,6 +7,7 @@
 
 pub mod facts;
 mod links;
+mod locks;
 mod memory;
 mod mounts;
 pub mod open;
@@ -22,7 +23,7 @@ use alloc::vec::Vec;
 use abi::linux::{S_IFDIR, S_IFLNK, S_IFREG};
 use vfs::directory::Name;
 
-pub use facts::init;
+pub use facts::{init, write_memory};
 pub use links::{link, link_text};
 use registry::ProcessFacts;
 pub use settings::parse_number;

@@ -180,6 +180,11 @@ pub fn exit_signal(pid: u32) -> Option<Signal> {
     TREE.lock().nodes.get(&pid)?.exit_signal
 }
 
+/// Returns the number that was given out last.
+pub fn last_number() -> u32 {
+    TREE.lock().last_pid
+}
+
 /// Returns the process with this number, ended or not.
 pub fn find(pid: u32) -> Option<Arc<Process>> {
     TREE.lock().nodes.get(&pid).map(|node| node.process.clone())

@@ -20,10 +20,12 @@ mod damaged;
 mod epolls;
 mod events;
 mod exec;
+mod facts;
 mod family;
 mod faults;
 mod faultsig;
 mod fifos;
+mod filelocks;
 mod files;
 mod forged;
 mod futexes;
@@ -35,8 +37,10 @@ mod limits;
 mod locks;
 mod lodgers;
 mod maps;
+mod mounts;
 mod pagemap;
 mod pcids;
+mod permits;
 mod pipe_modes;
 mod pipe_transfers;
 mod pipes;
@@ -48,6 +52,7 @@ mod relatives;
 mod remap;
 mod repair;
 mod residency;
+mod rights;
 mod sched;
 mod seals;
 mod settings;
@@ -65,6 +70,7 @@ mod timers;
 mod tmpfs;
 mod uaccess;
 mod unixes;
+mod walks;
 
 use user::probe::{Tally, Topic};
 use user::sys;
@@ -88,6 +94,12 @@ const TOPICS: &[&Topic] = &[
     &large::TOPIC,
     &files::TOPIC,
     &tmpfs::TOPIC,
+    &permits::TOPIC,
+    &rights::TOPIC,
+    &mounts::TOPIC,
+    &walks::TOPIC,
+    &filelocks::TOPIC,
+    &facts::TOPIC,
     &contents::TOPIC,
     &shared_files::TOPIC,
     &cut_files::TOPIC,
