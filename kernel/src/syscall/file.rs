@@ -216,7 +216,16 @@ fn open_how(dirfd: u64, path: &[u8], flags: u32, mode: u32, limits: Limits) -> S
         flags |= OpenFlags::LARGEFILE;
     }
     let caller = args::caller();
-    let base = args::directory(&caller, dirfd, path)?;
+    let start: &[u8] = if limits.in_root || limits.beneath {
+        b"."
+    } else {
+        path
+    };
+    let base = match path.is_empty() {
+        true => return Err(Errno::ENOENT),
+        // Where the walk is to stay begins at the descriptor, whatever the path says.
+        false => args::base(&caller, dirfd, start)?,
+    };
     let how = How {
         flags,
         mode,
