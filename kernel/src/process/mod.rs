@@ -47,6 +47,7 @@ pub mod timer;
 pub mod tree;
 pub mod usage;
 pub mod uts;
+pub mod vdso;
 pub mod view;
 pub mod wait;
 

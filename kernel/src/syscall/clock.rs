@@ -12,7 +12,7 @@ use cred::Cap;
 use super::{SysResult, args, restart};
 use crate::arch::trapframe::TrapFrame;
 use crate::process::usage::Usage;
-use crate::process::{creds, timer, tree};
+use crate::process::{creds, timer, tree, vdso};
 use crate::{process, time};
 
 /// Nanoseconds of a clock tick, in which programs are told times: a hundredth of a second.
@@ -111,6 +111,7 @@ fn set_wall_clock(ns: u64) -> SysResult {
     }
     time::set_realtime_ns(ns);
     timer::wall_clock_set();
+    vdso::clock_set();
     Ok(0)
 }
 

@@ -18,6 +18,7 @@ pub mod fd;
 pub mod file;
 pub mod futex;
 pub mod identity;
+pub mod ioprio;
 pub mod kill;
 pub mod lock;
 pub mod memory;

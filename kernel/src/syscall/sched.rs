@@ -1,7 +1,6 @@
 //! What a thread asks of the scheduler: its policy, its priority, how nice it is, which CPUs it may use.
 
 use alloc::vec::Vec;
-use core::sync::atomic::Ordering::Relaxed;
 
 use abi::Errno;
 use abi::linux::{
@@ -27,11 +26,6 @@ use crate::task::{self, TaskRef};
 
 /// Bytes of a set of CPUs.
 const MASK: u64 = size_of::<u64>() as u64;
-/// In a priority of input and output: the class above its level.
-const IO_CLASS_SHIFT: u32 = 13;
-const IO_REALTIME: u32 = 1;
-const IO_BEST_EFFORT: u32 = 2;
-const IO_IDLE: u32 = 3;
 /// What `getpriority` returns for nice level 0; smaller levels are more.
 const NICE_BASE: i64 = 20;
 
@@ -270,7 +264,7 @@ pub fn setpriority(frame: &mut TrapFrame) -> SysResult {
 }
 
 /// Finds the threads that `which` and `who` mean: one thread, a process group, or those of a user.
-fn meant(which: u64, who: u64) -> Result<Vec<TaskRef>, Errno> {
+pub(super) fn meant(which: u64, who: u64) -> Result<Vec<TaskRef>, Errno> {
     let who = who as u32;
     let processes = match which as u32 {
         PRIO_PROCESS => return Ok(thread(who.into()).into_iter().collect()),
@@ -328,7 +322,7 @@ fn check_raise(task: &TaskRef, new: &Params) -> Result<(), Errno> {
 }
 
 /// Refuses changes of another user's threads.
-fn check_owner(task: &TaskRef) -> Result<(), Errno> {
+pub(super) fn check_owner(task: &TaskRef) -> Result<(), Errno> {
     let target = thread_of(task).map(Thread::cred).ok_or(Errno::ESRCH)?;
     match program::may_schedule(&creds::cred(), &target) {
         true => Ok(()),
@@ -347,56 +341,6 @@ fn limit_of(task: &TaskRef, resource: u32) -> u64 {
     thread.map_or(0, |thread| {
         thread.process().with_limits(|limits| limits.soft(resource))
     })
-}
-
-/// `ioprio_set(which, who, priority)`: there are no disks that it could matter for, so it is only kept.
-pub fn ioprio_set(frame: &mut TrapFrame) -> SysResult {
-    let [which, who, priority, ..] = frame.args();
-    let priority = priority as u32;
-    match priority >> IO_CLASS_SHIFT {
-        IO_REALTIME if !creds::has(Cap::SysAdmin) && !creds::has(Cap::SysNice) => {
-            return Err(Errno::EPERM);
-        }
-        IO_REALTIME | IO_BEST_EFFORT if priority & 0x1fff < 8 => {}
-        IO_IDLE => {}
-        0 if priority & 7 == 0 => {}
-        _ => return Err(Errno::EINVAL),
-    }
-    let tasks = meant_by_io(which, who)?;
-    for task in &tasks {
-        check_owner(task)?;
-        if let Some(thread) = thread_of(task) {
-            thread.process().io_priority.store(priority, Relaxed);
-        }
-    }
-    match tasks.is_empty() {
-        true => Err(Errno::ESRCH),
-        false => Ok(0),
-    }
-}
-
-/// `ioprio_get(which, who)`.
-pub fn ioprio_get(frame: &mut TrapFrame) -> SysResult {
-    let [which, who, ..] = frame.args();
-    let of = |task: &TaskRef| {
-        let kept = thread_of(task)?.process().io_priority.load(Relaxed);
-        // Who has none has that of his share.
-        Some(if kept == 0 {
-            IO_BEST_EFFORT << IO_CLASS_SHIFT | 4
-        } else {
-            kept
-        })
-    };
-    let highest = meant_by_io(which, who)?.iter().filter_map(of).min();
-    Ok(highest.ok_or(Errno::ESRCH)?.into())
-}
-
-/// These calls count from 1 what others count from 0.
-fn meant_by_io(which: u64, who: u64) -> Result<Vec<TaskRef>, Errno> {
-    match which {
-        1..=3 => meant(which - 1, who),
-        _ => Err(Errno::EINVAL),
-    }
 }
 
 /// Finds a thread and reads the priority it is to have.

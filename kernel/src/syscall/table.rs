@@ -6,9 +6,10 @@
 use abi::Sysno;
 
 use super::{
-    Handler, clock, credentials, epoll, event, exec, facts, fd, file, futex, identity, kill, lock,
-    memory, message, mount, names, others, path, pidfd, poll, prctl, process, residency, restart,
-    sched, select, signal, socket, sockopt, splice, stat, system, terminal, timer, times, wait,
+    Handler, clock, credentials, epoll, event, exec, facts, fd, file, futex, identity, ioprio,
+    kill, lock, memory, message, mount, names, others, path, pidfd, poll, prctl, process,
+    residency, restart, sched, select, signal, socket, sockopt, splice, stat, system, terminal,
+    timer, times, wait,
 };
 
 /// One more than the highest number in the table.
@@ -204,8 +205,8 @@ table! {
     membarrier => others::membarrier, "no barriers for rseq and for single CPUs: EINVAL";
     sethostname => system::sethostname, "";
     setdomainname => system::setdomainname, "";
-    ioprio_set => sched::ioprio_set, "kept; there are no disks";
-    ioprio_get => sched::ioprio_get, "see ioprio_set";
+    ioprio_set => ioprio::ioprio_set, "kept; there are no disks";
+    ioprio_get => ioprio::ioprio_get, "see ioprio_set";
     clock_gettime => clock::clock_gettime, "";
     clock_getres => clock::clock_getres, "";
     clock_nanosleep => clock::clock_nanosleep, "";

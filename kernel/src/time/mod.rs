@@ -39,6 +39,11 @@ pub fn set_realtime_ns(ns: u64) {
     BOOT_REALTIME.store(ns.saturating_sub(now_ns()), Relaxed);
 }
 
+/// Returns what Unix time it was at boot, in ns.
+pub fn realtime_at_boot_ns() -> u64 {
+    BOOT_REALTIME.load(Relaxed)
+}
+
 /// Returns when, in ns since boot, the clock on the wall will show `ns`.
 pub fn when_realtime(ns: u64) -> u64 {
     ns.saturating_sub(BOOT_REALTIME.load(Relaxed))

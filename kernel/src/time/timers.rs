@@ -128,5 +128,6 @@ pub fn look_after_gone() {
 
 /// Begins to look after this CPU's list. Interrupts are off.
 pub fn start() {
+    cpu::set_number(cpu_id());
     arm(now_ns());
 }

@@ -21,4 +21,5 @@ pub mod sys;
 pub mod threads;
 pub mod tolerant;
 pub mod touch;
+pub mod vdso;
 pub mod vmas;

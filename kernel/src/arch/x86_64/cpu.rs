@@ -160,6 +160,23 @@ fn set_xcr0(features: &Features) {
     unsafe { XCr0::write_raw(flags.bits()) };
 }
 
+/// Returns whether programs can read the number that [`set_number`] sets (RDTSCP).
+pub fn tells_number() -> bool {
+    let cpuid = CpuId::new();
+    let extended = cpuid.get_extended_processor_and_feature_identifiers();
+    extended.is_some_and(|extended| extended.has_rdtscp())
+}
+
+/// Sets the number of this CPU that RDTSCP tells programs.
+pub fn set_number(number: usize) {
+    const IA32_TSC_AUX: u32 = 0xc000_0103;
+    if tells_number() {
+        let mut aux = x86_64::registers::model_specific::Msr::new(IA32_TSC_AUX);
+        // SAFETY: a CPU with RDTSCP has the register, which nothing else reads.
+        unsafe { aux.write(number as u64) };
+    }
+}
+
 /// Points SYSCALL at the entry code.
 ///
 /// STAR's two bases: SYSCALL loads CS and SS from 0x10 and 0x18; SYSRET loads CS from base + 16 and

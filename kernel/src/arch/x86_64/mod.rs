@@ -55,3 +55,4 @@ pub mod trampoline;
 pub mod trapframe;
 pub mod uaccess;
 pub mod upcall;
+pub mod vdso;

@@ -97,6 +97,11 @@ pub fn now_ns() -> u64 {
     ticks_to_ns(ticks, NS_PER_TICK.load(Relaxed))
 }
 
+/// Returns the counter's value at time 0, and ns per count times 2^28: what the formula needs besides the counter.
+pub fn scale() -> (u64, u64) {
+    (START.load(Relaxed), NS_PER_TICK.load(Relaxed))
+}
+
 /// The formula in this file's head.
 #[inline]
 const fn ticks_to_ns(ticks: u64, factor: u64) -> u64 {

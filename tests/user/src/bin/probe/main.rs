@@ -70,6 +70,7 @@ mod timers;
 mod tmpfs;
 mod uaccess;
 mod unixes;
+mod vdso;
 mod walks;
 
 use user::probe::{Tally, Topic};
@@ -134,6 +135,7 @@ const TOPICS: &[&Topic] = &[
     &interrupt::TOPIC,
     &alarm::TOPIC,
     &timers::TOPIC,
+    &vdso::TOPIC,
 ];
 
 fn main() {

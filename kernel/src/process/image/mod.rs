@@ -2,25 +2,23 @@
 //!
 //! What goes where is decided by `exec::plan` and `exec::stack`; here it is mapped and written.
 
+mod stack;
+
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use abi::auxvec;
 use abi::linux::S_IFLNK;
 use addr::{PAGE_SIZE, PageRange, VirtAddr};
-use cred::Cred;
 use cred::Wanted;
 use cred::program::Execed;
 use exec::args::{Strings, TooBig};
 use exec::layout::Layout;
 use exec::shebang::{self, BadShebang};
-use exec::stack::{InitialStack, StackArgs};
 use exec::{ExecError, Kind, LoadPlan, Segment};
 use pte::Prot;
 use vma::VmFlags;
 
-use crate::fs::dev::random_bytes;
 use crate::fs::mount::MountFlags;
 use crate::fs::write_access::{BeingWritten, Running};
 use crate::fs::{Caller, Follow, Location, PathError, resolve};
@@ -28,16 +26,12 @@ use crate::mm::mm_struct::MmLimits;
 use crate::mm::remote::RemoteFault;
 use crate::mm::{MapBacking, MapError, MapKind, MapRequest, Mm, MmUserRef, OutOfMemory};
 
-/// What a new stack has mapped below the words it starts with (ES-4).
-const STACK_ROOM: u64 = 128 * 1024;
 /// How much of a file that was written to is looked at for its headers.
 const HEAD: usize = 32 << 10;
 /// How many scripts may be run by scripts.
 const MAX_SCRIPTS: usize = 5;
-/// Clock ticks per second, as `times` counts them.
-const CLOCK_TICKS: u64 = 100;
 /// All a mapping of a program may ever be.
-const MAY_ALL: VmFlags = VmFlags::MAYREAD
+pub(super) const MAY_ALL: VmFlags = VmFlags::MAYREAD
     .union(VmFlags::MAYWRITE)
     .union(VmFlags::MAYEXEC);
 
@@ -142,7 +136,14 @@ pub fn load(mut request: ExecRequest) -> Result<Image, ExecveError> {
     let file = program.running.file();
     let honours = request.honours_bits && !file.mount.flags().contains(MountFlags::NO_SUID);
     let who = cred::program::exec(&request.caller.cred, file.facts(), honours);
-    let stack = write_stack(&mm, &plan, &start, &request, &who)?;
+    let vdso = super::vdso::map(&mm)?;
+    let told = stack::Told {
+        plan: &plan,
+        start: &start,
+        who: &who,
+        vdso,
+    };
+    let stack = stack::write(&mm, &told, &request)?;
     Ok(Image {
         mm,
         entry: start.entry,
@@ -322,91 +323,6 @@ fn map_pages(
     };
     mm.map(&request)?;
     Ok(())
-}
-
-/// Maps the stack and writes what the program finds on it.
-fn write_stack(
-    mm: &Mm,
-    plan: &LoadPlan<'_>,
-    start: &Start,
-    request: &ExecRequest,
-    who: &Execed,
-) -> Result<InitialStack, ExecveError> {
-    let top = request.layout.stack_top;
-    let stack = exec::stack::build(&StackArgs {
-        argv: &request.argv,
-        envp: &request.envp,
-        execfn: &request.path,
-        auxv: &aux_vector(plan, start, who),
-        random: random_bytes(),
-        platform: b"x86_64",
-        top,
-    })?;
-    map_stack(
-        mm,
-        top,
-        stack.bytes.len() as u64,
-        plan.exec_stack,
-        request.limits.stack,
-    )?;
-    mm.write_remote(stack.sp, &stack.bytes)?;
-    Ok(stack)
-}
-
-fn map_stack(
-    mm: &Mm,
-    top: u64,
-    used: u64,
-    executable: bool,
-    limit: u64,
-) -> Result<(), ExecveError> {
-    let used = used.next_multiple_of(PAGE_SIZE);
-    let len = (used + STACK_ROOM).min(limit & !(PAGE_SIZE - 1)).max(used);
-    let exec = if executable {
-        Prot::EXEC
-    } else {
-        Prot::empty()
-    };
-    let request = MapRequest {
-        addr: top - len,
-        len,
-        prot: Prot::READ | Prot::WRITE | exec,
-        kind: MapKind::FixedNoReplace,
-        flags: VmFlags::GROWSDOWN | VmFlags::STACK | MAY_ALL,
-        populate: false,
-        backing: MapBacking::ANON,
-    };
-    mm.map(&request)?;
-    Ok(())
-}
-
-/// What the program is told of itself and the machine (ES-3).
-fn aux_vector(plan: &LoadPlan<'_>, start: &Start, who: &Execed) -> [(u64, u64); 18] {
-    // CPUID leaf 1 EDX, as Linux passes it on.
-    let hwcap = raw_cpuid::cpuid!(1).edx;
-    let Cred { uid, gid, .. } = &who.cred;
-    [
-        (auxvec::AT_HWCAP, hwcap.into()),
-        (auxvec::AT_PAGESZ, PAGE_SIZE),
-        (auxvec::AT_CLKTCK, CLOCK_TICKS),
-        (auxvec::AT_PHDR, plan.phdr.unwrap_or(0)),
-        (auxvec::AT_PHENT, plan.phent.into()),
-        (auxvec::AT_PHNUM, plan.phnum.into()),
-        (auxvec::AT_BASE, start.base),
-        (auxvec::AT_FLAGS, 0),
-        (auxvec::AT_ENTRY, plan.entry),
-        (auxvec::AT_UID, uid.real.into()),
-        (auxvec::AT_EUID, uid.effective.into()),
-        (auxvec::AT_GID, gid.real.into()),
-        (auxvec::AT_EGID, gid.effective.into()),
-        (auxvec::AT_SECURE, who.secure.into()),
-        // These three get the addresses where the stack has them.
-        (auxvec::AT_RANDOM, 0),
-        (auxvec::AT_HWCAP2, 0),
-        (auxvec::AT_EXECFN, 0),
-        (auxvec::AT_PLATFORM, 0),
-    ]
-    .map(|(key, value)| (key.into(), value))
 }
 
 impl ExecRequest {
