@@ -37,13 +37,17 @@ pub(super) struct Settling<'mm> {
 /// Returns what is to be finished when the lock is free, if anything; until then the task is not preempted,
 /// since others may wait for it.
 pub(super) fn replace(mm: &Mm, page: Page, slot: Slot, new: Pte) -> Option<Settling<'_>> {
-    let old = slot.swap(new.mksettling());
+    let old = slot.exchange(new.mksettling());
     if !old.is_zero_page() {
         mm.tables.rss(page).uncharge(old);
     }
-    let shootdown = tlb::begin(mm, Some(PageRange::new(page, page.next())), false);
+    let range = PageRange {
+        start: page,
+        end: page.next(),
+    };
+    let shootdown = tlb::begin(mm, Some(range), false);
     if shootdown.is_done() {
-        slot.swap(new);
+        slot.exchange(new);
         put(old);
         return None;
     }

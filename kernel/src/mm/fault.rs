@@ -327,11 +327,11 @@ fn rewrite(mm: &Mm, vma: &UserVma, page: Page, slot: Slot, action: FaultAction) 
             slot.fill(leaf(zero_frame(), vma, PteFlags::ZERO, false));
         }
         FaultAction::Reuse | FaultAction::MkWriteShared => {
-            slot.swap(slot.load().mkwrite().mkdirty().mkyoung());
+            slot.exchange(slot.load().mkwrite().mkdirty().mkyoung());
         }
         _ => {
             // Touch, Spurious: the entry suffices; whatever the TLB holds of it is older.
-            slot.swap(slot.load().mkyoung());
+            slot.exchange(slot.load().mkyoung());
             tlb::flush_local(mm, page);
         }
     }

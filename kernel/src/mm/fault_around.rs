@@ -16,7 +16,7 @@ use super::{Mm, frame, rss};
 /// Pages of the window, a power of two.
 const WINDOW: u64 = 16;
 
-/// Maps what is cached around `page`, which was just mapped itself; mmap_lock is held.
+/// Maps what is cached around `page`, which was just mapped itself; within the same peek, or under the same mmap_lock.
 pub(super) fn map_around(mm: &Mm, vma: &Vma<MapBacking>, page: Page) {
     let MapBacking::File {
         source,

@@ -51,6 +51,12 @@ impl Slot {
         self.table.swap(self.index, new)
     }
 
+    /// As [`Slot::swap`], for an entry in use that becomes another in use.
+    #[inline]
+    pub(super) fn exchange(self, new: Pte) -> Pte {
+        self.table.exchange(self.index, new)
+    }
+
     /// Fills the entry, which is empty: no CPU writes to it meanwhile.
     ///
     /// Release: what the entry points at is complete before the entry is seen (HF-3).

@@ -172,6 +172,7 @@ pub fn load_init() {
 }
 
 /// Notes that this CPU's TLB holds nothing of what is loaded that is older than `generation`.
+#[inline]
 pub(super) fn caught_up(generation: u64) {
     STATE.this().seen_gen.store(generation, SeqCst);
     pcid::caught_up(generation);

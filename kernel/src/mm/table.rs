@@ -97,6 +97,12 @@ impl UserTable {
         Pte::from_raw(self.entry(index).swap(0, AcqRel))
     }
 
+    /// As [`Self::swap`], for an entry in use that becomes another in use.
+    #[inline]
+    pub(super) fn exchange(self, index: usize, new: Pte) -> Pte {
+        Pte::from_raw(self.entry(index).swap(new.raw(), AcqRel))
+    }
+
     /// Replaces entry `index`, which is in use, by another that is. What the CPU may set meanwhile is
     /// lost: only for an entry whose page has a second reader from now on, and so counts as used.
     #[inline]

@@ -137,6 +137,7 @@ fn obey(order: usize) {
 }
 
 /// Does what `request` asks of this CPU (TLB-3); interrupts are off.
+#[inline(always)]
 fn answer(mm: &Mm, request: &FlushRequest) {
     // Read before the flush: what is raised later is somebody else's request.
     let newest = mm.generation();

@@ -98,8 +98,8 @@ pub enum FaultAction {
 
 /// Decides what an access that [`check_access`] let through does to its entry.
 ///
-/// A hidden page in a mapping that allows access does not occur, because both change under
-/// the lock that the fault holds; neither does private memory in a shared mapping. The
+/// A hidden page in a mapping that allows access does not occur, because both change while
+/// no fault is under way; neither does private memory in a shared mapping. The
 /// answer is [`FaultAction::Spurious`], which harms nobody.
 #[inline(always)]
 pub const fn decide(flags: VmFlags, backed: Backed, mapped: Mapped, access: Access) -> FaultAction {

@@ -10,7 +10,7 @@
 //!
 //! Reading and writing are in [`transfer`], changes of the size in [`resize`].
 //!
-//! The lock is a leaf below mmap_lock, since faults take it. No user memory is touched under it: a
+//! The lock is a leaf below mmap_lock, since faults take it, within a peek or under that. No user memory is touched under it: a
 //! copy holds a reference to the frame instead. Writers and those who change the size exclude each
 //! other with the inode's own lock, which is taken before all that.
 
