@@ -1,5 +1,7 @@
 //! The shell that people get: programs of strangers work together, alone and on the serial line.
 
+mod stories;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -178,4 +180,10 @@ fn somebody_works_on_the_serial_line() {
         .find_map(figure)
         .expect("`free` told a figure");
     assert!(used < 16 * 1024, "{used} KiB are used at the prompt");
+}
+
+/// Every terminal, asked through pseudo-terminals.
+#[test]
+fn terminals_do_what_they_do_on_linux() {
+    stories::topic("terminals", 16);
 }

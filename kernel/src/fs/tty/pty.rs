@@ -232,9 +232,6 @@ impl Tty {
     fn type_all(&self, bytes: &[u8], nonblocking: bool) -> (usize, Result<(), IoError>) {
         let mut done = 0;
         while done < bytes.len() {
-            if self.lock().opens == 0 {
-                return (done, Err(IoError::Io));
-            }
             let typed = self.offer(&bytes[done..]);
             done += typed;
             self.pump();
@@ -244,10 +241,7 @@ impl Tty {
             if nonblocking {
                 return (done, Err(IoError::WouldBlock));
             }
-            let room = || {
-                let state = self.lock();
-                state.pending.room() > 0 || state.opens == 0
-            };
+            let room = || self.lock().pending.room() > 0;
             if let Err(error) = self.far.writers.wait_until_interruptible(room) {
                 return (done, Err(error.into()));
             }

@@ -65,6 +65,7 @@ mod splices;
 mod stack;
 mod starve;
 mod storm;
+mod terminals;
 mod threads;
 mod timers;
 mod tmpfs;
@@ -113,6 +114,7 @@ const TOPICS: &[&Topic] = &[
     &calls::TOPIC,
     &places::TOPIC,
     &pipes::TOPIC,
+    &terminals::TOPIC,
     &events::TOPIC,
     &epolls::TOPIC,
     &unixes::TOPIC,
