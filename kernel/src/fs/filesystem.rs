@@ -117,14 +117,17 @@ impl FileSystem {
         FsRef::Mounted(Arc::new(fs))
     }
 
-    /// Gives files in memory the limits that options name; without any, half of the machine's memory.
+    /// Gives files in memory the limits that options name; without any, half of the machine's memory, and a file for
+    /// four of its frames: small files take memory for their names and facts too, and programs must go on beside them.
     pub(super) fn reconfigure(&self, options: &Tmpfs) {
         let half = frame::total() / 2;
         let pages = options.pages(frame::total()).unwrap_or(half);
         let unlimited = |limit: u64| if limit == 0 { u64::MAX } else { limit };
         self.limit.store(unlimited(pages), Relaxed);
-        self.files_limit
-            .store(unlimited(options.files.unwrap_or(half)), Relaxed);
+        self.files_limit.store(
+            unlimited(options.files.unwrap_or(frame::total() / 4)),
+            Relaxed,
+        );
     }
 
     /// Returns whether nothing in it may be changed.

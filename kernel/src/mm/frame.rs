@@ -147,6 +147,12 @@ pub fn can_spare(frames: u64) -> bool {
     !inject::fails(Site::Heap) && has_room(frames)
 }
 
+/// The same for what programs fill and the kernel keeps: messages, pages of pipes. Nobody's size shows it, so that somebody else
+/// would end for it: it leaves programs more room than they leave the kernel.
+pub fn can_spare_buffers(frames: u64) -> bool {
+    can_spare(frames + reserve(Owner::Pipe) - reserve(Owner::Anon))
+}
+
 /// Returns whether a program could have `frames` more pages.
 pub fn has_room(frames: u64) -> bool {
     let needed = reserve(Owner::Anon) + frames;
@@ -168,7 +174,7 @@ fn set_reserves() {
     for (owner, part) in [
         (Owner::Anon, whole),
         (Owner::PageCache, whole),
-        (Owner::Pipe, whole),
+        (Owner::Pipe, whole + table_len() / 64),
         (Owner::PageTable, whole / 2),
         (Owner::Kstack, whole / 2),
     ] {

@@ -7,7 +7,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 
-use abi::linux::{RLIMIT_CPU, SI_TIMER};
+use abi::linux::{RLIMIT_CPU, RLIMIT_SIGPENDING, SI_TIMER};
 use abi::process::Rlimit;
 use abi::signal::{DefaultAction, SIG_DFL, SIG_IGN};
 use abi::{SigInfo, Signal};
@@ -15,6 +15,7 @@ use clocks::timer::{Setting, Timer};
 
 use super::usage::Usage;
 use super::{ExitStatus, Process, current, signal, tree};
+use crate::mm::frame;
 use crate::time::{self, TimerGuard};
 
 /// Nanoseconds of a second.
@@ -67,10 +68,22 @@ pub struct Timers {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NoTimer;
 
+/// There are as many timers as signals may wait, or there is no memory for one more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TooMany;
+
 /// Makes a timer of the current process; returns its number. `value` of a signal is `None` for that number.
-pub fn create(base: Base, signal: Option<(Signal, Option<u64>, Option<u32>)>) -> i32 {
+pub fn create(
+    base: Base,
+    signal: Option<(Signal, Option<u64>, Option<u32>)>,
+) -> Result<i32, TooMany> {
     let process = current();
+    let most = process.with_limits(|limits| limits.soft(RLIMIT_SIGPENDING));
+    let may_grow = frame::can_spare(1);
     let mut timers = process.timers.lock();
+    if timers.entries.len() as u64 >= most || !may_grow {
+        return Err(TooMany);
+    }
     let number = timers.next;
     timers.next = timers.next.wrapping_add(1).max(0);
     let notice = match signal {
@@ -87,7 +100,7 @@ pub fn create(base: Base, signal: Option<(Signal, Option<u64>, Option<u32>)>) ->
         due: None,
     };
     timers.entries.insert(number, entry);
-    number
+    Ok(number)
 }
 
 /// Forgets a timer of the current process.

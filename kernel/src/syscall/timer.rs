@@ -66,7 +66,7 @@ pub fn timer_create(frame: &mut TrapFrame) -> SysResult {
         0 => Some((Signal::ALRM, None, None)),
         addr => notice(addr)?,
     };
-    let made = timer::create(base, signal);
+    let made = timer::create(base, signal).map_err(|timer::TooMany| Errno::EAGAIN)?;
     if let Err(error) = args::write(number, &made) {
         // Nobody knows of it.
         let _ = timer::delete(made);

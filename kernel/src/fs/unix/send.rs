@@ -142,7 +142,7 @@ impl Endpoint {
         ancillary: &mut Ancillary,
     ) -> Result<Message, SocketError> {
         let mut data = Vec::new();
-        if !frame::can_spare((len as u64).div_ceil(PAGE_SIZE))
+        if !frame::can_spare_buffers((len as u64).div_ceil(PAGE_SIZE))
             || data.try_reserve_exact(len).is_err()
         {
             return Err(SocketError::OutOfMemory);
