@@ -100,6 +100,7 @@ impl OpenFile {
     }
 
     /// Returns whether it is a program that runs as its owner, or its group.
+    #[inline]
     pub fn runs_as_somebody(&self) -> bool {
         let location = self.location.as_ref();
         location.is_some_and(|file| file.cache().is_some() && file.has_set_ids())

@@ -149,12 +149,35 @@ impl<'a> UserBuf<'a> {
     }
 
     /// Copies `len` bytes, from byte `start` on, of frames that follow each other, which the caller has references to.
-    #[inline]
+    #[inline(always)]
     pub fn put_run(&mut self, first: Frame, start: usize, len: usize) -> Result<(), BadAddress> {
         if let Some(addr) = self.piece(len) {
             let copied = uaccess::copy_run_to_user(addr, first, start..start + len);
             return self.advance(copied, len);
         }
+        self.put_pieces(first, start, len)
+    }
+
+    /// Fills `len` bytes, from byte `start` on, of frames that follow each other, which the caller has references to.
+    #[inline(always)]
+    pub fn take_run(&mut self, first: Frame, start: usize, len: usize) -> Result<(), BadAddress> {
+        if let Some(addr) = self.piece(len) {
+            let copied = uaccess::copy_from_user_to_run(first, start..start + len, addr);
+            return self.advance(copied, len);
+        }
+        self.take_pieces(first, start, len)
+    }
+
+    /// Goes back to where `done` bytes were done.
+    #[cold]
+    pub fn go_back(&mut self, done: usize) {
+        self.left += self.done;
+        (self.spans, self.offset, self.done) = (self.whole, 0, 0);
+        self.pass(done);
+    }
+
+    #[cold]
+    fn put_pieces(&mut self, first: Frame, start: usize, len: usize) -> Result<(), BadAddress> {
         let (mut at, page) = (start, self.page);
         self.each_piece(len, |addr, len| {
             let copied = match page {
@@ -166,13 +189,8 @@ impl<'a> UserBuf<'a> {
         })
     }
 
-    /// Fills `len` bytes, from byte `start` on, of frames that follow each other, which the caller has references to.
-    #[inline]
-    pub fn take_run(&mut self, first: Frame, start: usize, len: usize) -> Result<(), BadAddress> {
-        if let Some(addr) = self.piece(len) {
-            let copied = uaccess::copy_from_user_to_run(first, start..start + len, addr);
-            return self.advance(copied, len);
-        }
+    #[cold]
+    fn take_pieces(&mut self, first: Frame, start: usize, len: usize) -> Result<(), BadAddress> {
         let (mut at, page) = (start, self.page);
         self.each_piece(len, |addr, len| {
             let copied = match page {
@@ -182,14 +200,6 @@ impl<'a> UserBuf<'a> {
             at += len;
             copied
         })
-    }
-
-    /// Goes back to where `done` bytes were done.
-    #[cold]
-    pub fn go_back(&mut self, done: usize) {
-        self.left += self.done;
-        (self.spans, self.offset, self.done) = (self.whole, 0, 0);
-        self.pass(done);
     }
 
     /// Counts the next `len` bytes as transferred, without looking at them.

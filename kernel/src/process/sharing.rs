@@ -37,8 +37,18 @@ impl<T: Clone> Sharing<T> {
     }
 
     /// Calls `visit` with what the thread that `who` names has.
-    #[inline]
+    #[inline(always)]
     pub fn with<R>(&self, who: impl FnOnce() -> u32, visit: impl FnOnce(&mut T) -> R) -> R {
+        let mut kind = self.0.lock();
+        if let Kind::Own(value) = &mut *kind {
+            return visit(value);
+        }
+        drop(kind);
+        self.with_shared(who, visit)
+    }
+
+    #[cold]
+    fn with_shared<R>(&self, who: impl FnOnce() -> u32, visit: impl FnOnce(&mut T) -> R) -> R {
         let mut kind = self.0.lock();
         let shared = match &mut *kind {
             Kind::Own(value) => return visit(value),

@@ -33,8 +33,8 @@ pub fn allowed(task: &Task) -> u64 {
     task.entity().allowed() & smp::active().bits()
 }
 
-/// Sets the CPUs a task may use; refuses if none of them is there. A task that runs elsewhere leaves as soon as that
-/// CPU notices, the caller at once.
+/// Sets the CPUs a task may use; refuses if none of them is there. When it returns, the task runs on none that it may not use:
+/// the caller waits until another CPU has let go of it.
 pub fn set_allowed(task: &TaskRef, cpus: u64) -> bool {
     if cpus & smp::active().bits() == 0 {
         return false;
@@ -43,10 +43,22 @@ pub fn set_allowed(task: &TaskRef, cpus: u64) -> bool {
     while !settle(task) {
         cpu::relax();
     }
-    if current().is(task) && !balance::may_stay(task, cpu_id()) {
-        super::schedule();
+    if current().is(task) {
+        if !balance::may_stay(task, cpu_id()) {
+            super::schedule();
+        }
+        return true;
+    }
+    // It was asked to leave, and does at its CPU's next interrupt; somebody else may have said meanwhile where it may run.
+    while runs_where_it_may_not(task) {
+        super::yield_now();
     }
     true
+}
+
+fn runs_where_it_may_not(task: &TaskRef) -> bool {
+    let rq = lock_rq_of(task);
+    rq.current.as_ref() == Some(task) && !balance::may_stay(task, task.cpu())
 }
 
 /// Sees to it that a task does not stay where it may not; fails while the task is between two CPUs.

@@ -1,7 +1,6 @@
 //! Reading, writing and positions.
 
 use alloc::sync::Arc;
-use core::cell::Cell;
 
 use abi::file::OpenFlags;
 use abi::linux::{MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC, MFD_NOEXEC_SEAL};
@@ -141,11 +140,15 @@ pub fn lseek(frame: &mut TrapFrame) -> SysResult {
 fn with_room(transfer: impl Fn() -> Result<usize, IoError>) -> Result<usize, IoError> {
     loop {
         match transfer() {
-            Err(IoError::OutOfMemory)
-                if oom::make_room("a page of a file") == Verdict::TryAgain => {}
+            Err(IoError::OutOfMemory) if has_made_room() => {}
             outcome => return outcome,
         }
     }
+}
+
+#[cold]
+fn has_made_room() -> bool {
+    oom::make_room("a page of a file") == Verdict::TryAgain
 }
 
 #[inline(always)]
@@ -172,6 +175,7 @@ fn write_spans_at(fd: u64, spans: &[UserSpan], offset: u64) -> SysResult {
 }
 
 /// A program that was written to runs as nobody else any more.
+#[inline(always)]
 fn note_written(file: &fs::OpenFile) {
     if file.runs_as_somebody()
         && let Some(location) = file.location()
@@ -182,18 +186,18 @@ fn note_written(file: &fs::OpenFile) {
 
 #[inline(always)]
 fn write_spans(file: &fs::OpenFile, spans: &[UserSpan]) -> SysResult {
-    let is_broken = Cell::new(false);
-    let outcome = with_room(|| {
+    loop {
         let mut from = UserBuf::new(spans);
         let outcome = file.write(&mut from);
-        is_broken.set(from.is_broken());
-        outcome
-    });
-    note_written(file);
-    if is_broken.get() {
-        signal::raise(Signal::PIPE);
+        if outcome == Err(IoError::OutOfMemory) && has_made_room() {
+            continue;
+        }
+        note_written(file);
+        if from.is_broken() {
+            signal::raise(Signal::PIPE);
+        }
+        return Ok(outcome? as u64);
     }
-    Ok(outcome? as u64)
 }
 
 /// The flags of `open` that mean something; it passes over others.

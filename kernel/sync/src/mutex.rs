@@ -141,6 +141,7 @@ impl<T, const R: u8, H: Hooks> DerefMut for MutexGuard<'_, T, R, H> {
 }
 
 impl<T, const R: u8, H: Hooks> Drop for MutexGuard<'_, T, R, H> {
+    #[inline]
     fn drop(&mut self) {
         self.lock.owner.store(FREE, Ordering::Release);
         H::released(R);

@@ -21,6 +21,7 @@ pub struct PipeEnd {
     pipe: Arc<Pipe>,
     /// Where it was opened; a pipe inside a socket has no inode.
     inode: Option<InodeRef>,
+    has_name: bool,
     reads: bool,
     writes: bool,
     /// How many writers had come when it was opened, if it did not wait for one: until another comes nobody has hung up.
@@ -78,9 +79,13 @@ impl PipeEnd {
         }
         drop(contents);
         pipe.ends_changed();
+        let has_name = inode
+            .as_ref()
+            .is_some_and(|inode| !inode.fs.is(&filesystem::PIPES));
         Self {
             pipe,
             inode,
+            has_name,
             reads,
             writes,
             seen: 0,
@@ -88,9 +93,11 @@ impl PipeEnd {
         }
     }
 
-    fn has_name(&self) -> Option<&InodeRef> {
-        let inode = self.inode.as_ref()?;
-        (!inode.fs.is(&filesystem::PIPES)).then_some(inode)
+    #[cold]
+    fn note_written(&self) {
+        if let Some(inode) = &self.inode {
+            inode.modified();
+        }
     }
 }
 
@@ -122,10 +129,8 @@ impl File for PipeEnd {
     ) -> Result<(), IoError> {
         let packets = self.packets.load(Relaxed);
         let outcome = self.pipe.write(from, nonblocking, packets);
-        if let Some(inode) = self.has_name()
-            && from.done() > 0
-        {
-            inode.modified();
+        if self.has_name && from.done() > 0 {
+            self.note_written();
         }
         outcome
     }

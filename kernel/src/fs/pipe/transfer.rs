@@ -200,12 +200,16 @@ impl Contents {
     /// Forgets the oldest `count` buffers, and keeps what pages it may.
     #[inline]
     fn let_go(&mut self, count: usize) {
-        let before = self.kept;
-        let most = match before + count {
-            1 => 1,
-            _ => before + 1 + KEPT_AT_MOST.saturating_sub(KEPT.load(Relaxed)),
-        };
         let Self { ring, kept } = self;
+        let before = *kept;
+        if before + count == 1 {
+            // Every pipe may keep one.
+            return ring.consume_buffers(1, |page| {
+                *kept = usize::from(page.is_alone());
+                *kept == 1
+            });
+        }
+        let most = before + 1 + KEPT_AT_MOST.saturating_sub(KEPT.load(Relaxed));
         ring.consume_buffers(count, |page| {
             let keeps = *kept < most && page.is_alone();
             *kept += usize::from(keeps);
@@ -257,7 +261,9 @@ impl Contents {
             }
             let kept = self.kept;
             self.kept -= copied.div_ceil(PAGE);
-            note(kept, self.kept);
+            if kept > 1 {
+                note(kept, self.kept);
+            }
             while copied > 0 {
                 let now = min(copied, PAGE);
                 self.ring.push(now, kind);

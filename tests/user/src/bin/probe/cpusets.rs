@@ -1,5 +1,7 @@
 //! Which CPUs a thread may use, and what it gets of them.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
 use user::child::{self, Ended};
 use user::map::{self, Map};
 use user::mem;
@@ -15,6 +17,10 @@ pub(crate) const TOPIC: Topic = Topic {
         ("sets_of_cpus", sets_of_cpus),
         ("bad_sets_of_cpus", bad_sets_of_cpus),
         ("it_runs_where_it_may", it_runs_where_it_may),
+        (
+            "another_has_left_when_it_returns",
+            another_has_left_when_it_returns,
+        ),
         ("nobody_wakes_up_elsewhere", nobody_wakes_up_elsewhere),
         ("a_higher_priority_runs_first", a_higher_priority_runs_first),
         ("the_nicer_one_gets_less", the_nicer_one_gets_less),
@@ -93,6 +99,64 @@ fn it_runs_where_it_may() -> Verdict {
         }
     }
     Ok(())
+}
+
+/// A thread that runs elsewhere has left when the call returns: no turn of its loop that begins then is made there.
+fn another_has_left_when_it_returns() -> Verdict {
+    static BEGUN: AtomicU64 = AtomicU64::new(0);
+    static SEEN: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
+    static OVER: AtomicBool = AtomicBool::new(false);
+    let all = must("sched_getaffinity", cpus(0))?;
+    let bits: Vec<u64> = (0..64)
+        .map(|cpu| 1 << cpu)
+        .filter(|bit| all & bit != 0)
+        .collect();
+    let runner = std::thread::spawn(|| {
+        while !OVER.load(SeqCst) {
+            let turn = BEGUN.fetch_add(1, SeqCst) + 1;
+            SEEN[turn as usize % 2].store(turn << 8 | u64::from(own_cpu()), SeqCst);
+        }
+    });
+    let mut verdict = Ok(());
+    let tid = must("tid", other_thread())?;
+    for round in 0..200 {
+        let bit = bits[round % bits.len()];
+        verdict = same("sched_setaffinity", set_cpus(tid, bit), Ok(0));
+        let next = BEGUN.load(SeqCst) + 1;
+        while BEGUN.load(SeqCst) <= next {
+            let _ = sys::call(libc::SYS_sched_yield, []);
+        }
+        let seen = SEEN[next as usize % 2].load(SeqCst);
+        // If the thread is already two turns further, that turn's note is of a later one, which must be there as well.
+        verdict = verdict.and(same(
+            "its CPU",
+            seen & 0xff,
+            u64::from(bit.trailing_zeros()),
+        ));
+        if verdict.is_err() {
+            break;
+        }
+    }
+    OVER.store(true, SeqCst);
+    let _ = runner.join();
+    verdict
+}
+
+/// The number of this process's other thread.
+fn other_thread() -> sys::Result<u64> {
+    let own = sys::getpid().to_string();
+    let tasks = std::fs::read_dir("/proc/self/task");
+    let names = tasks
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|task| task.file_name());
+    let other = names
+        .filter_map(|name| name.into_string().ok())
+        .find(|name| *name != own);
+    other
+        .and_then(|name| name.parse().ok())
+        .ok_or(sys::Errno(libc::ESRCH))
 }
 
 /// Sleepers and yielders that are bound to a CPU stay on it, with others about.
