@@ -10,7 +10,7 @@ use abi::Signal;
 use sigstate::{SignalState, Signals};
 
 use super::thread::{Thread, thread_of};
-use super::{ExitStatus, usage::Usage};
+use super::{ExitStatus, Process, usage::Usage};
 use crate::sched;
 use crate::task::{self, TaskRef};
 
@@ -212,5 +212,21 @@ impl Group {
     pub fn next_tid(&self, from: u32) -> Option<u32> {
         let tids = self.tasks().filter_map(|task| Some(thread_of(task)?.tid()));
         tids.filter(|tid| *tid >= from).min()
+    }
+}
+
+impl Process {
+    /// Returns the numbers of its threads.
+    pub fn tids(&self) -> Vec<u32> {
+        let group = self.group.lock();
+        let tids = group
+            .tasks()
+            .filter_map(|task| Some(thread_of(task)?.tid()));
+        tids.collect()
+    }
+
+    /// Returns the lowest number of a thread of it at or above `from`.
+    pub fn next_tid(&self, from: u32) -> Option<u32> {
+        self.group.lock().next_tid(from)
     }
 }

@@ -7,7 +7,7 @@
 //!    of a process. [`init`]: the first one.
 //! 3. [`signal`]: how one process reaches another. [`fault`]: how a program reaches itself. [`signalfd`]: reading it. [`deliver`]: how
 //!    handlers start, [`sigreturn`]: how they return. [`stop`]: processes that stop and go on. `terminal`: whose terminal it is. [`alarm`]: a signal at a time. [`oom`]: who ends when there is no memory.
-//! 4. [`futex`]: sleeping on a word of memory, `robust`: the words of the dead. [`limits`], [`usage`], [`view`] and `status` (what `/proc/PID` shows), [`account`] (CPU time), [`power`] (how it all ends).
+//! 4. [`futex`]: sleeping on a word of memory, `robust`: the words of the dead. [`limits`], [`usage`], [`view`] and `status` (what `/proc/PID` shows), `parents` (what it wants of its family), [`account`] (CPU time), [`power`] (how it all ends).
 //!
 //! Each thread has a task of its own. A process's fields are each under a lock of their own; no two
 //! of them are held together. The tree's lock comes before them.
@@ -30,6 +30,7 @@ pub mod layout;
 pub mod limits;
 pub mod machine;
 pub mod oom;
+mod parents;
 pub mod pidfd;
 pub mod power;
 pub mod restart;
@@ -68,7 +69,6 @@ use crate::mm::MmUserRef;
 use crate::task::{self, TaskMm, TaskRef};
 use crate::time;
 
-use abi::Signal;
 pub use abi::process::ExitStatus;
 pub use deliver::handle_pending;
 pub use exit::{exit_group, exit_thread};
@@ -255,11 +255,6 @@ impl Process {
         self.group.lock().tasks().cloned().collect()
     }
 
-    /// Returns the lowest number of a thread of it at or above `from`.
-    pub fn next_tid(&self, from: u32) -> Option<u32> {
-        self.group.lock().next_tid(from)
-    }
-
     /// Returns its address space, which a thread has until it ends.
     pub fn mm(&self) -> Option<MmUserRef> {
         let group = self.group.lock();
@@ -305,15 +300,6 @@ impl Process {
         own.map_or(self.pid, Thread::tid)
     }
 
-    /// Returns the numbers of its threads.
-    pub fn tids(&self) -> Vec<u32> {
-        let group = self.group.lock();
-        let tids = group
-            .tasks()
-            .filter_map(|task| Some(thread::thread_of(task)?.tid()));
-        tids.collect()
-    }
-
     /// Returns the open file that `fd` stands for.
     #[inline]
     pub fn file(&self, fd: i32) -> Option<Arc<OpenFile>> {
@@ -339,27 +325,6 @@ impl Process {
     /// Sets the mask of permission bits and returns the old one.
     pub fn set_umask(&self, umask: u32) -> u32 {
         self.with_place(|place| core::mem::replace(&mut place.umask, umask))
-    }
-
-    /// Returns whether it gets the children of its descendants that end.
-    pub fn is_subreaper(&self) -> bool {
-        self.subreaper.load(Relaxed)
-    }
-
-    /// Says whether it does.
-    pub fn set_subreaper(&self, is: bool) {
-        self.subreaper.store(is, Relaxed);
-    }
-
-    /// Returns what it is sent when whoever made it ends.
-    pub fn parent_death_signal(&self) -> Option<Signal> {
-        Signal::new(self.parent_death.load(Relaxed).into())
-    }
-
-    /// Says what it is sent then.
-    pub fn set_parent_death_signal(&self, signal: Option<Signal>) {
-        self.parent_death
-            .store(signal.map_or(0, Signal::number), Relaxed);
     }
 
     /// Returns what program it runs.

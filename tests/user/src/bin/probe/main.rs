@@ -41,6 +41,7 @@ mod mounts;
 mod pagemap;
 mod pcids;
 mod permits;
+mod pidfds;
 mod pipe_modes;
 mod pipe_transfers;
 mod pipes;
@@ -124,6 +125,7 @@ const TOPICS: &[&Topic] = &[
     &fifos::TOPIC,
     &family::TOPIC,
     &relatives::TOPIC,
+    &pidfds::TOPIC,
     &exec::TOPIC,
     &blocked::TOPIC,
     &registers::TOPIC,
