@@ -19,7 +19,7 @@ use super::page_cache::PageCache;
 use super::pipe::Pipe;
 use super::procfs::ProcNode;
 use super::seals::Seals;
-use super::{procfs, rank, reclaim};
+use super::{procfs, rank, reclaim, xattr};
 use crate::locks::{Mutex, SpinLock};
 use crate::mm::rmap::Mappings;
 use crate::time;
@@ -50,6 +50,7 @@ pub struct Inode {
     /// Whether it has no name and may get one.
     is_linkable: AtomicBool,
     pub(super) locks: Lockable,
+    pub(super) xattrs: SpinLock<xattr::Attributes, { rank::ATTRIBUTES }>,
 }
 
 /// What a file is.
@@ -177,6 +178,7 @@ impl Inode {
             writers: AtomicI32::new(0),
             is_linkable: AtomicBool::new(false),
             locks: Lockable::new(),
+            xattrs: SpinLock::new(xattr::Attributes::new()),
         });
         if is_regular {
             reclaim::add(&inode);

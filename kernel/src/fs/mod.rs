@@ -8,7 +8,7 @@
 //!    [`write_access`]: who writes to a file that others may run.
 //! 4. [`file`](mod@file): what every open file can do; `open_file`: how it was opened, and its position. [`user_buf`]: where bytes come from
 //!    and go to.
-//! 5. The kinds: [`regular`] with its [`seals`] and [`lock`]s, [`directory`], [`tty`] over the pure crate of that name, [`pipe`] over `pipebuf`,
+//! 5. The kinds: [`regular`] with its [`seals`], [`lock`]s and [`xattr`]s, [`directory`], [`tty`] over the pure crate of that name, [`pipe`] over `pipebuf`,
 //!    [`unix`], [`dev`], [`procfs`]; [`eventfd`] and [`timerfd`]; [`host`].
 //! 6. [`fdtable`]: a process's descriptors. [`poll`]: waiting for several files at once; [`epoll`]: a file that does.
 //!    [`splice`]: bytes from file to file.
@@ -42,6 +42,7 @@ pub mod reclaim;
 pub mod regular;
 pub mod renaming;
 pub mod seals;
+pub mod size_limit;
 pub mod splice;
 pub mod timerfd;
 pub mod tree;
@@ -49,6 +50,7 @@ pub mod tty;
 pub mod unix;
 pub mod user_buf;
 pub mod write_access;
+pub mod xattr;
 
 pub use bootinfo::cpio::CpioError;
 pub use caller::Caller;

@@ -7,7 +7,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed};
 
 use abi::file::OpenFlags;
 use vfs::seek::Whence;
@@ -29,6 +29,8 @@ pub struct OpenFile {
     /// Held as long as somebody can write through it.
     _access: Option<WriteAccess>,
     has_position: bool,
+    /// Who is told when something can be done with it (`F_SETOWN`), and by which signal.
+    pub told: [AtomicI32; 2],
     flags: AtomicU32,
     position: Mutex<u64, { rank::POSITION }>,
     /// The epolls that watch it.
@@ -71,6 +73,7 @@ impl OpenFile {
             file,
             location,
             _access: access,
+            told: [const { AtomicI32::new(0) }; 2],
             flags: AtomicU32::new(flags.difference(once).bits()),
             position: Mutex::new(0),
             hooks: SpinLock::new(Vec::new()),
@@ -188,6 +191,20 @@ impl OpenFile {
         let mut at = WriteAt {
             position,
             append: self.flags().contains(OpenFlags::APPEND),
+        };
+        let outcome = self.file.write(&mut at, from, self.is_nonblocking());
+        transferred(from, outcome)
+    }
+
+    /// Writes at the end, leaving the position alone.
+    pub fn append(&self, from: &mut UserBuf<'_>) -> Result<usize, IoError> {
+        self.check_writable()?;
+        if !self.has_position {
+            return Err(IoError::NotSeekable);
+        }
+        let mut at = WriteAt {
+            position: 0,
+            append: true,
         };
         let outcome = self.file.write(&mut at, from, self.is_nonblocking());
         transferred(from, outcome)

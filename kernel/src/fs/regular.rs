@@ -6,6 +6,7 @@ use vfs::seek::{self, SeekError, Whence};
 use super::file::{File, IoError, Mapping, WriteAt};
 use super::inode::{Inode, InodeRef, Metadata};
 use super::page_cache::{MAX_SIZE, PageCache};
+use super::size_limit;
 use super::user_buf::UserBuf;
 use crate::mm::rmap::{self, Scope};
 
@@ -63,6 +64,7 @@ impl File for Regular {
             return Err(IoError::TooLarge);
         }
         let len = room.min(from.left() as u64);
+        let len = size_limit::writable(at.position, len)?;
         from.limit(self.inode.writable_len(at.position, len, cache.size())?);
         let before = from.done();
         let outcome = cache.write(at.position, from);
@@ -111,6 +113,7 @@ impl Inode {
         }
         let _contents = self.contents.lock();
         self.check_size(cache.size(), size)?;
+        size_limit::check(cache.size(), size)?;
         if size < cache.size() {
             cache.shrink(size)?;
             rmap::unmap_pages(self, size.div_ceil(PAGE_SIZE)..u64::MAX, Scope::CopiesToo);
@@ -144,6 +147,9 @@ impl Inode {
             }
         } else {
             self.check_size(size, size.max(end))?;
+            if what == Allocate::Extend {
+                size_limit::check(size, end)?;
+            }
             cache.reserve(start..end)?;
             if what == Allocate::Extend {
                 cache.grow(end);

@@ -1,21 +1,25 @@
 //! Resource limits.
 //!
-//! Enforced are the numbers of descriptors, processes and waiting signals, CPU time, how far priorities may be raised, and, by mm, which is
+//! Enforced are the numbers of descriptors, processes and waiting signals, CPU time, sizes of files, how far priorities may be raised, and, by mm, which is
 //! told: stack, data, address space. Others bound things that this kernel does not have, and are kept as they are set.
 
 use alloc::sync::Arc;
 
+use abi::Signal;
 use abi::linux::{
-    RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC,
-    RLIMIT_RTPRIO, RLIMIT_RTTIME, RLIMIT_SIGPENDING, RLIMIT_STACK,
+    RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_NICE, RLIMIT_NOFILE,
+    RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_RTTIME, RLIMIT_SIGPENDING, RLIMIT_STACK,
 };
 use abi::process::Rlimit;
 
 use cred::Cap;
 
 use super::fork::CloneError;
+use super::signal;
 use super::{Process, creds, current, tree};
+use crate::fs::size_limit::{self, Limit};
 use crate::mm::mm_struct::MmLimits;
+use crate::task;
 
 /// How many resources have limits.
 const COUNT: usize = 16;
@@ -60,6 +64,19 @@ pub fn check_number_of_processes() -> Result<(), CloneError> {
         true => Ok(()),
         false => Err(CloneError::TooMany),
     }
+}
+
+/// Tells files how long they may become.
+pub(super) fn init() {
+    size_limit::set(Limit {
+        bytes: || {
+            if !task::current::exists() || super::thread::thread_of(&task::current()).is_none() {
+                return u64::MAX;
+            }
+            super::current().with_limits(|limits| limits.soft(RLIMIT_FSIZE))
+        },
+        exceeded: || signal::raise(Signal::XFSZ),
+    });
 }
 
 impl Limits {

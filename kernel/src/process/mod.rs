@@ -35,6 +35,7 @@ pub mod pidfd;
 pub mod power;
 pub mod restart;
 mod robust;
+pub mod settings;
 pub mod sharing;
 pub mod signal;
 pub mod signalfd;

@@ -6,7 +6,7 @@ use core::fmt::{self, Write};
 use core::ops::Range;
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::{Process, Thread, current, layout, machine, stat, status, tree};
+use super::{Process, Thread, current, layout, limits, machine, settings, stat, status, tree};
 use crate::fs::procfs::registry::{
     ProcessFacts, Processes, Refused, What, register, set_processes,
 };
@@ -21,6 +21,8 @@ pub(super) fn init() {
     status::init();
     stat::init();
     machine::init();
+    settings::init();
+    limits::init();
     register("oom_score", What::ProcessText(oom_score));
     register(
         "oom_score_adj",

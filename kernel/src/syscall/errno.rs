@@ -16,6 +16,7 @@ use crate::fs::tty::jobs::JobError;
 use crate::fs::unix::SocketError;
 use crate::fs::user_buf::BadAddress;
 use crate::fs::write_access::BeingRun;
+use crate::fs::xattr::XattrError;
 use crate::fs::{ChangeError, IoError, OpenError, PathError};
 use crate::mm::madvise::AdviseError;
 use crate::mm::mlock::{LockError, SyncError};
@@ -162,6 +163,16 @@ errnos!(FileLockError {
     FileLockError::Deadlock => Self::EDEADLK,
     FileLockError::Interrupted => Self::RESTART_SYS,
     FileLockError::OutOfMemory => Self::ENOLCK,
+});
+
+errnos!(XattrError {
+    XattrError::NotSupported => Self::EOPNOTSUPP,
+    XattrError::Denied => Self::EACCES,
+    XattrError::NotPermitted => Self::EPERM,
+    XattrError::NoData => Self::ENODATA,
+    XattrError::Exists => Self::EEXIST,
+    XattrError::NoSpace => Self::ENOSPC,
+    XattrError::OutOfMemory => Self::ENOMEM,
 });
 
 errnos!(MountError {

@@ -1,20 +1,24 @@
 //! Descriptors: closing, copying, flags, pipes.
 
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering::Relaxed;
 
 use abi::Errno;
 use abi::file::{CLOSE_RANGE_CLOEXEC, OpenFlags};
 use abi::linux::{
     F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_DUPFD_QUERY, F_GET_SEALS, F_GETFD, F_GETFL,
-    F_GETLEASE, F_GETLK, F_GETPIPE_SZ, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETFD, F_SETFL,
-    F_SETLK, F_SETLKW, F_SETPIPE_SZ, F_UNLCK, FD_CLOEXEC,
+    F_GETLEASE, F_GETLK, F_GETOWN, F_GETPIPE_SZ, F_GETSIG, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW,
+    F_SETFD, F_SETFL, F_SETLK, F_SETLKW, F_SETOWN, F_SETPIPE_SZ, F_SETSIG, F_UNLCK, FD_CLOEXEC,
 };
 
 use super::{SysResult, args, lock};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs::seals::Seals;
 use crate::fs::{InodeRef, OpenFile, pipe};
-use crate::process;
+use crate::process::{self, tree};
+
+/// The highest number of a signal.
+const LAST_SIGNAL: u64 = 64;
 
 /// `close(fd)`.
 pub fn close(frame: &mut TrapFrame) -> SysResult {
@@ -96,6 +100,33 @@ pub fn fcntl(frame: &mut TrapFrame) -> SysResult {
             lock::set(&file, command as u32, argument)
         }
         F_GETLEASE => Ok(F_UNLCK.into()),
+        F_GETOWN => {
+            let [owner, _] = &file.told;
+            Ok(i64::from(owner.load(Relaxed)).cast_unsigned())
+        }
+        F_SETOWN => {
+            let owner = argument as i32;
+            let number = owner.checked_abs().ok_or(Errno::EINVAL)?;
+            let group = |_, family: &tree::Family| family.group == number.cast_unsigned();
+            let is_there = match owner {
+                0 => true,
+                1.. => tree::find_by_tid(number.cast_unsigned()).is_some(),
+                _ => !tree::find_all(group).is_empty(),
+            };
+            if !is_there {
+                return Err(Errno::ESRCH);
+            }
+            file.told[0].store(owner, Relaxed);
+            Ok(0)
+        }
+        F_GETSIG => Ok(file.told[1].load(Relaxed) as u64),
+        F_SETSIG => {
+            if argument > LAST_SIGNAL {
+                return Err(Errno::EINVAL);
+            }
+            file.told[1].store(argument as i32, Relaxed);
+            Ok(0)
+        }
         F_SETFL => {
             file.set_flags(OpenFlags::from_bits_retain(argument as u32));
             Ok(0)

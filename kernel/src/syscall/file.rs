@@ -8,6 +8,7 @@ use abi::linux::{
     RESOLVE_BENEATH, RESOLVE_CACHED, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS,
     RESOLVE_NO_XDEV,
 };
+use abi::linux::{RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_SYNC};
 use abi::linux::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
 use abi::{Errno, Signal};
 
@@ -76,6 +77,42 @@ pub fn preadv(frame: &mut TrapFrame) -> SysResult {
 pub fn pwritev(frame: &mut TrapFrame) -> SysResult {
     let [fd, iov, count, offset, ..] = frame.args();
     write_spans_at(fd, &args::spans(iov, count)?, offset)
+}
+
+/// What `preadv2` and `pwritev2` may be told that changes nothing here: to poll, and to keep files safe.
+const RWF_NOTHING: u32 = RWF_HIPRI | RWF_DSYNC | RWF_SYNC;
+
+/// `preadv2(fd, iov, count, offset, _, flags)`; the offset -1 stands for the file's own position.
+pub fn preadv2(frame: &mut TrapFrame) -> SysResult {
+    let [fd, iov, count, offset, _, flags] = frame.args();
+    if flags as u32 & !(RWF_NOTHING | RWF_APPEND) != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    match offset {
+        u64::MAX => readv(frame),
+        _ => read_spans_at(fd, &args::spans(iov, count)?, offset),
+    }
+}
+
+/// `pwritev2(fd, iov, count, offset, _, flags)`.
+pub fn pwritev2(frame: &mut TrapFrame) -> SysResult {
+    let [fd, iov, count, offset, _, flags] = frame.args();
+    if flags as u32 & !(RWF_NOTHING | RWF_APPEND) != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let appends = flags as u32 & RWF_APPEND != 0;
+    match offset {
+        u64::MAX if !appends => writev(frame),
+        u64::MAX => Err(Errno::EOPNOTSUPP),
+        _ if appends => {
+            let file = args::file(fd)?;
+            let spans = args::spans(iov, count)?;
+            let written = with_room(|| file.append(&mut UserBuf::new(&spans)))?;
+            note_written(&file);
+            Ok(written as u64)
+        }
+        _ => write_spans_at(fd, &args::spans(iov, count)?, offset),
+    }
 }
 
 /// `open(path, flags, mode)`.

@@ -5,6 +5,7 @@
 //! files hold the calls, by subject. A call checks its arguments, calls one operation and returns
 //! its result; what it does not support it refuses.
 
+pub mod advice;
 pub mod args;
 pub mod clock;
 mod control;
@@ -46,6 +47,7 @@ pub mod terminal;
 pub mod timer;
 pub mod times;
 pub mod wait;
+pub mod xattr;
 
 use abi::{Errno, Sysno};
 

@@ -6,10 +6,10 @@
 use abi::Sysno;
 
 use super::{
-    Handler, clock, credentials, epoll, event, exec, facts, fd, file, futex, identity, ioprio,
-    kill, lock, memory, message, mount, names, others, path, pidfd, poll, prctl, process,
+    Handler, advice, clock, credentials, epoll, event, exec, facts, fd, file, futex, identity,
+    ioprio, kill, lock, memory, message, mount, names, others, path, pidfd, poll, prctl, process,
     residency, restart, sched, select, signal, socket, sockopt, splice, stat, system, terminal,
-    timer, times, wait,
+    timer, times, wait, xattr,
 };
 
 /// One more than the highest number in the table.
@@ -101,7 +101,7 @@ table! {
     unshare => process::unshare, "FILES, FS and SYSVSEM; see clone";
     kill => kill::kill, "";
     uname => system::uname, "";
-    fcntl => fd::fcntl, "F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS; else EINVAL";
+    fcntl => fd::fcntl, "signals for readiness are kept, not sent; F_SETLEASE, F_NOTIFY: EINVAL";
     fsync => facts::fsync, "";
     fdatasync => facts::fsync, "";
     truncate => facts::truncate, "";
@@ -273,5 +273,23 @@ table! {
     mount => mount::mount, "tmpfs, proc, sysfs, devtmpfs, bind, move, remount; every mount is private: MS_SHARED and MS_UNBINDABLE are EINVAL";
     umount2 => mount::umount2, "MNT_EXPIRE: EINVAL";
     chroot => path::chroot, "";
+    preadv2 => file::preadv2, "RWF_HIPRI, DSYNC, SYNC and APPEND; else EOPNOTSUPP";
+    pwritev2 => file::pwritev2, "see preadv2";
+    fadvise64 => advice::fadvise64, "";
+    readahead => advice::readahead, "";
+    sync_file_range => advice::sync_file_range, "";
+    syncfs => advice::syncfs, "";
+    setxattr => xattr::setxattr, "user, trusted and security; no access control lists: EOPNOTSUPP";
+    lsetxattr => xattr::lsetxattr, "";
+    fsetxattr => xattr::fsetxattr, "";
+    getxattr => xattr::getxattr, "";
+    lgetxattr => xattr::lgetxattr, "";
+    fgetxattr => xattr::fgetxattr, "";
+    listxattr => xattr::listxattr, "";
+    llistxattr => xattr::llistxattr, "";
+    flistxattr => xattr::flistxattr, "";
+    removexattr => xattr::removexattr, "";
+    lremovexattr => xattr::lremovexattr, "";
+    fremovexattr => xattr::fremovexattr, "";
     memfd_create => file::memfd_create, "MFD_HUGETLB: EINVAL";
 }

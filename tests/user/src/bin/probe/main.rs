@@ -20,6 +20,7 @@ mod damaged;
 mod epolls;
 mod events;
 mod exec;
+mod extras;
 mod facts;
 mod family;
 mod faults;
@@ -103,6 +104,7 @@ const TOPICS: &[&Topic] = &[
     &walks::TOPIC,
     &filelocks::TOPIC,
     &facts::TOPIC,
+    &extras::TOPIC,
     &contents::TOPIC,
     &shared_files::TOPIC,
     &cut_files::TOPIC,
