@@ -20,7 +20,6 @@ mod damaged;
 mod epolls;
 mod events;
 mod exec;
-mod extras;
 mod facts;
 mod family;
 mod faults;
@@ -34,6 +33,7 @@ mod fuzz;
 mod hogs;
 mod interrupt;
 mod large;
+mod letters;
 mod limits;
 mod locks;
 mod lodgers;
@@ -42,7 +42,6 @@ mod mounts;
 mod pagemap;
 mod pcids;
 mod permits;
-mod pidfds;
 mod pipe_modes;
 mod pipe_transfers;
 mod pipes;
@@ -57,12 +56,14 @@ mod residency;
 mod rights;
 mod sched;
 mod seals;
+mod selects;
 mod settings;
 mod shapes;
 mod shared_files;
 mod shootdown;
 mod signals;
 mod sizes;
+mod sockets;
 mod splices;
 mod stack;
 mod starve;
@@ -104,7 +105,6 @@ const TOPICS: &[&Topic] = &[
     &walks::TOPIC,
     &filelocks::TOPIC,
     &facts::TOPIC,
-    &extras::TOPIC,
     &contents::TOPIC,
     &shared_files::TOPIC,
     &cut_files::TOPIC,
@@ -119,15 +119,16 @@ const TOPICS: &[&Topic] = &[
     &pipes::TOPIC,
     &terminals::TOPIC,
     &events::TOPIC,
+    &selects::TOPIC,
     &epolls::TOPIC,
     &unixes::TOPIC,
+    &letters::TOPIC,
     &splices::TOPIC,
     &pipe_modes::TOPIC,
     &pipe_transfers::TOPIC,
     &fifos::TOPIC,
     &family::TOPIC,
     &relatives::TOPIC,
-    &pidfds::TOPIC,
     &exec::TOPIC,
     &blocked::TOPIC,
     &registers::TOPIC,
