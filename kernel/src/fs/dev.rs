@@ -88,7 +88,7 @@ impl Device {
     pub const fn permissions(self) -> u32 {
         match self {
             Self::Console | Self::Serial => 0o600,
-            Self::Pts(_) => 0o620,
+            Self::Pts(_) => 0o600,
             _ => 0o666,
         }
     }

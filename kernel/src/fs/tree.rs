@@ -261,9 +261,13 @@ fn named_directory(parent: &InodeRef, name: &[u8]) -> InodeRef {
     })
 }
 
-/// Makes the file of a device that comes after boot.
-pub(super) fn new_device(device: Device) -> Result<InodeRef, NoSpace> {
-    let facts = Attributes::new(device.permissions());
+/// Makes the file of a device that comes after boot, of a user and a group.
+pub(super) fn new_device(device: Device, owner: (u32, u32)) -> Result<InodeRef, NoSpace> {
+    let facts = Attributes {
+        uid: owner.0,
+        gid: owner.1,
+        ..Attributes::new(device.permissions())
+    };
     Inode::new(&PTS, Kind::Device(device), facts)
 }
 

@@ -5,9 +5,10 @@ use alloc::sync::Arc;
 use abi::Signal;
 use abi::siginfo::SigInfo;
 use abi::signal::SIG_IGN;
+use cred::Cap;
 
 use super::thread::{current_thread, thread_of};
-use super::{Process, current, signal, tree};
+use super::{Process, creds, current, signal, tree};
 use crate::fs::tty::Tty;
 use crate::fs::tty::jobs::{self, Caller, Jobs};
 use crate::task;
@@ -53,13 +54,15 @@ impl Jobs for Processes {
             return None;
         }
         let process = current();
+        let cred = creds::cred();
         let family = tree::family(process.pid())?;
         Some(Caller {
             pid: process.pid(),
             group: family.group,
             session: family.session,
             terminal: process.terminal(),
-            is_admin: true,
+            is_admin: cred.has(Cap::SysAdmin),
+            owner: (cred.uid.fs, cred.gid.fs),
         })
     }
 

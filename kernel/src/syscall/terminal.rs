@@ -139,10 +139,15 @@ fn terminal(file: &OpenFile, open: &TtyFile, request: u32, argument: u64) -> Sys
         TCFLSH | TCXONC | TCSBRK | TCSBRKP | TIOCSBRK | TIOCCBRK => {
             flow(tty, request, argument)?;
         }
+        TIOCVHANGUP if !is_admin() => return Err(Errno::EPERM),
         TIOCVHANGUP => tty.hang_up(false),
         _ => return ownership(file, open, request, argument),
     }
     Ok(0)
+}
+
+fn is_admin() -> bool {
+    jobs::caller().is_some_and(|caller| caller.is_admin)
 }
 
 fn set(tty: &Tty, new: Settings, flush: bool) {

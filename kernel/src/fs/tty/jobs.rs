@@ -24,6 +24,8 @@ pub struct Caller {
     pub terminal: Option<Arc<Tty>>,
     /// Whether it may do what only the administrator may.
     pub is_admin: bool,
+    /// The user and the group whose files those are that it makes.
+    pub owner: (u32, u32),
 }
 
 impl Caller {

@@ -12,7 +12,7 @@ use tty::Settings;
 
 use super::input::PIECE;
 use super::output::take_back;
-use super::{Kind, Tty};
+use super::{Kind, Tty, jobs};
 use crate::fs::dev::Device;
 use crate::fs::file::{IoError, Readiness};
 use crate::fs::inode::InodeRef;
@@ -52,6 +52,7 @@ pub fn init(folder: &InodeRef) {
 
 /// Makes a pseudo-terminal with its master open.
 pub fn create() -> Result<Arc<Tty>, PtyError> {
+    let owner = jobs::caller().map_or((0, 0), |caller| caller.owner);
     let folder = FOLDER.get().ok_or(PtyError::TooMany)?;
     let index = reserve()?;
     let made = Tty::new(Kind::Pty(index), Settings::pty(), Winsize::default());
@@ -61,7 +62,7 @@ pub fn create() -> Result<Arc<Tty>, PtyError> {
         state.master.is_open = true;
         state.master.is_locked = true;
     }
-    let inode = tree::new_device(Device::Pts(index)).map_err(|_| PtyError::OutOfMemory)?;
+    let inode = tree::new_device(Device::Pts(index), owner).map_err(|_| PtyError::OutOfMemory)?;
     let pty = Pty {
         tty: tty.clone(),
         inode: inode.clone(),
