@@ -185,5 +185,6 @@ fn somebody_works_on_the_serial_line() {
 /// Every terminal, asked through pseudo-terminals.
 #[test]
 fn terminals_do_what_they_do_on_linux() {
-    stories::topic("terminals", 16);
+    stories::topic("terminals", 10);
+    stories::topic("jobs", 6);
 }

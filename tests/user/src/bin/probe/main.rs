@@ -32,6 +32,7 @@ mod futexes;
 mod fuzz;
 mod hogs;
 mod interrupt;
+mod jobs;
 mod large;
 mod letters;
 mod limits;
@@ -48,6 +49,7 @@ mod pipes;
 mod places;
 mod policies;
 mod postman;
+mod pty;
 mod registers;
 mod relatives;
 mod remap;
@@ -118,6 +120,7 @@ const TOPICS: &[&Topic] = &[
     &places::TOPIC,
     &pipes::TOPIC,
     &terminals::TOPIC,
+    &jobs::TOPIC,
     &events::TOPIC,
     &selects::TOPIC,
     &epolls::TOPIC,
