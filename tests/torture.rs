@@ -47,6 +47,15 @@ fn threads_of_a_library_run_on_four_processors() {
     outcome.assert_no("FAIL ");
 }
 
+/// Whatever holds on one processor, counts of faults included, holds on four.
+#[test]
+fn every_case_holds_on_four_processors() {
+    let vm = Vm::new().smp(4).timeout(300).init("probe", &["all"]);
+    let outcome = vm.boot();
+    outcome.expect_pass();
+    outcome.line_containing(", 0 failed");
+}
+
 /// Numbers, signals, stops, ends and futexes, on four processors.
 #[test]
 fn threads_are_the_same_on_four_processors() {

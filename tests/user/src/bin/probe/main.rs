@@ -20,6 +20,7 @@ mod damaged;
 mod epolls;
 mod events;
 mod exec;
+mod extras;
 mod facts;
 mod family;
 mod faults;
@@ -43,6 +44,7 @@ mod mounts;
 mod pagemap;
 mod pcids;
 mod permits;
+mod pidfds;
 mod pipe_modes;
 mod pipe_transfers;
 mod pipes;
@@ -107,6 +109,7 @@ const TOPICS: &[&Topic] = &[
     &walks::TOPIC,
     &filelocks::TOPIC,
     &facts::TOPIC,
+    &extras::TOPIC,
     &contents::TOPIC,
     &shared_files::TOPIC,
     &cut_files::TOPIC,
@@ -132,6 +135,7 @@ const TOPICS: &[&Topic] = &[
     &fifos::TOPIC,
     &family::TOPIC,
     &relatives::TOPIC,
+    &pidfds::TOPIC,
     &exec::TOPIC,
     &blocked::TOPIC,
     &registers::TOPIC,

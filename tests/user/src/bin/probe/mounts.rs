@@ -9,6 +9,8 @@ use user::fsys::{self, Scratch, both, io};
 use user::probe::{Topic, Verdict, holds, must, refused, same};
 use user::sys;
 
+use super::permits::as_user;
+
 pub(crate) const TOPIC: Topic = Topic {
     name: "mounts",
     about: "mounts, and paths across them",
@@ -166,18 +168,19 @@ fn bad_requests() -> Verdict {
         mount(&at("m/d"), &at("."), "", libc::MS_MOVE, ""),
         libc::EINVAL,
     )?;
-    must("a user", sys::call(libc::SYS_setresuid, [1000_u64; 3]))?;
-    refused(
-        "mounts nothing",
-        mount(name, &at("m/d"), "tmpfs", 0, ""),
-        libc::EPERM,
-    )?;
-    refused("unmounts nothing", umount(&at("m"), 0), libc::EPERM)?;
-    refused(
-        "goes to no other root",
-        sys::call(libc::SYS_chroot, [c"/".as_ptr() as u64]),
-        libc::EPERM,
-    )
+    as_user("a user", 1000, 1000, &[], || {
+        refused(
+            "mounts nothing",
+            mount(name, &at("m/d"), "tmpfs", 0, ""),
+            libc::EPERM,
+        )?;
+        refused("unmounts nothing", umount(&at("m"), 0), libc::EPERM)?;
+        refused(
+            "goes to no other root",
+            sys::call(libc::SYS_chroot, [c"/".as_ptr() as u64]),
+            libc::EPERM,
+        )
+    })
 }
 
 fn in_use() -> Verdict {

@@ -8,7 +8,7 @@ use user::threads::Helper;
 
 pub(crate) const TOPIC: Topic = Topic {
     name: "relatives",
-    about: "waitid, clones, what they share, subreapers, pidfds",
+    about: "waitid, clones, what they share, subreapers",
     cases: &[
         (
             "waitid_tells_how_a_child_ended",
@@ -37,10 +37,6 @@ pub(crate) const TOPIC: Topic = Topic {
             "groups_are_settled_before_exec",
             groups_are_settled_before_exec,
         ),
-        ("a_pidfd_is_told_of_the_end", a_pidfd_is_told_of_the_end),
-        ("a_pidfd_sends_signals", a_pidfd_sends_signals),
-        ("a_pidfd_gets_descriptors", a_pidfd_gets_descriptors),
-        ("clone_makes_pidfds", clone_makes_pidfds),
         ("clone_refuses_nonsense", clone_refuses_nonsense),
         ("numbers_can_be_chosen", numbers_can_be_chosen),
     ],
@@ -48,17 +44,17 @@ pub(crate) const TOPIC: Topic = Topic {
 
 const P_ALL: u64 = 0;
 const P_PID: u64 = 1;
-const P_PIDFD: u64 = 3;
-const WEXITED: u64 = 4;
+pub(crate) const P_PIDFD: u64 = 3;
+pub(crate) const WEXITED: u64 = 4;
 const WSTOPPED: u64 = 2;
 const WCONTINUED: u64 = 8;
-const WNOHANG: u64 = 1;
+pub(crate) const WNOHANG: u64 = 1;
 const WNOWAIT: u64 = 0x100_0000;
 const WCLONE: i32 = i32::MIN;
 const WALL: i32 = 0x4000_0000;
 
 /// `si_signo`, `si_errno`, `si_code`, `si_pid`, `si_uid`, `si_status`.
-fn waitid(which: u64, id: u64, options: u64) -> sys::Result<[u32; 6]> {
+pub(crate) fn waitid(which: u64, id: u64, options: u64) -> sys::Result<[u32; 6]> {
     let mut info = [0x5a5a_5a5a_u32; 32];
     let args = [which, id, sys::at(&mut info), options, 0];
     sys::call(libc::SYS_waitid, args)?;
@@ -73,7 +69,7 @@ fn waitid(which: u64, id: u64, options: u64) -> sys::Result<[u32; 6]> {
     Ok([signo, errno, code, pid, uid, status])
 }
 
-fn news(code: i32, pid: i32, status: i32) -> [u32; 6] {
+pub(crate) fn news(code: i32, pid: i32, status: i32) -> [u32; 6] {
     let chld = libc::SIGCHLD as u32;
     [chld, 0, code as u32, pid as u32, 0, status as u32]
 }
@@ -412,99 +408,6 @@ fn groups_are_settled_before_exec() -> Verdict {
     refused("a negative group", setpgid(0, -1), libc::EINVAL)?;
     must("kill", signals::kill(pid, libc::SIGKILL))?;
     must("wait", child::wait(pid)).map(|_| ())
-}
-
-fn pidfd_open(pid: i32) -> sys::Result<i32> {
-    sys::call(libc::SYS_pidfd_open, [pid as u64, 0]).map(|fd| fd as i32)
-}
-
-fn polls(fd: i32, ms: i32) -> sys::Result<u32> {
-    let mut entry = [fd as u32, libc::POLLIN as u32];
-    sys::call(libc::SYS_poll, [sys::at(&mut entry), 1, ms as u64])?;
-    Ok(entry[1] >> 16)
-}
-
-fn a_pidfd_is_told_of_the_end() -> Verdict {
-    let pid = must(
-        "fork",
-        child::start(|| {
-            loop {
-                let _ = sys::call(libc::SYS_pause, []);
-            }
-        }),
-    )?;
-    let fd = must("pidfd_open", pidfd_open(pid))?;
-    same("it lives", polls(fd, 0), Ok(0))?;
-    must("kill", signals::kill(pid, libc::SIGKILL))?;
-    same("it ended", polls(fd, -1), Ok(libc::POLLIN as u32))?;
-    let want = news(libc::CLD_KILLED, pid, libc::SIGKILL);
-    same("waitid", waitid(P_PIDFD, fd as u64, WEXITED), Ok(want))?;
-    let args = [fd as u64, 0, 0, 0];
-    let call = sys::call(libc::SYS_pidfd_send_signal, args);
-    refused("it has gone", call, libc::ESRCH)?;
-    refused("nobody", pidfd_open(0), libc::EINVAL)?;
-    refused("nobody", pidfd_open(pid), libc::ESRCH)
-}
-
-fn a_pidfd_sends_signals() -> Verdict {
-    let pid = must(
-        "fork",
-        child::start(|| {
-            loop {
-                let _ = sys::call(libc::SYS_pause, []);
-            }
-        }),
-    )?;
-    let fd = must("pidfd_open", pidfd_open(pid))?;
-    let send = |signal: i32, flags: u64| {
-        let args = [fd as u64, signal as u64, 0, flags];
-        sys::call(libc::SYS_pidfd_send_signal, args)
-    };
-    same("asking", send(0, 0), Ok(0))?;
-    refused("no signal", send(65, 0), libc::EINVAL)?;
-    refused("flags", send(0, 16), libc::EINVAL)?;
-    same("SIGTERM", send(libc::SIGTERM, 0), Ok(0))?;
-    same(
-        "it ended",
-        child::wait(pid),
-        Ok(Ended::Killed(libc::SIGTERM)),
-    )?;
-    let call = sys::call(libc::SYS_pidfd_send_signal, [1, 0, 0, 0]);
-    refused("not a pidfd", call, libc::EBADF)
-}
-
-fn a_pidfd_gets_descriptors() -> Verdict {
-    let [read, write] = must("pipe", sys::pipe())?;
-    let fd = must("pidfd_open", pidfd_open(sys::getpid()))?;
-    let get =
-        |there: i32, flags: u64| sys::call(libc::SYS_pidfd_getfd, [fd as u64, there as u64, flags]);
-    let copy = must("pidfd_getfd", get(write, 0))? as i32;
-    let mut byte = [7_u8];
-    same("write", sys::write(copy, sys::at(&mut byte), 1), Ok(1))?;
-    same("read", sys::read(read, sys::at(&mut byte), 1), Ok(1))?;
-    refused("none there", get(99, 0), libc::EBADF)?;
-    refused("flags", get(0, 1), libc::EINVAL)
-}
-
-fn clone_makes_pidfds() -> Verdict {
-    let mut fd = [-1_i32];
-    let flags = libc::CLONE_PIDFD | libc::SIGCHLD;
-    let args = [flags as u64, 0, sys::at(&mut fd), 0, 0];
-    let pid = match must("clone", sys::call(libc::SYS_clone, args))? {
-        0 => sys::exit(9),
-        pid => pid as i32,
-    };
-    same("it ended", polls(fd[0], -1), Ok(libc::POLLIN as u32))?;
-    let want = Ok(news(libc::CLD_EXITED, pid, 9));
-    same("waitid", waitid(P_PIDFD, fd[0] as u64, WEXITED), want)?;
-    same(
-        "close-on-exec",
-        sys::call(libc::SYS_fcntl, [fd[0] as u64, 1]),
-        Ok(1),
-    )?;
-    let args = [flags as u64, 0, 8, 0, 0];
-    let call = sys::call(libc::SYS_clone, args);
-    refused("a bad address", call, libc::EFAULT)
 }
 
 fn clone_refuses_nonsense() -> Verdict {

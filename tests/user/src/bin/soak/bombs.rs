@@ -79,7 +79,6 @@ pub(crate) fn run(only: Option<&str>) -> i32 {
         .iter()
         .filter(|bomb| only.is_none_or(|only| only == bomb.name))
         .collect();
-    // For the first time: what stays is made now.
     let _ = (child::run(works), child::run(threads_once));
     guard::settle();
     let mut harmless = 0;
@@ -114,7 +113,6 @@ impl Bomb {
             self.go_off()
         });
         let ended = bomb.and_then(child::wait).map_err(failed("the bomb"))?;
-        // What it left running is its own fault; the bystander is not to be hurt by our tidying up.
         let _ = sys::close(writer);
         let stood = child::wait(bystander).map_err(failed("the bystander"));
         let _ = sys::close(reader);
