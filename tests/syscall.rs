@@ -18,7 +18,7 @@ fn pipes_carry_end_block_and_poll() {
 
 #[test]
 fn events_are_counted_timed_and_told() {
-    topic("events", 10);
+    topic("events", 11);
     topic("selects", 4);
     topic("epolls", 15);
 }

@@ -12,6 +12,7 @@ use core::any::Any;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 
 use abi::file::OpenFlags;
+use addr::PAGE_SIZE;
 use event::Interests;
 use event::interest::{is_exclusive, may_add};
 
@@ -23,6 +24,7 @@ use super::inode::Metadata;
 use super::poll::{PollQueue, Watcher};
 use super::rank;
 use crate::locks::{Interrupted, Mutex, SpinLock, WaitQueue};
+use crate::mm::frame;
 use crate::time;
 
 /// How many epolls may watch one another in a row.
@@ -43,6 +45,8 @@ pub enum ControlError {
     NotPollable,
     /// Epolls would watch each other in a circle, or too deep.
     Loop,
+    /// As much memory as may be is taken by watches.
+    TooMany,
 }
 
 /// An open epoll.
@@ -69,6 +73,30 @@ pub struct Watch {
     id: u64,
     /// Its number in the file's queue; 0 until it has one.
     registered: AtomicU64,
+    _counted: Counted,
+}
+
+/// How many watches there are.
+static WATCHES: AtomicUsize = AtomicUsize::new(0);
+/// What a watch takes, with its places in lists.
+const WATCH_BYTES: u64 = 320;
+
+/// One of the watches that there may be: all together take a twenty-fifth of memory at most, as on Linux.
+struct Counted;
+
+impl Counted {
+    fn new() -> Option<Self> {
+        let most = frame::total() * PAGE_SIZE / 25 / WATCH_BYTES;
+        let more = |count| (count < most as usize).then_some(count + 1);
+        WATCHES.fetch_update(Relaxed, Relaxed, more).ok()?;
+        Some(Self)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        WATCHES.fetch_sub(1, Relaxed);
+    }
 }
 
 /// Makes an epoll that watches nothing.
@@ -229,6 +257,7 @@ impl Epoll {
         let queue = file.file().poll_queue().ok_or(ControlError::NotPollable)?;
         let _changes = self.0.changes.lock();
         let key = key(file, fd);
+        let counted = Counted::new().ok_or(ControlError::TooMany)?;
         let make = |id| {
             Arc::new(Watch {
                 core: self.0.clone(),
@@ -236,6 +265,7 @@ impl Epoll {
                 key,
                 id,
                 registered: AtomicU64::new(0),
+                _counted: counted,
             })
         };
         let watch = self

@@ -78,6 +78,8 @@ pub enum IoError {
     NoProcess,
     /// The other end has gone.
     Io,
+    /// The clock that it goes by was set.
+    Canceled,
     /// No memory.
     OutOfMemory,
 }

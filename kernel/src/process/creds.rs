@@ -6,6 +6,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::Relaxed;
 
+use abi::socket::Ucred;
 use cred::{Cap, Cred};
 
 use super::thread::{Thread, current_thread};
@@ -83,4 +84,24 @@ pub fn may_inspect(process: &Process, by_fs_ids: bool) -> bool {
     let dumpable = process.dumpable.load(Relaxed);
     core::ptr::eq(&*own, process)
         || cred::program::may_inspect(&cred(), &process.cred(), dumpable, by_fs_ids)
+}
+
+/// Returns who the current process is to those whom it sends something.
+pub fn current_ucred() -> Ucred {
+    let cred = cred();
+    Ucred {
+        pid: current().pid(),
+        uid: cred.uid.real,
+        gid: cred.gid.real,
+    }
+}
+
+/// Returns who the current process is to those whom it connects with.
+pub fn current_peer_ucred() -> Ucred {
+    let cred = cred();
+    Ucred {
+        pid: current().pid(),
+        uid: cred.uid.effective,
+        gid: cred.gid.effective,
+    }
 }

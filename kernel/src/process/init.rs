@@ -34,7 +34,7 @@ const ENVIRONMENT: [&str; 3] = ["HOME=/", "TERM=linux", "PATH=/bin:/sbin:/usr/bi
 pub fn start_init(cmdline: &CommandLine) {
     view::init();
     terminal::init();
-    fs::unix::set_sender(super::current_ucred);
+    fs::unix::set_sender(super::creds::current_ucred);
     let path = cmdline.init.as_deref().unwrap_or(DEFAULT_INIT);
     let argv = [path]
         .into_iter()

@@ -58,8 +58,6 @@ use alloc::vec::Vec;
 use core::ops::{Deref, Range};
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use abi::socket::Ucred;
-
 use crate::fs::fdtable::FdTable;
 use crate::fs::poll::PollQueue;
 use crate::fs::tty::Tty;
@@ -187,26 +185,6 @@ pub fn pid_for_log() -> u32 {
         return 0;
     }
     thread::thread_of(&task::current()).map_or(0, |thread| thread.process.pid)
-}
-
-/// Returns who the current process is to those whom it sends something.
-pub fn current_ucred() -> Ucred {
-    let cred = creds::cred();
-    Ucred {
-        pid: current().pid(),
-        uid: cred.uid.real,
-        gid: cred.gid.real,
-    }
-}
-
-/// Returns who the current process is to those whom it connects with.
-pub fn current_peer_ucred() -> Ucred {
-    let cred = creds::cred();
-    Ucred {
-        pid: current().pid(),
-        uid: cred.uid.effective,
-        gid: cred.gid.effective,
-    }
 }
 
 impl Deref for Current {

@@ -11,6 +11,7 @@ use cred::Cap;
 
 use super::{SysResult, args, restart};
 use crate::arch::trapframe::TrapFrame;
+use crate::fs::timerfd;
 use crate::process::usage::Usage;
 use crate::process::{creds, timer, tree, vdso};
 use crate::{process, time};
@@ -112,6 +113,7 @@ fn set_wall_clock(ns: u64) -> SysResult {
     time::set_realtime_ns(ns);
     timer::wall_clock_set();
     vdso::clock_set();
+    timerfd::wall_clock_set();
     Ok(0)
 }
 

@@ -13,7 +13,7 @@ use crate::fs::OpenFile;
 use crate::fs::unix::Ancillary;
 use crate::fs::unix::rights::Rights;
 use crate::mm::uaccess;
-use crate::process::{self, tree};
+use crate::process::{self, creds, tree};
 
 /// The most control data of one message.
 const MAX_CONTROL: u64 = 131_072;
@@ -29,7 +29,7 @@ pub(super) fn read_control(addr: u64, len: u64) -> Result<Ancillary, Errno> {
         return Err(Errno::EFAULT);
     }
     let mut files = Vec::new();
-    let mut cred = process::current_ucred();
+    let mut cred = creds::current_ucred();
     let mut rest = &bytes[..];
     while let Ok((head, _)) = CmsgHdr::read_from_prefix(rest) {
         let len = usize::try_from(head.len).map_err(|_| Errno::EINVAL)?;
@@ -46,7 +46,7 @@ pub(super) fn read_control(addr: u64, len: u64) -> Result<Ancillary, Errno> {
         rest = &rest[len.next_multiple_of(8).min(rest.len())..];
     }
     Ok(Ancillary {
-        rights: Rights::new(files),
+        rights: Rights::new(files)?,
         cred,
     })
 }
@@ -69,7 +69,7 @@ fn checked(data: &[u8]) -> Result<Ucred, Errno> {
     if said.uid == u32::MAX || said.gid == u32::MAX {
         return Err(Errno::EINVAL);
     }
-    let cred = process::creds::cred();
+    let cred = creds::cred();
     let is_own = |ids: cred::Ids, id: u32| [ids.real, ids.effective, ids.saved].contains(&id);
     let is_allowed = (said.pid == process::current().pid() || cred.has(Cap::SysAdmin))
         && (is_own(cred.uid, said.uid) || cred.has(Cap::Setuid))

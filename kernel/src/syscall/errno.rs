@@ -206,6 +206,7 @@ errnos!(IoError {
     IoError::Socket(error) => error.into(),
     IoError::NoProcess => Self::ESRCH,
     IoError::Io => Self::EIO,
+    IoError::Canceled => Self::ECANCELED,
     IoError::OutOfMemory => Self::ENOMEM,
 });
 
@@ -215,6 +216,7 @@ errnos!(ControlError {
     ControlError::Presence(Presence::Invalid) => Self::EINVAL,
     ControlError::NotPollable => Self::EPERM,
     ControlError::Loop => Self::ELOOP,
+    ControlError::TooMany => Self::ENOSPC,
 });
 
 errnos!(SocketError {
@@ -233,6 +235,7 @@ errnos!(SocketError {
     SocketError::NotSupported => Self::EOPNOTSUPP,
     SocketError::InUse => Self::EADDRINUSE,
     SocketError::TooLong => Self::EMSGSIZE,
+    SocketError::TooManyFiles => Self::ETOOMANYREFS,
     SocketError::OutOfMemory => Self::ENOMEM,
 });
 

@@ -12,7 +12,7 @@ use abi::{Errno, SigSet};
 use super::{SysResult, args, fd};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs::eventfd::{downcast, eventfd as make_eventfd};
-use crate::fs::timerfd::{TimerFd, timerfd};
+use crate::fs::timerfd::{Setting, TimerFd, timerfd};
 use crate::process::signalfd::{SignalFd, signalfd as make_signalfd};
 use crate::time;
 
@@ -58,18 +58,18 @@ pub fn timerfd_settime(frame: &mut TrapFrame) -> SysResult {
     }
     let file = args::opened_file(fd)?;
     let timer = downcast::<TimerFd>(&file).ok_or(Errno::EINVAL)?;
-    let now = time::now_ns();
-    let first = match (value, flags & TFD_TIMER_ABSTIME) {
-        (0, _) => None,
-        (rest, 0) => Some(now.saturating_add(rest)),
-        // What was before boot is not told apart from boot.
-        (at, _) if timer.is_realtime => {
-            let boot = time::realtime_ns().saturating_sub(now);
-            Some(at.saturating_sub(boot))
-        }
-        (at, _) => Some(at),
-    };
-    let before = timer.set(first, interval);
+    let is_absolute = flags & TFD_TIMER_ABSTIME != 0;
+    let is_wall = is_absolute && timer.is_realtime;
+    let before = timer.set(&Setting {
+        first: match value {
+            0 => None,
+            at if is_absolute => Some(at),
+            rest => Some(time::now_ns().saturating_add(rest)),
+        },
+        interval,
+        is_wall,
+        cancels: is_wall && flags & TFD_TIMER_CANCEL_ON_SET != 0,
+    });
     args::write_optional(old, &setting(before))?;
     Ok(0)
 }

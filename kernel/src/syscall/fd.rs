@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering::Relaxed;
 
 use abi::Errno;
-use abi::file::{CLOSE_RANGE_CLOEXEC, OpenFlags};
+use abi::file::{CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, OpenFlags};
 use abi::linux::{
     F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_DUPFD_QUERY, F_GET_SEALS, F_GETFD, F_GETFL,
     F_GETLEASE, F_GETLK, F_GETOWN, F_GETPIPE_SZ, F_GETSIG, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW,
@@ -30,10 +30,13 @@ pub fn close(frame: &mut TrapFrame) -> SysResult {
 /// `close_range(first, last, flags)`.
 pub fn close_range(frame: &mut TrapFrame) -> SysResult {
     let [first, last, flags, ..] = frame.args().map(|arg| arg as u32);
-    if first > last || flags & !CLOSE_RANGE_CLOEXEC != 0 {
+    if first > last || flags & !(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE) != 0 {
         return Err(Errno::EINVAL);
     }
     let process = process::current();
+    if flags & CLOSE_RANGE_UNSHARE != 0 {
+        process::current_thread().unshare_files();
+    }
     let last = last.min(process.with_files(|files| files.len()) as u32);
     for fd in first..=last {
         if flags & CLOSE_RANGE_CLOEXEC != 0 {

@@ -19,7 +19,7 @@ use crate::arch::trapframe::TrapFrame;
 use crate::fs::unix::{Ancillary, Endpoint, Kind, Received, SocketError, Wanted};
 use crate::fs::user_buf::{UserBuf, UserSpan};
 use crate::mm::uaccess;
-use crate::process::{self, signal};
+use crate::process::{creds, signal};
 use crate::time;
 
 /// `struct mmsghdr`: a header, a length, and nothing.
@@ -36,7 +36,7 @@ pub fn sendto(frame: &mut TrapFrame) -> SysResult {
         0 => None,
         addr => Some(read_address(addr, addr_len)?),
     };
-    let ancillary = Ancillary::from(process::current_ucred());
+    let ancillary = Ancillary::from(creds::current_ucred());
     send(&used, &[span], address.as_deref(), ancillary, flags as u32)
 }
 
@@ -72,7 +72,7 @@ fn send_one(used: &Used, message: u64, flags: u32) -> SysResult {
         (addr, len) => Some(read_address(addr, u64::from(len.min(128)))?),
     };
     let ancillary = match message.controllen {
-        0 => Ancillary::from(process::current_ucred()),
+        0 => Ancillary::from(creds::current_ucred()),
         len => read_control(message.control, len)?,
     };
     send(used, &spans, address.as_deref(), ancillary, flags)

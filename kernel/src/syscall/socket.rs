@@ -14,7 +14,7 @@ use crate::fs::eventfd::downcast;
 use crate::fs::unix::{Endpoint, Kind, Socket, SocketError, names as sockets};
 use crate::fs::{self, OpenFile};
 use crate::mm::uaccess;
-use crate::process;
+use crate::process::creds;
 
 /// The bits of the type that are not flags.
 const TYPE_MASK: u64 = 0xf;
@@ -155,7 +155,7 @@ pub fn listen(frame: &mut TrapFrame) -> SysResult {
     let [fd, backlog, ..] = frame.args();
     let used = Used::new(fd)?;
     used.endpoint()
-        .listen(backlog as u32, process::current_peer_ucred())?;
+        .listen(backlog as u32, creds::current_peer_ucred())?;
     Ok(0)
 }
 
@@ -171,7 +171,7 @@ pub fn connect(frame: &mut TrapFrame) -> SysResult {
     }
     let to = find(&bytes, endpoint.kind)?;
     let patience = endpoint.options.send_patience(used.is_nonblocking());
-    endpoint.connect(&to, process::current_peer_ucred(), patience)?;
+    endpoint.connect(&to, creds::current_peer_ucred(), patience)?;
     Ok(0)
 }
 

@@ -62,6 +62,8 @@ impl OpenFlags {
     }
 }
 
+/// `close_range`: the table is the thread's own from now on.
+pub const CLOSE_RANGE_UNSHARE: u32 = 1 << 1;
 /// `close_range`: marks the descriptors instead of closing them.
 pub const CLOSE_RANGE_CLOEXEC: u32 = 1 << 2;
 

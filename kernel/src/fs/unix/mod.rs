@@ -82,6 +82,8 @@ pub enum SocketError {
     InUse,
     /// The message is longer than what may be on its way.
     TooLong,
+    /// As many open files are in messages as may be.
+    TooManyFiles,
     /// No memory.
     OutOfMemory,
 }

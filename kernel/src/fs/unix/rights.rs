@@ -20,9 +20,10 @@ use unix::{Node, garbage};
 use super::super::eventfd::downcast;
 use super::super::file::OpenFile;
 use super::super::rank;
-use super::Socket;
 use super::endpoint::{Endpoint, Message, Phase, State};
+use super::{Socket, SocketError};
 use crate::locks::{KernelHooks, Mutex, SpinLock};
+use crate::mm::frame;
 
 /// A socket that is in messages.
 pub(super) struct Flying {
@@ -37,6 +38,8 @@ pub(super) type TableGuard<'a> = sync::MutexGuard<'a, Table, { rank::IN_FLIGHT }
 static IN_FLIGHT: Mutex<Table, { rank::IN_FLIGHT }> = Mutex::new(BTreeMap::new());
 /// How many sockets are in the table.
 static FLYING: AtomicUsize = AtomicUsize::new(0);
+/// How many files are in messages.
+static FILES: AtomicUsize = AtomicUsize::new(0);
 /// Files on their way out.
 static LEAVING: SpinLock<Vec<Arc<OpenFile>>, { rank::POLL }> = SpinLock::new(Vec::new());
 static IS_LEAVING: AtomicBool = AtomicBool::new(false);
@@ -59,8 +62,13 @@ fn is_socket(file: &Arc<OpenFile>) -> bool {
 }
 
 impl Rights {
-    /// Puts files into a message.
-    pub fn new(files: Vec<Arc<OpenFile>>) -> Self {
+    /// Puts files into a message, unless there are too many in messages: one for every four pages of memory.
+    pub fn new(files: Vec<Arc<OpenFile>>) -> Result<Self, SocketError> {
+        let most = (frame::total() / 4) as usize;
+        let more = |count| (count + files.len() <= most).then_some(count + files.len());
+        if FILES.fetch_update(SeqCst, SeqCst, more).is_err() {
+            return Err(SocketError::TooManyFiles);
+        }
         if files.iter().any(is_socket) {
             let mut table = hold();
             for file in files.iter().filter(|file| is_socket(file)) {
@@ -72,7 +80,7 @@ impl Rights {
             }
             FLYING.store(table.len(), SeqCst);
         }
-        Self(files)
+        Ok(Self(files))
     }
 
     /// Returns whether there are any.
@@ -88,6 +96,7 @@ impl Rights {
     /// Takes the files out of the message.
     pub(super) fn take(&mut self, table: &mut TableGuard<'_>) -> Vec<Arc<OpenFile>> {
         let files = core::mem::take(&mut self.0);
+        FILES.fetch_sub(files.len(), SeqCst);
         for file in files.iter().filter(|file| is_socket(file)) {
             let key = address(file);
             if let Some(flying) = table.get_mut(&key) {

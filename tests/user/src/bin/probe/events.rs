@@ -16,6 +16,7 @@ pub(crate) const TOPIC: Topic = Topic {
         ("timerfd_tells_and_disarms", timerfd_tells_and_disarms),
         ("timerfd_at_a_time", timerfd_at_a_time),
         ("timerfd_wakes_a_poll", timerfd_wakes_a_poll),
+        ("timerfd_follows_the_clock", timerfd_follows_the_clock),
         ("signalfd_reads_signals", signalfd_reads_signals),
         ("signalfd_wakes_a_reader", signalfd_wakes_a_reader),
     ],
@@ -201,6 +202,42 @@ fn timerfd_wakes_a_poll() -> Verdict {
     same("a poll without end", polled(fd, 1, u64::MAX), Ok(1))?;
     same("once", take(fd), Ok(1))?;
     same("and not again", polled(fd, 1, 0), Ok(0))
+}
+
+/// Setting the clock, which not everybody may, moves timers that go by it, and cancels those that ask for that.
+fn timerfd_follows_the_clock() -> Verdict {
+    let clock = libc::CLOCK_REALTIME as u64;
+    let now = || {
+        let mut now = [0_u64; 2];
+        let told = sys::call(libc::SYS_clock_gettime, [clock, sys::at(&mut now)]);
+        told.map(|_| now)
+    };
+    let flags = libc::TFD_TIMER_ABSTIME;
+    let cancels = flags | libc::TFD_TIMER_CANCEL_ON_SET;
+    let moves = must("timerfd", timerfd(libc::CLOCK_REALTIME, NONBLOCK))?;
+    let cancelled = must("timerfd", timerfd(libc::CLOCK_REALTIME, NONBLOCK))?;
+    let [seconds, _] = must("time", now())?;
+    let far = (seconds + 1000) * 1_000_000_000;
+    must("set", settime(moves, flags, far, 0))?;
+    must("set", settime(cancelled, cancels, far, 0))?;
+    // Only where the machine is nobody else's.
+    if !user::lodger::here() {
+        return Ok(());
+    }
+    let mut later = [seconds + 2000, 0];
+    must(
+        "set the clock",
+        sys::call(libc::SYS_clock_settime, [clock, sys::at(&mut later)]),
+    )?;
+    same("due", polled(moves, 1, 1000), Ok(1))?;
+    same("it expired", take(moves), Ok(1))?;
+    refused("cancelled", take(cancelled), libc::ECANCELED)?;
+    let mut back = [seconds, 0];
+    must(
+        "back",
+        sys::call(libc::SYS_clock_settime, [clock, sys::at(&mut back)]),
+    )
+    .map(|_| ())
 }
 
 fn block(signal: i32) -> sys::Result {
