@@ -97,6 +97,19 @@ impl Mm {
         is_there.then(|| physmap::with_word(pte.frame(), offset, |word| word.load(Acquire)))
     }
 
+    /// Changes the aligned word at `addr` as [`Self::update_word`] does, if its page is there and may be written; takes no lock that
+    /// sleeps. `None` says that the page has to be brought in first.
+    pub fn poke_word(&self, addr: u64, change: impl Fn(u32) -> Option<u32>) -> Option<u32> {
+        let (page, offset) = (VirtAddr::new(addr).page(), (addr % PAGE_SIZE) as usize);
+        let tables = self.tables.lock();
+        let pte = tables.pte(page);
+        let update = |word: &AtomicU32| word.fetch_update(AcqRel, Acquire, &change);
+        pte.permits(Access::Write, true).then(|| {
+            let updated = physmap::with_word(pte.frame(), offset, update);
+            updated.unwrap_or_else(|kept| kept)
+        })
+    }
+
     /// Changes the aligned word at `addr` in one step to what `change` makes of it, if anything; returns what it was.
     pub fn update_word(
         &self,

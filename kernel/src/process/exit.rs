@@ -58,6 +58,7 @@ fn leave(status: ExitStatus) {
     if !thread.is_leader() {
         tree::forget_thread(thread.tid());
     }
+    thread.give_up_locks();
     if let Some(status) = left.ended {
         return end_process(process, status);
     }

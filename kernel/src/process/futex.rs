@@ -90,7 +90,7 @@ impl Key {
         })
     }
 
-    fn bucket(self) -> usize {
+    pub(super) fn bucket(self) -> usize {
         let (a, b) = match self {
             Self::Private(mm, addr) => (mm, addr),
             Self::Shared(dev, ino, at) => (ino ^ dev << 48, at),

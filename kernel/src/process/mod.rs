@@ -31,6 +31,7 @@ pub mod limits;
 pub mod machine;
 pub mod oom;
 mod parents;
+pub mod pi;
 pub mod pidfd;
 pub mod power;
 pub mod restart;

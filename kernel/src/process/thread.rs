@@ -12,6 +12,7 @@ use cred::Cred;
 use super::fault::LastTrap;
 use super::fork::VforkDone;
 use super::futex::Waiting;
+use super::pi::PiState;
 use super::restart::RestartBlock;
 use super::{Field, Process};
 use crate::locks::SpinLock;
@@ -38,6 +39,8 @@ pub struct Thread {
     pub(crate) robust_list: AtomicU64,
     /// What it is told while it waits for a futex.
     pub(super) waiting: Waiting,
+    /// What it has to do with locks that lend priorities.
+    pub(super) pi: PiState,
     /// Whether it has made a child process.
     pub(super) has_children: AtomicBool,
     /// Who it is.
@@ -82,6 +85,7 @@ impl Thread {
             clear_child_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
             waiting: Waiting::default(),
+            pi: PiState::default(),
             has_children: AtomicBool::new(false),
             cred: SpinLock::new(cred),
             slack: [const { AtomicU64::new(DEFAULT_SLACK) }; 2],

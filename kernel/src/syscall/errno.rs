@@ -27,6 +27,7 @@ use crate::process::fork::CloneError;
 use crate::process::futex::FutexError;
 use crate::process::image::ExecveError;
 use crate::process::limits::LimitError;
+use crate::process::pi::PiError;
 use crate::process::signal::SendError;
 use crate::process::tree::GroupError;
 use crate::process::wait::WaitError;
@@ -311,6 +312,16 @@ errnos!(GroupError {
 errnos!(LimitError {
     LimitError::Invalid | LimitError::NotEnforced => Self::EINVAL,
     LimitError::NotAllowed => Self::EPERM,
+});
+
+errnos!(PiError {
+    // Whatever interrupts it, it is made again: the priority was lent for nothing.
+    PiError::Futex(FutexError::Interrupted) => Self::RESTART_NOINTR,
+    PiError::Futex(error) => error.into(),
+    PiError::Deadlock => Self::EDEADLK,
+    PiError::Taken => Self::EAGAIN,
+    PiError::NoOwner => Self::ESRCH,
+    PiError::NotOwner => Self::EPERM,
 });
 
 errnos!(FutexError {

@@ -9,6 +9,7 @@ use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::mm::MmUserRef;
 use crate::process::futex::{self as waiters, FutexError, Key};
+use crate::process::pi;
 use crate::process::restart::RestartBlock;
 use crate::{process, task, time};
 
@@ -40,6 +41,19 @@ pub fn futex(frame: &mut TrapFrame) -> SysResult {
             [value, timeout as u32],
             compares.then_some(bits),
         ),
+        Command::LockPi { .. } => {
+            let deadline = deadline(op, timeout)?;
+            pi::lock(key(addr, op.private)?, addr, &mm()?, deadline, true)?;
+            Ok(0)
+        }
+        Command::TryLockPi => {
+            pi::lock(key(addr, op.private)?, addr, &mm()?, None, false)?;
+            Ok(0)
+        }
+        Command::UnlockPi => {
+            pi::unlock(key(addr, op.private)?, addr, &*mm()?)?;
+            Ok(0)
+        }
         Command::WakeOp => wake_op(op, [addr, other], [value, timeout as u32], bits),
     }
 }
@@ -147,6 +161,7 @@ fn deadline(op: Op, timeout: u64) -> Result<Option<u64>, Errno> {
     let ns = args::nanoseconds(timeout)?;
     Ok(Some(match op.command {
         Command::Wait => time::now_ns().saturating_add(ns),
+        Command::LockPi { old: true } => time::when_realtime(ns),
         _ if op.realtime => time::when_realtime(ns),
         _ => ns,
     }))

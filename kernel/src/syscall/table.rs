@@ -173,7 +173,7 @@ table! {
     gettid => identity::gettid, "";
     tkill => kill::tkill, "";
     time => clock::time, "";
-    futex => futex::futex, "no priority inheritance, no FUTEX_FD: ENOSYS";
+    futex => futex::futex, "no FUTEX_FD, CMP_REQUEUE_PI and WAIT_REQUEUE_PI: ENOSYS";
     sched_setaffinity => sched::sched_setaffinity, "";
     sched_getaffinity => sched::sched_getaffinity, "";
     sched_setparam => sched::sched_setparam, "";

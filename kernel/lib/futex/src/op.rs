@@ -1,8 +1,9 @@
 //! What a call to `futex` asks for.
 
 use abi::linux::{
-    FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE, FUTEX_WAIT,
-    FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP,
+    FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_LOCK_PI, FUTEX_LOCK_PI2, FUTEX_PRIVATE_FLAG,
+    FUTEX_REQUEUE, FUTEX_TRYLOCK_PI, FUTEX_UNLOCK_PI, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE,
+    FUTEX_WAKE_BITSET, FUTEX_WAKE_OP,
 };
 
 /// The bits of an ordinary wait and wake: everybody's.
@@ -37,6 +38,15 @@ pub enum Command {
     },
     /// Change another word, and wake some of those who wait for either.
     WakeOp,
+    /// Take a lock with priority inheritance, waiting until a point in time at most; of the wall clock always if it is `old`.
+    LockPi {
+        /// Whether it is the first form of the call.
+        old: bool,
+    },
+    /// Take such a lock if it is free.
+    TryLockPi,
+    /// Give such a lock back.
+    UnlockPi,
 }
 
 /// There is no such operation here, or no such combination.
@@ -54,6 +64,10 @@ impl Op {
             FUTEX_REQUEUE => Command::Requeue { compares: false },
             FUTEX_CMP_REQUEUE => Command::Requeue { compares: true },
             FUTEX_WAKE_OP => Command::WakeOp,
+            FUTEX_LOCK_PI => Command::LockPi { old: true },
+            FUTEX_LOCK_PI2 => Command::LockPi { old: false },
+            FUTEX_TRYLOCK_PI => Command::TryLockPi,
+            FUTEX_UNLOCK_PI => Command::UnlockPi,
             _ => return Err(BadOp),
         };
         let op = Self {
@@ -61,7 +75,8 @@ impl Op {
             private: word & FUTEX_PRIVATE_FLAG != 0,
             realtime: word & FUTEX_CLOCK_REALTIME != 0,
         };
-        match op.realtime && command != Command::WaitBits {
+        let has_clock = matches!(command, Command::WaitBits | Command::LockPi { old: false });
+        match op.realtime && !has_clock {
             true => Err(BadOp),
             false => Ok(op),
         }

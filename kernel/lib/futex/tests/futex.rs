@@ -15,11 +15,16 @@ fn every_operation_is_known_or_refused() {
             3 => Some(Command::Requeue { compares: false }),
             4 => Some(Command::Requeue { compares: true }),
             5 => Some(Command::WakeOp),
+            6 => Some(Command::LockPi { old: true }),
+            7 => Some(Command::UnlockPi),
+            8 => Some(Command::TryLockPi),
+            13 => Some(Command::LockPi { old: false }),
             9 => Some(Command::WaitBits),
             10 => Some(Command::WakeBits),
             _ => None,
         };
-        let want = want.filter(|command| !realtime || *command == Command::WaitBits);
+        let timed = [Command::WaitBits, Command::LockPi { old: false }];
+        let want = want.filter(|command| !realtime || timed.contains(command));
         let want = want.filter(|_| word < 512);
         let got = Op::new(word).ok();
         assert_eq!(got.map(|op| op.command), want, "{word:#x}");

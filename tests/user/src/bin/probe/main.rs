@@ -44,6 +44,7 @@ mod mounts;
 mod pagemap;
 mod pcids;
 mod permits;
+mod pi;
 mod pidfds;
 mod pipe_modes;
 mod pipe_transfers;
@@ -145,6 +146,7 @@ const TOPICS: &[&Topic] = &[
     &threads::TOPIC,
     &crews::TOPIC,
     &futexes::TOPIC,
+    &pi::TOPIC,
     &signals::TOPIC,
     &interrupt::TOPIC,
     &alarm::TOPIC,
