@@ -47,9 +47,11 @@ fn scripts_and_interpreters_do_what_they_do_on_linux() {
         &[&all, &scripts],
     );
     assert!(host.status.success(), "on the host:\n{}", host.output);
-    let mut vm = Vm::new().memory("256M").add(&format!("{scripts}:/scripts"));
+    let mut vm = Vm::new()
+        .memory("256M")
+        .with_files(&format!("{scripts}:/scripts"));
     for name in ["bash", "lua"] {
-        vm = vm.add(&format!("{}:/bin/{name}", project::guest(name).display()));
+        vm = vm.with_files(&format!("{}:/bin/{name}", project::guest(name).display()));
     }
     let answer = vm.command(&["sh", "/scripts/all.sh", "/scripts"], b"");
     let ours = String::from_utf8_lossy(&answer.output).into_owned();
@@ -83,7 +85,7 @@ fn a_program_of_rusts_library_does_what_it_does_on_linux() {
     );
     for processors in [1, 4] {
         let vm = Vm::new().smp(processors);
-        let vm = vm.add(&format!("{}:/bin/crafts", program.display()));
+        let vm = vm.with_files(&format!("{}:/bin/crafts", program.display()));
         let answer = vm.command(&["crafts"], b"");
         assert_eq!(String::from_utf8_lossy(&answer.output), host.output);
         assert_eq!(answer.exit, Some(Exit::Pass), "{}", answer.log);

@@ -166,7 +166,7 @@ impl Vm {
     }
 
     /// Puts a file or folder of the host into the root: `HOSTPATH:GUESTPATH`.
-    pub fn add(mut self, wish: &str) -> Self {
+    pub fn with_files(mut self, wish: &str) -> Self {
         self.args.add.push(wish.into());
         self
     }

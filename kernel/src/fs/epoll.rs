@@ -2,7 +2,7 @@
 //!
 //! A watched file does not keep the epoll, nor the epoll the file: with the last descriptor of either the interest ends
 //! ([`close_hooks`] for the file's side). A watch registered with a file's [`PollQueue`] only puts it into the queue
-//! of those that may be ready, from an interrupt too; whether they are, [`Epoll::next_event`] asks with no lock held.
+//! of those that may be ready, from an interrupt too; whether they are, [`Epoll::tell_events`] asks with no lock held.
 //!
 //! One epoll may watch another. [`nesting`](self::check_nesting) keeps that from going in circles, and from going deep.
 

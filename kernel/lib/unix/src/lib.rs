@@ -1,6 +1,6 @@
 //! What sockets of the `AF_UNIX` family decide.
 //!
-//! [`address`]: what a `sockaddr_un` says. [`garbage`]: which sockets that are on their way in messages nobody can ever receive.
+//! [`address`]: what a `sockaddr_un` says. [`mod@garbage`]: which sockets that are on their way in messages nobody can ever receive.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,7 @@
 //! What a tree of files decides: where a path leads, what a name in a directory stands for, whether
 //! a file may be moved, which pages of a file are in memory, where a position moves to.
 //!
-//! Nothing here knows what a file is made of: paths are walked over any [`walk::Node`], directories
+//! Nothing here knows what a file is made of: paths are walked through any [`walk::World`], directories
 //! hold any value, a page is the number of a frame.
 //!
 //! Reading order: [`walk`], [`directory`], [`rename`], [`pages`], [`seek`], [`options`].

@@ -11,6 +11,7 @@ mod blocked;
 mod brk;
 mod calls;
 mod changes;
+mod clones;
 mod contents;
 mod cow;
 mod cpusets;
@@ -136,6 +137,7 @@ const TOPICS: &[&Topic] = &[
     &fifos::TOPIC,
     &family::TOPIC,
     &relatives::TOPIC,
+    &clones::TOPIC,
     &pidfds::TOPIC,
     &exec::TOPIC,
     &blocked::TOPIC,

@@ -328,7 +328,7 @@ fn clocks_have_resolutions() -> Verdict {
 }
 
 fn clocks_of_others_have_names() -> Verdict {
-    let name = |pid: i32, thread: bool| i64::from(!pid << 3 | 2 | i32::from(thread) * 4);
+    let name = |pid: i32, thread: bool| i64::from(!pid << 3 | 2 | i32::from(thread) << 2);
     let own = must("own", clock(name(sys::getpid(), false)))?;
     let known = must("process", clock(PROCESS_CPU as i64))?;
     holds("the same clock", known >= own)?;
