@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each story uses the part it needs")]
 
 pub(crate) mod elf;
+pub(crate) mod soak;
 
 use harness::{Exit, Outcome, Vm, same_as_linux};
 

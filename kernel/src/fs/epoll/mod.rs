@@ -6,25 +6,26 @@
 //!
 //! One epoll may watch another. [`nesting`](self::check_nesting) keeps that from going in circles, and from going deep.
 
+mod counted;
+
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 
 use abi::file::OpenFlags;
-use addr::PAGE_SIZE;
 use event::Interests;
 use event::interest::{is_exclusive, may_add};
 
 pub use event::Presence;
 
+use self::counted::Counted;
 use super::eventfd::{anonymous, downcast};
 use super::file::{File, OpenFile, Readiness};
 use super::inode::Metadata;
 use super::poll::{PollQueue, Watcher};
 use super::rank;
 use crate::locks::{Interrupted, Mutex, SpinLock, WaitQueue};
-use crate::mm::frame;
 use crate::time;
 
 /// How many epolls may watch one another in a row.
@@ -74,29 +75,6 @@ pub struct Watch {
     /// Its number in the file's queue; 0 until it has one.
     registered: AtomicU64,
     _counted: Counted,
-}
-
-/// How many watches there are.
-static WATCHES: AtomicUsize = AtomicUsize::new(0);
-/// What a watch takes, with its places in lists.
-const WATCH_BYTES: u64 = 320;
-
-/// One of the watches that there may be: all together take a twenty-fifth of memory at most, as on Linux.
-struct Counted;
-
-impl Counted {
-    fn new() -> Option<Self> {
-        let most = frame::total() * PAGE_SIZE / 25 / WATCH_BYTES;
-        let more = |count| (count < most as usize).then_some(count + 1);
-        WATCHES.fetch_update(Relaxed, Relaxed, more).ok()?;
-        Some(Self)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        WATCHES.fetch_sub(1, Relaxed);
-    }
 }
 
 /// Makes an epoll that watches nothing.
