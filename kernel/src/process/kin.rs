@@ -5,6 +5,7 @@
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
 
 use abi::Signal;
 use abi::signal::SigAction;
@@ -30,10 +31,20 @@ impl Process {
         members.push(Arc::downgrade(child));
         drop(members);
         *child.kin.lock() = Some(kin);
+        child.has_kin.store(true, Relaxed);
+        self.has_kin.store(true, Relaxed);
     }
 
     /// Tells those who share its handlers how a signal is taken from now on.
+    #[inline]
     pub fn tell_kin(&self, signal: Signal, action: SigAction) {
+        if self.has_kin.load(Relaxed) {
+            self.tell_all_kin(signal, action);
+        }
+    }
+
+    #[cold]
+    fn tell_all_kin(&self, signal: Signal, action: SigAction) {
         let Some(kin) = self.kin.lock().clone() else {
             return;
         };

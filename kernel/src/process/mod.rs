@@ -126,6 +126,8 @@ pub struct Process {
     pub(crate) no_new_privs: AtomicBool,
     /// The processes with which it shares the handlers of signals, itself included; usually none.
     kin: Field<Option<kin::Kin>>,
+    /// Whether there ever were such, so that others need not take the lock to see that there are none.
+    has_kin: AtomicBool,
     /// Whether it gets the children of its descendants that end.
     subreaper: AtomicBool,
     /// The number of the signal that it is sent when whoever made it ends; 0 for none.
@@ -355,6 +357,7 @@ impl Process {
             dumpable: AtomicBool::new(true),
             no_new_privs: AtomicBool::new(false),
             kin: SpinLock::new(None),
+            has_kin: AtomicBool::new(false),
             subreaper: AtomicBool::new(false),
             parent_death: AtomicU8::new(0),
             child_changed: WaitQueue::new(),

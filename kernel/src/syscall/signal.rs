@@ -10,6 +10,7 @@ use super::errno::bad_stack;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::process::{self, alarm, signal, sigreturn, timer};
+use crate::task;
 use crate::time;
 
 /// Size of a signal set, which calls state so that it may grow one day.
@@ -26,7 +27,8 @@ pub fn rt_sigaction(frame: &mut TrapFrame) -> SysResult {
     if new.is_some() && signal.is_unmaskable() {
         return Err(Errno::EINVAL);
     }
-    let before = signal::with_own(|signals| {
+    let process = process::current();
+    let before = process.with_signals(|signals| {
         let before = signals.action(signal);
         if let Some(new) = new {
             signals.set_action(signal, new);
@@ -34,7 +36,11 @@ pub fn rt_sigaction(frame: &mut TrapFrame) -> SysResult {
         before
     });
     if let Some(new) = new {
-        process::current().tell_kin(signal, new);
+        if task::current().has_signal_work() {
+            // What waited may have gone, as it is ignored now.
+            signal::with_own(|_| ());
+        }
+        process.tell_kin(signal, new);
     }
     args::write_optional(old, &before)?;
     Ok(0)
