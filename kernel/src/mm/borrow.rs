@@ -86,3 +86,11 @@ pub(super) fn shoot(mm: &Mm) {
         tlb::flush(mm, None, true);
     }
 }
+
+/// When `mm`'s user memory has gone: takes idle CPUs off its PML4 that hold a reference, for nothing interrupts them and they would
+/// keep it as long as they idle (LZ-29). Where tables were freed, the flush has told them already.
+pub(super) fn recall(mm: &Mm) {
+    if lifetime().counts() && switch::is_loaded_or_switching(mm) {
+        tlb::flush(mm, None, true);
+    }
+}

@@ -30,7 +30,7 @@ pub use super::limits::{DEFAULT_STACK_LIMIT, MmLimits};
 use super::pinned::Pinned;
 use super::rss::Peak;
 use super::table_lock::TableLock;
-use super::{OutOfMemory, borrow, commit, frame, pgtable, switch, tlb, zap};
+use super::{OutOfMemory, borrow, commit, frame, pgtable, switch, zap};
 use crate::locks::{Once, RwSem, SpinLock, WriteGuard, rank};
 
 /// An address space: one PML4, and the VMAs that say what its user half means.
@@ -242,11 +242,7 @@ impl Mm {
         let mut gather = Gather::new(self);
         self.tables.lock().unhook_all(&mut gather);
         gather.finish();
-        // Where no table was left to be freed nobody was told. A CPU that idles on this PML4 would keep it for as long
-        // as it idles (LZ-29).
-        if switch::is_loaded_or_switching(self) {
-            tlb::flush(self, None, true);
-        }
+        borrow::recall(self);
         drop(vmas);
         MM_UNUSED.inc();
     }
