@@ -8,8 +8,9 @@ use vma::{Overcommit, VmFlags};
 
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
+use crate::fs::mount::MountFlags;
 use crate::fs::seals::BeingMapped;
-use crate::fs::{InodeRef, Mapping, OpenFile};
+use crate::fs::{InodeRef, Mapping, OpenFile, filesystem};
 use crate::mm::mremap::RemapRequest;
 use crate::mm::shared_anon::SharedAnon;
 use crate::mm::{MapBacking, MapKind, MapRequest, MmUserRef, commit, reclaim};
@@ -253,15 +254,11 @@ fn of_file(
     if !flags.reads() || shared && prot.contains(Prot::WRITE) && !flags.writes() {
         return Err(Errno::EACCES);
     }
-    let Some(mapping) = file.file().mapping() else {
-        // Pipes and sockets lie on file systems of which nothing may be executed.
-        let nowhere = file.file().inode().is_none();
-        return Err(match nowhere && prot.contains(Prot::EXEC) {
-            true => Errno::EPERM,
-            false => Errno::ENODEV,
-        });
-    };
-    let source = match mapping {
+    let forbids_exec = forbids_exec(file);
+    if forbids_exec && prot.contains(Prot::EXEC) {
+        return Err(Errno::EPERM);
+    }
+    let source = match file.file().mapping().ok_or(Errno::ENODEV)? {
         Mapping::Zeros => return anonymous(pages, shared, true),
         Mapping::Source(source) => source,
     };
@@ -270,7 +267,8 @@ fn of_file(
     if is_sealed && prot.contains(Prot::WRITE) {
         return Err(Errno::EPERM);
     }
-    let mut may = VmFlags::MAYREAD | VmFlags::MAYEXEC;
+    let mut may = VmFlags::MAYREAD;
+    may.set(VmFlags::MAYEXEC, !forbids_exec);
     may.set(VmFlags::MAYWRITE, !shared || flags.writes() && !is_sealed);
     may.set(VmFlags::SHARED, shared);
     Ok((
@@ -280,4 +278,11 @@ fn of_file(
             page: offset / PAGE_SIZE,
         },
     ))
+}
+
+/// Whether a file lies where nothing may be executed: pipes, sockets and their like lie on file systems of that kind.
+fn forbids_exec(file: &OpenFile) -> bool {
+    file.location().is_none_or(|location| {
+        location.mount.flags().contains(MountFlags::NO_EXEC) || location.fs.is(&filesystem::PIPES)
+    })
 }

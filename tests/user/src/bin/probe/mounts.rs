@@ -333,6 +333,13 @@ fn forbidding() -> Verdict {
     let path = text(&at("m/p"));
     let may = sys::call(libc::SYS_access, [path.as_ptr() as u64, libc::X_OK as u64]);
     refused("and said so", may, libc::EACCES)?;
+    let fd = must("open", fsys::open(&at("m/p"), libc::O_RDONLY, 0))?;
+    let map = |prot| sys::mmap(0, 4096, prot, libc::MAP_PRIVATE, fd as i32, 0);
+    let exec = libc::PROT_READ | libc::PROT_EXEC;
+    refused("nor mapped for that", map(exec), libc::EPERM)?;
+    let page = must("mapped to be read", map(libc::PROT_READ))?;
+    let change = sys::call(libc::SYS_mprotect, [page, 4096, exec as u64]);
+    refused("and stays so", change, libc::EACCES)?;
     must("allowed", remount(&at("m"), 0))?;
     must("opened", fsys::open(&at("m/null"), libc::O_RDONLY, 0))?;
     io("run", run()).map(drop)
