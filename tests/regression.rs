@@ -31,7 +31,7 @@ fn a_task_preempted_on_its_way_to_sleep_comes_back() {
 /// small machine that failed, and a failed allocation ends the kernel.
 #[test]
 fn sixty_thousand_mappings_do_not_starve_a_small_kernel() {
-    let outcome = Vm::new().init("probe", &["mappings"]).memory("40M").boot();
+    let outcome = Vm::new().init("probe", &["mappings"]).memory("42M").boot();
     outcome.expect_pass();
     outcome.line_containing("mappings: made ");
 }

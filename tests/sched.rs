@@ -26,7 +26,7 @@ fn on_four(program: &str) -> Outcome {
 #[test]
 fn bound_threads_stay_where_they_are_bound_on_four_cpus() {
     let outcome = on_four("probe -- cpus");
-    line_with(&outcome, &["6 ok, 0 failed"]);
+    line_with(&outcome, &["7 ok, 0 failed"]);
     assert!(
         outcome.counter("migrations") > 60,
         "it_runs_where_it_may alone has as many"
