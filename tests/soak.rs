@@ -9,12 +9,12 @@ use stories::soak::{fuzz, storm};
 
 #[test]
 fn random_calls_leave_nothing_behind_on_four_processors() {
-    fuzz(Vm::new().smp(4).timeout(400), "150000", "1");
+    fuzz(Vm::new().smp(4).timeout(400), "30000", "1");
 }
 
 #[test]
 fn random_calls_leave_nothing_behind_on_one_processor() {
-    fuzz(Vm::new().timeout(400), "50000", "100001");
+    fuzz(Vm::new().timeout(400), "15000", "100001");
 }
 
 #[test]
