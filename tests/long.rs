@@ -44,3 +44,12 @@ fn ten_minutes_of_storm_leave_nothing_behind_in_64_mib() {
         &["--seed", "3000", "--lanes", "12", "--seconds", "600"],
     );
 }
+
+/// Children, threads, descriptors, buffers, files, mappings, signals, memory: whoever takes all there is gets an error or ends.
+#[test]
+fn bombs_hurt_only_the_guilty() {
+    let vm = Vm::new().smp(4).memory("64M").timeout(3600);
+    let outcome = vm.cmdline("kstatd=0").init("soak", &["bombs"]).boot();
+    outcome.expect_pass();
+    outcome.line_containing("bombs: 16 of 16 hurt nobody else");
+}

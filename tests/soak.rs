@@ -23,12 +23,3 @@ fn a_storm_of_processes_and_kernel_threads_leaves_nothing_behind() {
     let outcome = storm(vm, "kstorm", &["--seed", "1", "--rounds", "3"]);
     assert!(outcome.counter("letters_delivered") > 0);
 }
-
-/// Children, threads, descriptors, buffers, files, mappings, signals, memory: whoever takes all there is gets an error or ends.
-#[test]
-fn bombs_hurt_only_the_guilty() {
-    let vm = Vm::new().smp(4).memory("64M").timeout(500);
-    let outcome = vm.cmdline("kstatd=0").init("soak", &["bombs"]).boot();
-    outcome.expect_pass();
-    outcome.line_containing("bombs: 16 of 16 hurt nobody else");
-}
