@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::process::Command;
 
 use user::fsys::{self, Scratch, both, io};
 use user::probe::{Topic, Verdict, holds, must, refused, same};
@@ -324,11 +325,7 @@ fn forbidding() -> Verdict {
         libc::EACCES,
     )?;
     io("a program", fs::copy("/proc/self/exe", at("m/p")))?;
-    let run = || {
-        std::process::Command::new(at("m/p"))
-            .arg("nonsense")
-            .output()
-    };
+    let run = || Command::new(at("m/p")).arg("nonsense").output();
     fsys::fails("is not run", run(), libc::EACCES)?;
     let path = text(&at("m/p"));
     let may = sys::call(libc::SYS_access, [path.as_ptr() as u64, libc::X_OK as u64]);
