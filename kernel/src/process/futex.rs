@@ -119,7 +119,7 @@ pub fn wait(
     let outcome = match uaccess::read_user::<u32>(addr) {
         Err(_) => Err(FutexError::BadAddress),
         Ok(value) if value != expected => Err(FutexError::Changed),
-        Ok(_) => waiting.sleep(deadline),
+        Ok(_) => sleep(&waiting.woken, deadline),
     };
     // A wake-up that was given to this waiter is not lost, whatever else ended the wait.
     match outcome.is_err() && waiting.dequeue() {
@@ -216,29 +216,30 @@ fn waiting_of(task: &TaskRef) -> &Waiting {
     &thread.expect("only threads wait for futexes").waiting
 }
 
-impl Waiting {
-    fn sleep(&self, deadline: Option<u64>) -> Result<(), FutexError> {
-        let is_over = || deadline.is_some_and(|deadline| time::now_ns() >= deadline);
-        let _timer = deadline.map(time::wake_at);
-        loop {
-            sched::prepare_to_sleep();
-            // Of a waker that marks and then looks, and this task that is marked as blocked and then looks, one sees the other.
-            fence(SeqCst);
-            let end = if self.woken.load(Acquire) {
-                Ok(())
-            } else if is_over() {
-                Err(FutexError::TimedOut)
-            } else if task::current().has_signal_work() {
-                Err(FutexError::Interrupted)
-            } else {
-                sched::schedule();
-                continue;
-            };
-            sched::cancel_sleep();
-            return end;
-        }
+/// Sleeps until `woken` is set, `deadline` has passed or a signal is to be looked at.
+pub(super) fn sleep(woken: &AtomicBool, deadline: Option<u64>) -> Result<(), FutexError> {
+    let is_over = || deadline.is_some_and(|deadline| time::now_ns() >= deadline);
+    let _timer = deadline.map(time::wake_at);
+    loop {
+        sched::prepare_to_sleep();
+        // Of a waker that marks and then looks, and this task that is marked as blocked and then looks, one sees the other.
+        fence(SeqCst);
+        let end = if woken.load(Acquire) {
+            Ok(())
+        } else if is_over() {
+            Err(FutexError::TimedOut)
+        } else if task::current().has_signal_work() {
+            Err(FutexError::Interrupted)
+        } else {
+            sched::schedule();
+            continue;
+        };
+        sched::cancel_sleep();
+        return end;
     }
+}
 
+impl Waiting {
     /// Takes the current thread out; returns false where a wake-up has done so already.
     fn dequeue(&self) -> bool {
         loop {

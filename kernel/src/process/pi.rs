@@ -9,14 +9,13 @@
 use alloc::vec::Vec;
 use core::sync::atomic::{
     AtomicBool,
-    Ordering::{Acquire, Relaxed, Release, SeqCst},
-    fence,
+    Ordering::{Relaxed, Release},
 };
 
 use futex::pi::{self, Take};
 use runq::Params;
 
-use super::futex::{FutexError, Key};
+use super::futex::{self as futexes, FutexError, Key};
 use super::thread::{Thread, current_thread, thread_of};
 use super::{Field, tree};
 use crate::locks::{SpinLock, rank};
@@ -24,7 +23,6 @@ use crate::mm::remote::RemoteFault;
 use crate::mm::{Mm, MmUserRef};
 use crate::sched::{self, policy};
 use crate::task::{self, TaskRef};
-use crate::time;
 
 /// Buckets; a power of two.
 const BUCKETS: usize = 64;
@@ -155,7 +153,7 @@ fn wait(thread: &Thread, key: Key, owner: &TaskRef, deadline: Option<u64>) -> Re
     if thread_of(owner).is_some_and(|thread| find(thread.tid()).is_none()) {
         give_up(thread_of(owner).map_or(0, Thread::tid));
     }
-    let outcome = sleep(thread, deadline);
+    let outcome = futexes::sleep(&thread.pi.granted, deadline);
     let Err(error) = outcome else { return Ok(()) };
     let mut waiters = bucket(key).lock();
     let own = waiters
@@ -168,28 +166,6 @@ fn wait(thread: &Thread, key: Key, owner: &TaskRef, deadline: Option<u64>) -> Re
     drop(entry);
     take_back(owner);
     Err(PiError::Futex(error))
-}
-
-fn sleep(thread: &Thread, deadline: Option<u64>) -> Result<(), FutexError> {
-    let is_over = || deadline.is_some_and(|deadline| time::now_ns() >= deadline);
-    let _timer = deadline.map(time::wake_at);
-    loop {
-        sched::prepare_to_sleep();
-        // Of a giver that marks and then looks, and this task that is marked as blocked and then looks, one sees the other.
-        fence(SeqCst);
-        let end = if thread.pi.granted.load(Acquire) {
-            Ok(())
-        } else if is_over() {
-            Err(FutexError::TimedOut)
-        } else if task::current().has_signal_work() {
-            Err(FutexError::Interrupted)
-        } else {
-            sched::schedule();
-            continue;
-        };
-        sched::cancel_sleep();
-        return end;
-    }
 }
 
 /// Gives the lock back, to whoever waits for it with the highest priority.
