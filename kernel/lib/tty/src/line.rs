@@ -292,8 +292,14 @@ impl Line {
         }
     }
 
-    /// Shows a byte as it is.
+    /// Shows a byte as it is. 255 takes a column and is never changed, also where output is processed: Linux marks orders
+    /// among what is to be echoed by that byte, and takes it apart before.
     pub(crate) fn echo_raw(&mut self, byte: u8, out: &mut dyn Out) {
+        if byte == u8::MAX {
+            out.put(byte);
+            self.screen.step(1);
+            return;
+        }
         for byte in self.screen.write(&self.settings, byte) {
             out.put(byte);
         }

@@ -188,6 +188,21 @@ proptest! {
 }
 
 #[test]
+fn the_echo_of_255_takes_a_column_however_output_is_processed() {
+    for processed in [0, OPOST | XTABS, OPOST | XTABS | OLCUC] {
+        let steps = [
+            Step::Set(0, processed, ECHO),
+            Step::Type(vec![255]),
+            Step::Set(0, OPOST | XTABS, ECHO),
+            Step::Type(vec![b'\t']),
+        ];
+        let ours = ours(&steps);
+        assert_eq!(ours[3].1, [&[255][..], &[b' '; 7]].concat());
+        assert_eq!(linux(&steps, &ours), ours);
+    }
+}
+
+#[test]
 fn a_line_that_is_too_long_ends_all_the_same() {
     let steps = [
         Step::Type([vec![b'x'; 5000], b"y\n".to_vec()].concat()),
