@@ -26,7 +26,7 @@ fn vm_11_mremap_moves_grows_and_doubles() {
 
 #[test]
 fn vm_12_advice_is_followed() {
-    topic("advice", 16);
+    topic("advice", 17);
 }
 
 #[test]

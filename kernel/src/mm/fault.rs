@@ -122,12 +122,16 @@ pub(super) fn populate(
     populate_small(mm, vma, page, access)
 }
 
-/// [`populate_small`] for a write where the entry holds nothing, as it mostly does when the CPU found it not present: what
-/// is needed is made ready before anybody looks. Returns whether it was so.
+/// [`populate_small`] for a write where the entry holds nothing, as it mostly does when the CPU found it not present: a
+/// frame is made ready before anybody looks. Returns whether it was so, and a frame all that it takes: a page that is
+/// brought into a file would stay there, and be seen, though the entry holds a guard.
 #[inline(never)]
 fn populate_empty(mm: &Mm, vma: &UserVma, page: Page) -> Result<bool, FaultError> {
     let access = Access::Write;
     let action = fault::decide(vma.flags, backed(&vma.backing), Mapped::None, access);
+    if action != FaultAction::NewAnon {
+        return Ok(false);
+    }
     match attempt(mm, vma, page, Pte::EMPTY, action) {
         Ok(true) => {
             finish(mm, vma, page, access, action);

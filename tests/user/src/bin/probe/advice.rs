@@ -3,7 +3,7 @@
 use user::map::{self, Map};
 use user::mem::{self, PAGE};
 use user::probe::{Topic, Verdict, dies, holds, lives, must, refused, same};
-use user::{sys, touch, vmas};
+use user::{fsys, sys, touch, vmas};
 
 pub(crate) const TOPIC: Topic = Topic {
     name: "advice",
@@ -29,6 +29,10 @@ pub(crate) const TOPIC: Topic = Topic {
             dontfork_keeps_from_the_child,
         ),
         ("guards_catch_every_access", guards_catch_every_access),
+        (
+            "guards_keep_files_as_they_are",
+            guards_keep_files_as_they_are,
+        ),
         (
             "guards_outlive_protection_and_dropping",
             guards_outlive_protection_and_dropping,
@@ -182,6 +186,22 @@ fn guards_catch_every_access() -> Verdict {
         (mem::peek(map.page(0)), mem::peek(map.page(2))),
         (1, 3),
     )
+}
+
+/// An access that a guard refuses does not bring the page into the file below.
+fn guards_keep_files_as_they_are() -> Verdict {
+    touch::install();
+    for sharing in [libc::MAP_SHARED, libc::MAP_PRIVATE] {
+        let fd = must("memfd_create", fsys::memfd("guarded", 0))?;
+        must("ftruncate", fsys::ftruncate(&fd, 2 * PAGE))?;
+        let map = must("mmap", Map::with(2, map::RW, sharing, fd))?;
+        must("guard", map.part(0, 1).advise(GUARD))?;
+        holds("a store is refused", touch::store(map.start, 1).is_err())?;
+        holds("a load is refused", touch::load(map.start).is_err())?;
+        let other = must("another", Map::with(2, map::RW, libc::MAP_SHARED, fd))?;
+        same("pages in the file", other.present(), vec![false, false])?;
+    }
+    Ok(())
 }
 
 fn guards_outlive_protection_and_dropping() -> Verdict {
