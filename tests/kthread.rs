@@ -91,6 +91,23 @@ fn a_cpu_that_does_not_schedule_is_reported_once_with_its_task_and_where_it_is()
     line_with(&outcome, &["oops: ", "#1 ", "boot::selftest::"]);
 }
 
+/// Nobody but the deaf one runs, so that only CPUs that idle can look.
+#[test]
+fn a_cpu_that_takes_no_interrupts_is_reported_once_each_time_with_its_task_and_where_it_is() {
+    let vm = Vm::new().icount().smp(3);
+    let outcome = vm
+        .cmdline("test=hard_lockup hardlockup=200 kstatd=0 softlockup=0")
+        .boot();
+    outcome.expect(Exit::Pass);
+    let told = lines_with(&outcome, &["lockup: ", "hard lockup: cpu "]);
+    assert_eq!(told.len(), 2);
+    line_with(
+        &outcome,
+        &["cpu1 lockup: ", "hard lockup: cpu 1 ", " deaf["],
+    );
+    line_with(&outcome, &["oops: ", "stuck::hears_nothing"]);
+}
+
 #[test]
 fn a_task_that_sleeps_uninterruptibly_is_reported_once_with_where_it_sleeps() {
     let vm = Vm::new().icount();

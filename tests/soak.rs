@@ -23,3 +23,10 @@ fn a_storm_of_processes_and_kernel_threads_leaves_nothing_behind() {
     let outcome = storm(vm, "kstorm", &["--seed", "1", "--rounds", "3"]);
     assert!(outcome.counter("letters_delivered") > 0);
 }
+
+#[test]
+fn a_storm_while_processors_come_and_go_leaves_nothing_behind() {
+    let vm = Vm::new().smp(4).timeout(500);
+    let outcome = storm(vm, "kstorm=hotplug", &["--seed", "2", "--rounds", "3"]);
+    outcome.line_containing(" is back; 4 are up: 0-3");
+}

@@ -48,6 +48,8 @@ pub struct KernelHooks;
 
 /// A spin lock; interrupts are off while it is held.
 pub type SpinLock<T, const R: u8> = sync::SpinLock<T, R, KernelHooks>;
+/// Exclusive access to what a spin lock protects.
+pub type SpinGuard<'a, T, const R: u8> = sync::SpinGuard<'a, T, R, KernelHooks>;
 /// A sleeping lock.
 pub type Mutex<T, const R: u8> = sync::Mutex<T, R, KernelHooks>;
 /// A sleeping reader-writer lock.

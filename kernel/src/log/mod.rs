@@ -13,23 +13,34 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use log::{Level, LevelFilter, Metadata, Record};
 
 use crate::arch::serial::COM1;
-use crate::arch::timer;
-use crate::locks::{SpinLock, rank};
-use crate::percpu;
+use crate::arch::{cpu, timer};
+use crate::locks::{SpinGuard, SpinLock, rank};
+use crate::percpu::{self, MAX_CPUS, PerCpu};
 
 /// Whether the last byte sent ended a line.
 struct Console {
     at_line_start: bool,
 }
 
+impl Console {
+    const fn new() -> Self {
+        Self {
+            at_line_start: true,
+        }
+    }
+}
+
 struct Logger;
 
 static LOGGER: Logger = Logger;
-static CONSOLE: SpinLock<Console, { rank::CONSOLE }> = SpinLock::new(Console {
-    at_line_start: true,
-});
+static CONSOLE: SpinLock<Console, { rank::CONSOLE }> = SpinLock::new(Console::new());
 /// Set once the machine is ending and nobody else runs: locks no longer matter.
 static BUSTED: AtomicBool = AtomicBool::new(false);
+
+/// Set while a CPU is in an NMI, and prints.
+static URGENT: PerCpu<AtomicBool> = PerCpu::new([const { AtomicBool::new(false) }; MAX_CPUS]);
+/// How often an urgent line tries to get the console.
+const URGENT_TRIES: u32 = 1_000_000;
 
 /// Makes the serial port the destination of all `log` macros.
 pub fn init() {
@@ -56,21 +67,37 @@ pub fn bust() {
     BUSTED.store(true, Relaxed);
 }
 
+/// Runs `work`, whose lines do not wait for ever for the console: for an NMI, which may have interrupted whoever has it.
+///
+/// Another CPU's line ends first, as a rule. A lock that is not free after that is passed over.
+pub fn urgently(work: impl FnOnce()) {
+    URGENT.this().store(true, Relaxed);
+    work();
+    URGENT.this().store(false, Relaxed);
+}
+
+/// Waits for the console for as long as a line takes.
+fn console_soon() -> Option<SpinGuard<'static, Console, { rank::CONSOLE }>> {
+    (0..URGENT_TRIES).find_map(|_| {
+        cpu::relax();
+        CONSOLE.try_lock()
+    })
+}
+
 impl log::Log for Logger {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
     }
 
     fn log(&self, record: &Record<'_>) {
-        if BUSTED.load(Relaxed) {
-            print_line(
-                &mut Console {
-                    at_line_start: true,
-                },
-                record,
-            );
-        } else {
-            print_line(&mut CONSOLE.lock(), record);
+        let console = match () {
+            () if BUSTED.load(Relaxed) => None,
+            () if URGENT.this().load(Relaxed) => console_soon(),
+            () => Some(CONSOLE.lock()),
+        };
+        match console {
+            Some(mut console) => print_line(&mut console, record),
+            None => print_line(&mut Console::new(), record),
         }
     }
 

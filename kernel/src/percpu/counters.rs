@@ -193,6 +193,8 @@ counters! {
     KSWAPD_RECLAIMED = "kswapd_reclaimed";
     /// CPUs that did not schedule for too long.
     SOFT_LOCKUPS = "soft_lockups";
+    /// CPUs that took no interrupts for too long.
+    HARD_LOCKUPS = "hard_lockups";
     /// Tasks that slept for too long for something that nothing interrupts.
     HUNG_TASKS = "hung_tasks";
     /// Words that the postman brought.

@@ -9,6 +9,7 @@
 //! | reschedule | [`idt::RESCHEDULE`] | sets its `need_resched`; the way out of the interrupt looks at that |
 //! | call | [`idt::CALL_FUNCTION`] | runs what is in its inbox |
 //! | stop in a panic | NMI | halts, wherever it is |
+//! | hard lockup | NMI | tells where it is |
 //!
 //! Nothing here allocates or sleeps.
 
@@ -49,6 +50,11 @@ pub fn send_reschedule(cpu: usize) {
         RESCHEDULES_SENT.inc();
         send(cpu, Message::Interrupt(idt::RESCHEDULE as u8));
     }
+}
+
+/// Interrupts CPU `cpu` wherever it is; its handler finds out what for. No lock, any context.
+pub fn send_nmi(cpu: usize) {
+    send(cpu, Message::Nmi);
 }
 
 fn send(cpu: usize, message: Message) {

@@ -69,6 +69,14 @@ pub fn is_meant() -> bool {
     BY_FORCE.load(SeqCst) && LAST.load(SeqCst) != cpu_id() as u32
 }
 
+/// Returns the CPUs that are expected to go on with their work: none while one works alone.
+pub fn at_work() -> CpuMask {
+    match HOLD.load(SeqCst) {
+        true => CpuMask::EMPTY,
+        false => online() - STOPPED.load() - PAUSED.load(),
+    }
+}
+
 /// Stops this CPU.
 pub fn here() -> ! {
     STOPPED.insert(cpu_id());

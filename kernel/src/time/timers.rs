@@ -4,9 +4,10 @@
 //!
 //! - the first deadline in its list,
 //! - the next tick, if it runs a task: a slice may be over,
-//! - the end of the run, if one is set.
+//! - the end of the run, if one is set,
+//! - the end of the longest rest, if one is set and there are other CPUs: somebody must look at them now and then.
 //!
-//! So a CPU that idles without timers of its own is not interrupted at all. The tick begins again when it goes on to a task
+//! So a CPU that idles without timers of its own is not interrupted but for that, every few seconds. The tick begins again when it goes on to a task
 //! ([`timer::arm_by`] in the scheduler); others wake it by messages.
 //!
 //! A CPU that has gone leaves its list where it is, for the CPU that boots to look after.
@@ -34,6 +35,9 @@ static LISTS: PerCpu<List> = PerCpu::new([const { SpinLock::new(BTreeMap::new())
 static NEXT: AtomicU64 = AtomicU64::new(0);
 /// The CPU that never goes, and looks after the lists of those that have.
 const CARER: usize = 0;
+
+/// The longest time between two interrupts of a CPU that is not alone, in ns; 0 for any.
+static LONGEST_REST: AtomicU64 = AtomicU64::new(0);
 
 /// What happens at a deadline.
 enum Due {
@@ -98,10 +102,28 @@ fn arm(now: u64) {
     let first = |list: &List| list.lock().first_key_value().map(|(key, _)| key.0);
     let ring = own_lists().filter_map(first).min();
     let tick = (!task::current().is_idle()).then_some(now + sched::TICK_NS);
-    match ring.into_iter().chain(tick).chain(limit()).min() {
+    let rest = longest_rest().map(|rest| now + rest);
+    match ring
+        .into_iter()
+        .chain(tick)
+        .chain(limit())
+        .chain(rest)
+        .min()
+    {
         Some(next) => timer::arm(next),
         None => timer::disarm(),
     }
+}
+
+fn longest_rest() -> Option<u64> {
+    let rest = LONGEST_REST.load(Relaxed);
+    (rest > 0 && smp::online().len() > 1).then_some(rest)
+}
+
+/// Has every CPU interrupted after `ns` at the latest, as long as there is more than one; 0 for no need. Interrupts are on.
+pub fn rest_at_most(ns: u64) {
+    LONGEST_REST.store(ns, Relaxed);
+    smp::call_function(smp::online(), |_| arm(now_ns()), 0, true);
 }
 
 /// The lists that this CPU looks after.

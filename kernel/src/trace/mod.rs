@@ -15,18 +15,21 @@ use crate::mm::{OutOfMemory, watermark};
 use crate::sched::kthread::{kthread_run, serve};
 use crate::smp;
 use crate::task::reaper;
-use crate::trap::lockup;
+use crate::trap::{hard_lockup, lockup};
 use crate::workqueue;
 
 const NS_PER_MS: u64 = 1_000_000;
 /// A CPU that does not schedule for so long is reported, if nothing is said.
 const SOFTLOCKUP_MS: u64 = 20_000;
+/// A CPU that takes no interrupts for so long is, if nothing is said.
+const HARDLOCKUP_MS: u64 = 20_000;
 /// A task that sleeps for so long is, if nothing is said.
 const HUNGTASK_MS: u64 = 120_000;
 
 /// Starts the kernel threads that every Lodger has, and the watches of the timer interrupt.
 pub fn start_kthreads(cmdline: &CommandLine) {
     lockup::set_limit(period(cmdline, "softlockup", SOFTLOCKUP_MS));
+    hard_lockup::set_limit(period(cmdline, "hardlockup", HARDLOCKUP_MS));
     start(cmdline).expect("boot has memory for its kernel threads");
 }
 

@@ -4,7 +4,7 @@ use abi::Signal;
 use abi::linux::{BUS_ADRALN, FPE_INTDIV, ILL_ILLOPN, TRAP_BRKPT, TRAP_TRACE};
 use abi::siginfo::SI_KERNEL;
 
-use super::{page_fault, report};
+use super::{hard_lockup, page_fault, report};
 use crate::arch::trapframe::TrapFrame;
 use crate::arch::{cpu, fpu, idt};
 use crate::mm::counters::{SEGV_SENT, SIGBUS_SENT};
@@ -16,6 +16,7 @@ pub fn handle(frame: &mut TrapFrame, cr2: u64) {
     match frame.vector {
         idt::DOUBLE_FAULT => report::double_fault(frame, cr2),
         idt::NMI if smp::stop::is_meant() => smp::stop::here(),
+        idt::NMI if hard_lockup::answer(frame) => {}
         idt::NMI => report::fatal(frame, cr2, "non-maskable interrupt"),
         idt::MACHINE_CHECK => report::fatal(frame, cr2, "machine check"),
         vector if frame.from_user() => {

@@ -1,6 +1,6 @@
 //! Interrupts: the timer ticks, another CPU wants something, the serial port has input, or nobody knows why.
 
-use super::{lockup, report, serial};
+use super::{hard_lockup, lockup, report, serial};
 use crate::arch::trapframe::TrapFrame;
 use crate::arch::{apic, idt, local, pic};
 use crate::fs::host;
@@ -21,6 +21,7 @@ pub fn handle(frame: &TrapFrame) {
             account::tick(frame.from_user());
             time::interrupt();
             lockup::look(frame, time::now_ns());
+            hard_lockup::look_at_others(time::now_ns());
             if time::limit_passed() {
                 report::watchdog(frame);
             }

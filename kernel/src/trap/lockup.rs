@@ -2,7 +2,8 @@
 //!
 //! Kernel code that has turned preemption off and does not come to an end still hears the timer. Each tick
 //! looks whether the wish to reschedule has gone unheard for too long
-//! (`softlockup=MS`), and says so once, with where the CPU is. Code that runs with interrupts off is not seen.
+//! (`softlockup=MS`), and says so once, with where the CPU is. Code that runs with interrupts off
+//! is [`super::hard_lockup`]'s business.
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

@@ -1,10 +1,11 @@
 //! What to do about exceptions and interrupts, and on the way back to user mode.
 //!
 //! - [`page_fault`]: the path this kernel is about. [`exception`]: all other faults.
-//! - [`lockup`]: CPUs that do not schedule.
+//! - [`lockup`]: CPUs that do not schedule. [`hard_lockup`]: CPUs that take no interrupts.
 //! - [`interrupt`]: timer and other CPUs; [`serial`]: the serial port. [`report`]: what an oops and a panic print.
 
 pub mod exception;
+pub mod hard_lockup;
 pub mod interrupt;
 pub mod lockup;
 pub mod page_fault;

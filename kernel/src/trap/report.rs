@@ -71,6 +71,14 @@ pub fn soft_lockup(frame: &TrapFrame, lasted: u64) {
     trace_from(frame);
 }
 
+/// Tells where a CPU is that took no interrupts, in an NMI on it; the machine goes on.
+pub fn hard_lockup(frame: &TrapFrame, lasted: u64) {
+    crate::log::urgently(|| {
+        error!(target: "lockup", "hard lockup: cpu {} has taken no interrupt for {} ms, task {}", percpu::cpu_id(), lasted / NS_PER_MS, Named(&task::current()));
+        trace_from(frame);
+    });
+}
+
 /// Tells where a task sleeps that nothing wakes; the machine goes on.
 pub fn hung_task(task: &Task, lasted: u64) {
     error!(target: "lockup", "hung task: {} has slept uninterruptibly for {} ms", Named(task), lasted / NS_PER_MS);

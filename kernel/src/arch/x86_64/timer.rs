@@ -156,6 +156,11 @@ pub fn disarm() {
     apic::start_timer(0);
 }
 
+/// Returns when CPU `cpu`'s timer interrupts next, in ns since boot; `u64::MAX` for never. A time that has passed: it should have.
+pub fn rings_at(cpu: usize) -> u64 {
+    ARMED[cpu].load(Relaxed)
+}
+
 #[inline]
 fn armed() -> &'static AtomicU64 {
     &ARMED[local::cpu_id() as usize]

@@ -48,6 +48,7 @@ const TESTS: &[Test] = &[
     ("use_mm_kept", lodger::kept),
     ("work", work::work),
     ("soft_lockup", stuck::soft_lockup),
+    ("hard_lockup", stuck::hard_lockup),
     ("hung_task", stuck::hung_task),
     ("sleep_locked", stuck::sleep_locked),
     ("sleep_irqs_off", stuck::sleep_irqs_off),

@@ -24,7 +24,7 @@ const MS: u64 = 1_000_000;
 /// Between two rounds.
 const REST: u64 = 2 * MS;
 /// A CPU goes in every so many rounds.
-const ROUNDS_PER_CPU: u32 = 64;
+const ROUNDS_PER_CPU: u32 = 16;
 /// Processes that are visited in a round.
 const VISITS: usize = 4;
 

@@ -7,11 +7,12 @@ use log::info;
 
 use crate::arch::{cpu, local};
 use crate::locks::{SpinLock, WaitQueue, rank};
-use crate::mm::counters::{Counter, HUNG_TASKS, SOFT_LOCKUPS};
+use crate::mm::counters::{Counter, HARD_LOCKUPS, HUNG_TASKS, SOFT_LOCKUPS};
 use crate::percpu::cpu_id;
 use crate::sched;
 use crate::sched::kthread::{kthread_create, kthread_run};
-use crate::time;
+use crate::smp;
+use crate::{task, time};
 
 /// How long the watchers are given to see what they must not tell, in ticks.
 const QUIET: u64 = 25;
@@ -38,6 +39,51 @@ pub(super) fn soft_lockup() {
     }
     assert_told(&SOFT_LOCKUPS, 1);
     info!(target: "test", "soft_lockup ok");
+}
+
+/// Another CPU keeps its interrupts off, twice, while this one idles and looks now and then.
+pub(super) fn hard_lockup() {
+    // The timers of this thread ring where it runs: not on the CPU that hears nothing.
+    assert!(sched::policy::set_allowed(&task::current_ref(), 1));
+    let other = smp::online().without(0).first();
+    let other = other.expect("this test needs two CPUs");
+    rest(QUIET);
+    for times in 1..=2 {
+        assert_told(&HARD_LOCKUPS, times - 1);
+        let over = Arc::new(AtomicBool::new(false));
+        let own_over = over.clone();
+        let deaf = kthread_create("deaf", move || hears_nothing(&own_over));
+        let deaf = deaf.expect("memory for a test");
+        deaf.bind(other).expect("it was not started");
+        deaf.start();
+        while HARD_LOCKUPS.get() < times {
+            rest(1);
+        }
+        rest(QUIET);
+        over.store(true, SeqCst);
+        while deaf.result().is_none() {
+            rest(1);
+        }
+        assert_told(&HARD_LOCKUPS, times);
+    }
+    rest(QUIET);
+    assert_told(&HARD_LOCKUPS, 2);
+    info!(target: "test", "hard_lockup ok");
+}
+
+#[inline(never)]
+fn hears_nothing(over: &AtomicBool) {
+    cpu::irq_disable();
+    while !over.load(SeqCst) {
+        // No pause: where instructions are counted, it lets the other CPUs go first, and they have nothing to do.
+        (0..100).for_each(|_| core::hint::black_box(()));
+    }
+    cpu::irq_enable();
+}
+
+fn rest(ticks: u64) {
+    let later = time::now_ns() + ticks * time::TICK_NS;
+    time::sleep_until(later).expect("nobody stops a test");
 }
 
 /// Sleeps for what does not come, in a way that nothing interrupts; and in one that is harmless.

@@ -21,6 +21,7 @@ pub const KEYS: &[&str] = &[
     "bare",
     "damage",
     "failalloc",
+    "hardlockup",
     "hungtask",
     "init",
     "kstatd",
