@@ -70,7 +70,12 @@ pub fn handle(mm: &Mm, fault: &Fault) -> Result<(), FaultError> {
         && !mm.is_reaped()
         && !(fault.access == Access::Write && large::is_due(mm, vma, page))
     {
-        if !fault.present && fault.access == Access::Write && populate_empty(mm, vma, page)? {
+        let is_anon = matches!(vma.backing, MapBacking::Anon { .. });
+        if is_anon
+            && !fault.present
+            && fault.access == Access::Write
+            && populate_empty(mm, vma, page)?
+        {
             return Ok(());
         }
         return populate_small(mm, vma, page, fault.access);

@@ -101,13 +101,16 @@ pub fn alloc(owner: Owner) -> Option<Frame> {
     if inject::refuses(owner) {
         return None;
     }
-    let frame = free::take(reserve(owner), |frame| {
-        let info = info(frame);
-        info.set_owner(owner);
-        info.refs.store(1, Relaxed);
-    });
+    let frame = free::take(reserve(owner), |frame| own(frame, owner));
     note(owner);
     frame
+}
+
+#[inline(always)]
+fn own(frame: Frame, owner: Owner) {
+    let info = info(frame);
+    info.set_owner(owner);
+    info.refs.store(1, Relaxed);
 }
 
 /// Takes a block of `2^order` frames, aligned to its size, unless that would eat into the reserve.
@@ -189,6 +192,35 @@ pub fn alloc_zeroed(owner: Owner) -> Option<Frame> {
     Some(frame)
 }
 
+/// Takes a frame of zeros for a page table: if there is one, one that was a table before, and need not be cleared.
+pub fn alloc_table() -> Option<Frame> {
+    let owner = Owner::PageTable;
+    if inject::refuses(owner) {
+        return None;
+    }
+    let own = |frame| own(frame, owner);
+    if let Some(table) = free::take_zeroed(reserve(owner), own) {
+        debug_assert!(is_zero(table), "an empty table holds nothing: {table:?}");
+        return Some(table);
+    }
+    let table = free::take(reserve(owner), own)?;
+    physmap::zero(table);
+    Some(table)
+}
+
+/// Gives a page table back that holds nothing but zeros, for the next who wants one.
+pub fn free_table(table: Frame) {
+    debug_assert!(is_zero(table), "an empty table holds nothing: {table:?}");
+    if !free::give_zeroed(table, disown_as_it_is) {
+        free(table);
+    }
+}
+
+fn is_zero(frame: Frame) -> bool {
+    let words = physmap::table(frame).iter();
+    words.map(|word| word.load(Relaxed)).all(|word| word == 0)
+}
+
 /// Gives one frame back.
 pub fn free(frame: Frame) {
     free::give(frame, disown);
@@ -202,15 +234,21 @@ pub fn free_order(frame: Frame, order: usize) {
 /// Makes a frame one that nobody has.
 #[inline(always)]
 fn disown(frame: Frame) {
+    disown_as_it_is(frame);
+    if cfg!(debug_assertions) {
+        poison(frame);
+    }
+}
+
+/// The same where its contents are to stay.
+#[inline(always)]
+fn disown_as_it_is(frame: Frame) {
     let info = info(frame);
     let owner = info.owner();
     assert!(
         owner != Owner::Free && owner != Owner::Firmware,
         "only an owned frame is freed: {frame:?} is {owner:?}"
     );
-    if cfg!(debug_assertions) {
-        poison(frame);
-    }
     info.set_owner(Owner::Free);
 }
 

@@ -1,5 +1,8 @@
 //! What is free: blocks in lists for all CPUs, and in front of them a stack of single frames for each.
 //!
+//! Beside its stack each CPU keeps a few frames that hold nothing but zeros, as page tables do when their last entry
+//! is gone: the next table needs no clearing. They are free as the others are, and go where those go.
+//!
 //! A CPU takes single frames from its own stack and gives them back to it, under a lock that others take only
 //! when memory is short or counted. Then all stacks are emptied into the lists first: no frame that is
 //! free anywhere is refused. `buddy` decides, this file stores.
@@ -20,13 +23,20 @@ use super::owner::Owner;
 use crate::locks::{KernelHooks, SpinLock, rank};
 use crate::percpu::{MAX_CPUS, PerCpu};
 
-type StackGuard<'a> = sync::SpinGuard<'a, Hot, { rank::FRAME_STACK }, KernelHooks>;
+type StackGuard<'a> = sync::SpinGuard<'a, Kept, { rank::FRAME_STACK }, KernelHooks>;
+
+/// The single frames that a CPU has at hand.
+struct Kept {
+    hot: Hot,
+    /// Those that hold nothing but zeros.
+    zeroed: ArrayVec<u32, ZEROED>,
+}
 
 /// A CPU's stack, with cache lines of its own.
 #[repr(align(64))]
-struct Stack(SpinLock<Hot, { rank::FRAME_STACK }>);
+struct Stack(SpinLock<Kept, { rank::FRAME_STACK }>);
 
-static STACKS: PerCpu<Stack> = PerCpu::new([const { Stack(SpinLock::new(Hot::new())) }; MAX_CPUS]);
+static STACKS: PerCpu<Stack> = PerCpu::new([const { Stack(SpinLock::new(Kept::new())) }; MAX_CPUS]);
 static LISTS: Lists = Lists {
     lock: SpinLock::new(Buddy::new()),
     frames: AtomicU64::new(0),
@@ -44,6 +54,8 @@ struct Lists {
 const SHARE: u64 = 8;
 /// Frames that go from a full stack to the lists at a time.
 const SPILLED: usize = 64;
+/// Frames of zeros that a CPU keeps at most: the tables of two small processes.
+const ZEROED: usize = 16;
 
 /// Gives frames that nobody ever had to the lists.
 pub(super) fn add(range: Range<u32>) {
@@ -57,8 +69,8 @@ pub(super) fn share_among(cpus: usize) {
     let room = table_len() / SHARE / cpus.max(1) as u64;
     for cpu in 0..MAX_CPUS {
         let mut stack = STACKS.of(cpu).0.lock();
-        stack.set_room(room as usize);
-        if stack.is_full() {
+        stack.hot.set_room(room as usize);
+        if stack.hot.is_full() {
             to_lists(&mut stack, CAPACITY);
         }
     }
@@ -68,11 +80,11 @@ pub(super) fn share_among(cpus: usize) {
 #[inline]
 pub(super) fn take(kept: u64, own: impl Fn(Frame)) -> Option<Frame> {
     let mut stack = STACKS.this().0.lock();
-    if LISTS.frames.load(Relaxed) + stack.len() as u64 > kept {
-        if stack.is_empty() {
+    if LISTS.frames.load(Relaxed) + stack.hot.len() as u64 > kept {
+        if stack.hot.is_empty() {
             from_lists(&mut stack);
         }
-        if let Some(number) = stack.pop() {
+        if let Some(number) = stack.hot.pop() {
             let frame = Frame::new(number.into());
             own(frame);
             return Some(frame);
@@ -80,6 +92,18 @@ pub(super) fn take(kept: u64, own: impl Fn(Frame)) -> Option<Frame> {
     }
     drop(stack);
     take_scarce(kept, own)
+}
+
+/// Takes a frame of zeros, if this CPU has one at hand and that leaves `kept`, and has `own` give it an owner.
+#[inline]
+pub(super) fn take_zeroed(kept: u64, own: impl Fn(Frame)) -> Option<Frame> {
+    let mut stack = STACKS.this().0.lock();
+    if LISTS.frames.load(Relaxed) <= kept {
+        return None;
+    }
+    let frame = Frame::new(stack.zeroed.pop()?.into());
+    own(frame);
+    Some(frame)
 }
 
 /// Takes a single frame where this CPU has none and the lists are short of them.
@@ -127,10 +151,22 @@ pub(super) fn shatter(first: Frame, order: usize) {
 pub(super) fn give(frame: Frame, disown: impl FnOnce(Frame)) {
     let mut stack = STACKS.this().0.lock();
     disown(frame);
-    if stack.is_full() {
+    if stack.hot.is_full() {
         to_lists(&mut stack, SPILLED);
     }
-    stack.push(&Table, frame.number() as u32);
+    stack.hot.push(&Table, frame.number() as u32);
+}
+
+/// Gives a frame of zeros back, if this CPU keeps any more of them; returns whether it did.
+#[inline]
+pub(super) fn give_zeroed(frame: Frame, disown: impl FnOnce(Frame)) -> bool {
+    let mut stack = STACKS.this().0.lock();
+    let has_room = !stack.zeroed.is_full();
+    if has_room {
+        disown(frame);
+        stack.zeroed.push(frame.number() as u32);
+    }
+    has_room
 }
 
 /// Gives a block back as it was taken; `disown` takes each of its frames from its owner.
@@ -179,7 +215,7 @@ pub(super) fn check(owners: impl FnOnce() -> Result<(), &'static str>) -> Result
     if stacks
         .0
         .iter()
-        .any(|stack| stack.held().iter().any(is_owned))
+        .any(|stack| stack.hot.held().iter().chain(&stack.zeroed).any(is_owned))
     {
         return Err("a frame that is kept for the next who asks has an owner");
     }
@@ -209,7 +245,7 @@ impl Drop for AllStacks {
 fn merge_all() {
     for cpu in 0..MAX_CPUS {
         let mut stack = STACKS.of(cpu).0.lock();
-        if !stack.is_empty() {
+        if stack.len() > 0 {
             to_lists(&mut stack, CAPACITY);
         }
     }
@@ -218,16 +254,33 @@ fn merge_all() {
 #[cold]
 fn from_lists(stack: &mut StackGuard<'_>) {
     let mut lists = LISTS.lock.lock_under(stack);
-    stack.refill(&mut lists, &mut Table);
+    stack.hot.refill(&mut lists, &mut Table);
     note(&lists);
 }
 
-/// Moves the `count` frames that have been in the stack longest, or all.
+/// Moves the `count` frames that have been in the stack longest, or all, and all that hold zeros.
 #[cold]
 fn to_lists(stack: &mut StackGuard<'_>, count: usize) {
     let mut lists = LISTS.lock.lock_under(stack);
-    stack.spill(&mut lists, &mut Table, count);
+    stack.hot.spill(&mut lists, &mut Table, count);
+    for frame in stack.zeroed.drain(..) {
+        lists.free(&mut Table, frame, 0);
+    }
     note(&lists);
+}
+
+impl Kept {
+    const fn new() -> Self {
+        Self {
+            hot: Hot::new(),
+            zeroed: ArrayVec::new_const(),
+        }
+    }
+
+    /// Returns how many frames it holds.
+    fn len(&self) -> usize {
+        self.hot.len() + self.zeroed.len()
+    }
 }
 
 fn note(lists: &Buddy) {

@@ -86,7 +86,7 @@ impl<'mm> Gather<'mm> {
         self.table(spare);
     }
 
-    /// Takes over an unhooked page table.
+    /// Takes over an unhooked page table, which has no entry any more.
     pub fn table(&mut self, table: Frame) {
         physmap::table(table)[0].store(self.tables, Relaxed);
         self.tables = table.start().as_u64();
@@ -98,7 +98,14 @@ impl<'mm> Gather<'mm> {
     }
 
     /// Flushes what was touched, then lets the frames go. No page-table lock is held.
+    #[inline]
     pub fn finish(mut self) {
+        self.let_go();
+    }
+
+    /// Apart, so that nobody copies a kilobyte to hand it over.
+    #[inline(never)]
+    fn let_go(&mut self) {
         tlb::flush(self.mm, self.range, self.tables != 0);
         for frame in self.pages.drain(..) {
             frame::put(frame);
@@ -108,8 +115,8 @@ impl<'mm> Gather<'mm> {
         }
         while self.tables != 0 {
             let table = Frame::containing(PhysAddr::new(self.tables));
-            self.tables = physmap::table(table)[0].load(Relaxed);
-            frame::free(table);
+            self.tables = physmap::table(table)[0].swap(0, Relaxed);
+            frame::free_table(table);
         }
     }
 }

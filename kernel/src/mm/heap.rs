@@ -31,6 +31,8 @@ use crate::percpu::{MAX_CPUS, PerCpu, cpu_id};
 
 /// Sizes of the classes; each is also the alignment of its objects.
 const CLASSES: [usize; 8] = [16, 32, 64, 128, 256, 512, 1024, 2048];
+/// Each is twice the one before; the first is this power of two.
+const FIRST_BITS: usize = CLASSES[0].ilog2() as usize;
 /// Largest request that the arena serves.
 const ARENA_LIMIT: usize = 32 << 10;
 /// Pages by which the arena grows at least.
@@ -80,10 +82,13 @@ enum Place {
     Block(usize),
 }
 
+#[inline(always)]
 fn place(layout: Layout) -> Place {
     let need = layout.size().max(layout.align());
-    if let Some(class) = CLASSES.iter().position(|&size| need <= size) {
-        Place::Slab(class)
+    if need <= CLASSES[CLASSES.len() - 1] {
+        // The smallest power of two that holds it.
+        let bits = (need.max(CLASSES[0]) - 1).ilog2() as usize + 1;
+        Place::Slab(bits - FIRST_BITS)
     } else if need <= ARENA_LIMIT && layout.align() < PAGE_SIZE as usize {
         Place::Arena
     } else {
@@ -101,21 +106,40 @@ unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match place(layout) {
             Place::Slab(class) => alloc_object(class),
-            Place::Arena => ARENA.lock().alloc(layout),
-            Place::Block(order) if order > buddy::MAX_ORDER => ptr::null_mut(),
-            Place::Block(order) => frame::alloc_order(Owner::Heap, order)
-                .map_or(ptr::null_mut(), |frame| {
-                    physmap::virt(frame.start()) as *mut u8
-                }),
+            other => alloc_large(other, layout),
         }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         match place(layout) {
             Place::Slab(class) => free_object(class, pointer),
-            Place::Arena => ARENA.lock().dealloc(pointer, layout),
-            Place::Block(order) => frame::free_order(frame_of(pointer), order),
+            other => free_large(other, pointer, layout),
         }
+    }
+}
+
+/// Takes what no slab has. Apart, like all that is rare here, so that the common way saves no registers for it.
+#[cold]
+#[inline(never)]
+fn alloc_large(place: Place, layout: Layout) -> *mut u8 {
+    match place {
+        Place::Slab(class) => alloc_object(class),
+        Place::Arena => ARENA.lock().alloc(layout),
+        Place::Block(order) if order > buddy::MAX_ORDER => ptr::null_mut(),
+        Place::Block(order) => frame::alloc_order(Owner::Heap, order)
+            .map_or(ptr::null_mut(), |frame| {
+                physmap::virt(frame.start()) as *mut u8
+            }),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn free_large(place: Place, pointer: *mut u8, layout: Layout) {
+    match place {
+        Place::Slab(class) => free_object(class, pointer),
+        Place::Arena => ARENA.lock().dealloc(pointer, layout),
+        Place::Block(order) => frame::free_order(frame_of(pointer), order),
     }
 }
 
@@ -221,6 +245,7 @@ fn alloc_elsewhere(class: usize) -> *mut u8 {
 }
 
 /// Takes an object of a slab that has room.
+#[inline(always)]
 fn take_object(list: &mut Class, class: usize) -> *mut u8 {
     let slab = Frame::new(list.partial.into());
     let info = frame::info(slab);
@@ -250,26 +275,39 @@ fn free_object(class: usize, pointer: *mut u8) {
         "a freed object lies in a slab"
     );
     write_link(pointer, word.free);
-    let number = (pointer as usize % PAGE_SIZE as usize / CLASSES[class]) as u16;
+    // Every class's size is a power of two.
+    let number = ((pointer as usize % PAGE_SIZE as usize) >> (class + FIRST_BITS)) as u16;
     SlabWord {
         free: number,
         used: word.used - 1,
     }
     .store(info);
-    if word.free == SlabWord::FULL {
-        link(&mut list, slab);
+    if word.free == SlabWord::FULL || word.used == 1 {
+        file_anew(&mut list, slab, word);
     }
-    if word.used == 1 && !is_only(&list, slab) {
-        unlink(&mut list, slab);
+}
+
+/// Puts a slab where it belongs that was full, or is empty, `word` having been its word before an object came back.
+#[cold]
+#[inline(never)]
+fn file_anew(list: &mut Class, slab: Frame, word: SlabWord) {
+    if word.free == SlabWord::FULL {
+        link(list, slab);
+    }
+    if word.used == 1 && !is_only(list, slab) {
+        unlink(list, slab);
         frame::free(slab);
     }
 }
 
 fn object(slab: Frame, class: usize, number: u16) -> *mut u8 {
-    (physmap::virt(slab.start()) as usize + usize::from(number) * CLASSES[class]) as *mut u8
+    let offset = usize::from(number) << (class + FIRST_BITS);
+    (physmap::virt(slab.start()) as usize + offset) as *mut u8
 }
 
 /// Takes a frame, chains its objects and puts it at the head of the class.
+#[cold]
+#[inline(never)]
 fn new_slab(list: &mut Class, class: usize, cpu: usize) -> bool {
     let Some(slab) = frame::alloc(Owner::Slab) else {
         return false;

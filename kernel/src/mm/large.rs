@@ -124,7 +124,7 @@ pub(super) fn map(mm: &Mm, vma: &Vma<MapBacking>, page: Page) -> bool {
     let Some(frames) = frame::alloc_singles(Owner::Anon, ORDER) else {
         return false;
     };
-    let Some(table) = frame::alloc_zeroed(Owner::PageTable) else {
+    let Some(table) = frame::alloc_table() else {
         each(frames, frame::put);
         return false;
     };
@@ -134,7 +134,7 @@ pub(super) fn map(mm: &Mm, vma: &Vma<MapBacking>, page: Page) -> bool {
         Ok(middle) if is_free(&tables) => middle,
         Ok(_) | Err(OutOfMemory) => {
             drop(tables);
-            frame::free(table);
+            frame::free_table(table);
             each(frames, frame::put);
             return false;
         }
@@ -226,7 +226,7 @@ impl Tables {
         child: &mut Self,
     ) -> Result<bool, OutOfMemory> {
         let middle = child.middle_table(page)?;
-        let spare = frame::alloc_zeroed(Owner::PageTable).ok_or(OutOfMemory)?;
+        let spare = frame::alloc_table().ok_or(OutOfMemory)?;
         child.spare.push(spare);
         let slot = index(page, 2);
         let old = parent.load(slot);

@@ -199,7 +199,7 @@ impl Tables {
     }
 
     fn add_table(&mut self, parent: UserTable, index: usize) -> Result<UserTable, OutOfMemory> {
-        let new = frame::alloc_zeroed(Owner::PageTable).ok_or(OutOfMemory)?;
+        let new = frame::alloc_table().ok_or(OutOfMemory)?;
         let table = UserTable::init(new);
         parent.entry(index).store(Pte::table(new).raw(), Release);
         parent.filled(index);
@@ -312,7 +312,7 @@ impl Tables {
         }
     }
 
-    /// Unhooks every table of the lower half, empty or not, into `gather`; for the end of an mm.
+    /// Unhooks every table of the lower half into `gather`; for the end of an mm, when no page is left.
     pub fn unhook_all(&mut self, gather: &mut Gather) {
         let root = self.root();
         root.each_used(0..KERNEL_SLOT, |index| {
@@ -326,7 +326,7 @@ impl Tables {
     fn unhook_below(&mut self, table: UserTable, level: u8, gather: &mut Gather) {
         if level > 1 {
             table.each_used(0..TABLE_ENTRIES, |index| {
-                let below = UserTable::new(table.load(index).frame());
+                let below = UserTable::new(table.take(index).frame());
                 self.unhook_below(below, level - 1, gather);
                 true
             });

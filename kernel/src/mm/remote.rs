@@ -47,14 +47,9 @@ impl Mm {
 
     /// Zeroes `len` bytes from `addr` on.
     pub fn zero_remote(&self, addr: u64, len: u64) -> Result<(), RemoteFault> {
-        const ZEROS: [u8; 256] = [0; 256];
-        let mut done = 0;
-        while done < len {
-            let step = (len - done).min(ZEROS.len() as u64);
-            self.write_remote(addr + done, &ZEROS[..step as usize])?;
-            done += step;
-        }
-        Ok(())
+        self.each_piece(addr, len, Access::Write, |frame, offset, len| {
+            physmap::zero_range(frame, offset..offset + len);
+        })
     }
 
     /// Reads from `addr` as the program itself could.

@@ -47,7 +47,6 @@ struct Order<'mm> {
 /// tables were unhooked as well, which matters to lazy CPUs too (TLB-2).
 ///
 /// Nothing to do where neither is the case. Waits for other CPUs: interrupts are on.
-#[inline]
 pub fn flush(mm: &Mm, range: Option<PageRange>, freed_tables: bool) {
     if range.is_some() || freed_tables {
         begin(mm, range, freed_tables).finish();
@@ -55,6 +54,7 @@ pub fn flush(mm: &Mm, range: Option<PageRange>, freed_tables: bool) {
 }
 
 /// Does all of a [`flush`] but the waiting; it may be called under a spin lock.
+#[inline(always)]
 pub fn begin(mm: &Mm, range: Option<PageRange>, freed_tables: bool) -> Shootdown<'_> {
     let generation = mm.tlb_gen.fetch_add(1, SeqCst) + 1;
     TLB_GENERATIONS.inc();

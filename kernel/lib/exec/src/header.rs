@@ -3,7 +3,7 @@
 use elf::abi::{EM_X86_64, ET_DYN, ET_EXEC, PT_INTERP};
 use elf::endian::LittleEndian;
 use elf::file::{Class, FileHeader, parse_ident};
-use elf::segment::{ProgramHeader, SegmentTable};
+use elf::segment::ProgramHeader;
 
 use crate::{ExecError, Kind};
 
@@ -13,6 +13,8 @@ const EHDR_SIZE: usize = 64;
 const IDENT_SIZE: usize = 16;
 /// Bytes of one program header.
 pub(crate) const PHDR_SIZE: u16 = 56;
+/// One program header as it lies in the file.
+type RawHeader = [u8; PHDR_SIZE as usize];
 /// Linux refuses a table of program headers larger than this.
 const MAX_TABLE: usize = 65536;
 /// Longest interpreter name with its NUL.
@@ -24,7 +26,7 @@ pub(crate) struct Headers<'a> {
     pub(crate) entry: u64,
     pub(crate) phoff: u64,
     pub(crate) phnum: u16,
-    table: SegmentTable<'a, LittleEndian>,
+    table: &'a [RawHeader],
 }
 
 impl<'a> Headers<'a> {
@@ -40,14 +42,16 @@ impl<'a> Headers<'a> {
         })
     }
 
-    /// Visits the program headers in the table's order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = ProgramHeader> {
-        self.table.iter()
+    /// Visits the program headers of one type in the table's order.
+    pub(crate) fn of_type(&self, p_type: u32) -> impl Iterator<Item = ProgramHeader> {
+        let table = self.table.iter();
+        let wanted = table.filter(move |raw| word(raw, 0) == p_type);
+        wanted.map(program_header)
     }
 
     /// Returns the name of the interpreter, without its NUL.
     pub(crate) fn interpreter(&self, head: &'a [u8]) -> Result<Option<&'a [u8]>, ExecError> {
-        let Some(header) = self.iter().find(|header| header.p_type == PT_INTERP) else {
+        let Some(header) = self.of_type(PT_INTERP).next() else {
             return Ok(None);
         };
         let bytes = bytes_at(head, header.p_offset, header.p_filesz);
@@ -81,16 +85,40 @@ const fn kind(e_type: u16) -> Result<Kind, ExecError> {
     }
 }
 
+/// Reads a 64-bit header; field by field, as most of them are looked at more than once.
+fn program_header(raw: &RawHeader) -> ProgramHeader {
+    ProgramHeader {
+        p_type: word(raw, 0),
+        p_flags: word(raw, 4),
+        p_offset: long(raw, 8),
+        p_vaddr: long(raw, 16),
+        p_paddr: long(raw, 24),
+        p_filesz: long(raw, 32),
+        p_memsz: long(raw, 40),
+        p_align: long(raw, 48),
+    }
+}
+
+#[inline]
+fn word(raw: &RawHeader, at: usize) -> u32 {
+    u32::from_le_bytes(core::array::from_fn(|byte| raw[at + byte]))
+}
+
+#[inline]
+fn long(raw: &RawHeader, at: usize) -> u64 {
+    u64::from_le_bytes(core::array::from_fn(|byte| raw[at + byte]))
+}
+
 fn program_headers<'a>(
     head: &'a [u8],
     header: &FileHeader<LittleEndian>,
-) -> Result<SegmentTable<'a, LittleEndian>, ExecError> {
+) -> Result<&'a [RawHeader], ExecError> {
     let size = usize::from(header.e_phnum) * usize::from(PHDR_SIZE);
     if header.e_phentsize != PHDR_SIZE || size == 0 || size > MAX_TABLE {
         return Err(ExecError::BadProgramHeaders);
     }
     bytes_at(head, header.e_phoff, size as u64)
-        .map(|table| SegmentTable::new(LittleEndian, Class::ELF64, table))
+        .map(|table| table.as_chunks().0)
         .ok_or(ExecError::BadProgramHeaders)
 }
 

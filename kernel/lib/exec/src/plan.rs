@@ -76,8 +76,8 @@ pub fn plan(head: &[u8], file_len: u64) -> Result<LoadPlan<'_>, ExecError> {
         phent: PHDR_SIZE,
         brk_start: span.end.start().as_u64(),
         exec_stack: headers
-            .iter()
-            .any(|header| header.p_type == PT_GNU_STACK && header.p_flags & PF_X != 0),
+            .of_type(PT_GNU_STACK)
+            .any(|header| header.p_flags & PF_X != 0),
         interpreter: headers.interpreter(head)?,
     })
 }
@@ -125,7 +125,7 @@ impl LoadPlan<'_> {
 }
 
 fn loadable(headers: &Headers<'_>) -> impl Iterator<Item = ProgramHeader> {
-    headers.iter().filter(|header| header.p_type == PT_LOAD)
+    headers.of_type(PT_LOAD)
 }
 
 fn segments(headers: &Headers<'_>, file_len: u64, floor: u64) -> Result<Vec<Segment>, ExecError> {

@@ -30,6 +30,7 @@ fn note(before: usize, now: usize) {
 
 impl Pipe {
     /// Copies what there is to the program, and waits for something if there is nothing.
+    #[inline]
     pub(super) fn read(&self, to: &mut UserBuf<'_>, nonblocking: bool) -> Result<(), IoError> {
         if to.left() == 0 {
             return Ok(());
@@ -62,6 +63,7 @@ impl Pipe {
     /// Copies everything from the program, and waits for room where there is none.
     ///
     /// Up to a page is all or nothing: it needs one buffer, or room behind the bytes in the last one.
+    #[inline]
     pub(super) fn write(
         &self,
         from: &mut UserBuf<'_>,
@@ -198,17 +200,23 @@ impl Contents {
     }
 
     /// Forgets the oldest `count` buffers, and keeps what pages it may.
-    #[inline]
+    #[inline(always)]
     fn let_go(&mut self, count: usize) {
         let Self { ring, kept } = self;
-        let before = *kept;
-        if before + count == 1 {
-            // Every pipe may keep one.
-            return ring.consume_buffers(1, |page| {
-                *kept = usize::from(page.is_alone());
-                *kept == 1
-            });
+        if *kept + count != 1 {
+            return self.let_go_several(count);
         }
+        // Every pipe may keep one.
+        ring.consume_buffers(1, |page| {
+            *kept = usize::from(page.is_alone());
+            *kept == 1
+        });
+    }
+
+    #[inline(never)]
+    fn let_go_several(&mut self, count: usize) {
+        let Self { ring, kept } = self;
+        let before = *kept;
         let most = before + 1 + KEPT_AT_MOST.saturating_sub(KEPT.load(Relaxed));
         ring.consume_buffers(count, |page| {
             let keeps = *kept < most && page.is_alone();
