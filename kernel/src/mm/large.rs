@@ -78,6 +78,12 @@ impl Spare {
     }
 }
 
+/// Mappings with any of these have small pages only.
+const NEVER: VmFlags = VmFlags::NOHUGEPAGE
+    .union(VmFlags::SHARED)
+    .union(VmFlags::GROWSDOWN)
+    .union(VmFlags::EXEC);
+
 /// Returns the pages of the large page that `page` would lie in.
 pub(super) fn block(page: Page) -> PageRange {
     let start = page.number() / PAGES * PAGES;
@@ -85,15 +91,16 @@ pub(super) fn block(page: Page) -> PageRange {
 }
 
 /// Whether a first write to `page` of `vma` may bring in a large page.
+///
+/// Not where programs may fetch: a large page is split while other CPUs remember it ([`Tables::split`]), and there are
+/// processors that stop when they find one address in two sizes in the TLB for instructions.
 #[inline]
 pub(super) fn is_wanted(vma: &Vma<MapBacking>, page: Page) -> bool {
     let mode = MODE.load(Relaxed);
     let asked = vma.flags.contains(VmFlags::HUGEPAGE) || mode == Mode::Always as u8;
     asked
         && mode != Mode::Never as u8
-        && !vma
-            .flags
-            .intersects(VmFlags::NOHUGEPAGE | VmFlags::SHARED | VmFlags::GROWSDOWN)
+        && !vma.flags.intersects(NEVER)
         && matches!(vma.backing, MapBacking::Anon { .. })
         && vma.range.contains_range(&block(page))
 }
@@ -200,6 +207,7 @@ impl Tables {
     ///
     /// What other CPUs remember of the large page stays true: it gives the same frames with the same
     /// rights. Whoever changes one of the small entries flushes that page, and with it any large one around it.
+    /// Until then they may know it in both sizes, for data only: nothing is fetched from a large page.
     pub(super) fn split(&mut self, parent: UserTable, page: Page) -> UserTable {
         let slot = index(page, 2);
         // Gone first, with all that this CPU has noted in it.

@@ -96,6 +96,7 @@ pub fn no_crimes() -> Result<(), Wrong> {
 
 fn compare(process: &Process) -> Result<(), Wrong> {
     mappings(&process.mm, &process.space)?;
+    large_pages_are_data(&process.mm)?;
     let mut wrong = None;
     let mut shown = 0;
     each_small(&process.mm, |page, entry| {
@@ -118,6 +119,19 @@ fn compare(process: &Process) -> Result<(), Wrong> {
         ));
     }
     Ok(())
+}
+
+/// Nothing is fetched from what may be split while another processor remembers it.
+fn large_pages_are_data(mm: &Mm) -> Result<(), Wrong> {
+    let mut found = None;
+    each_leaf(mm.root(), &mut |page, size, entry| {
+        if size == Size::Large && entry.executable() {
+            found = Some(page);
+        }
+    });
+    found.map_or(Ok(()), |page| {
+        Err(format!("{page:?} begins a large page that may be executed"))
+    })
 }
 
 /// Returns the pages that have an entry.

@@ -19,7 +19,7 @@ use crate::model::{Object, Refusal, Shown, Space, Spot};
 use crate::program::{Act, At, Step, What};
 use crate::settle::settle;
 use crate::sim::cpu::{self, Random};
-use crate::sim::mmu::{During, during};
+use crate::sim::mmu::{During, during, excuse_two_sizes_of_data};
 use crate::world::{PROCESSES, World};
 use crate::{calls, check};
 
@@ -57,6 +57,8 @@ pub fn run(steps: &[(usize, Step)], conditions: Conditions) -> Result<(), (usize
         false => large::Mode::Never,
     };
     large::set_mode(mode);
+    // One of several processors splits for all.
+    excuse_two_sizes_of_data(conditions.shares);
     let before = check::Frames::now();
     let mut world = World::new(conditions);
     for (at, (number, step)) in steps.iter().enumerate() {

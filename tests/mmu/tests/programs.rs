@@ -219,6 +219,14 @@ fn programs_agree_on_large_pages() {
     did_all(count, &[("large_mapped", 40), ("large_split", 20)]);
 }
 
+/// One processor splits what others remember: of data, in both sizes for a while; of what may be fetched, never.
+#[test]
+fn threads_on_several_processors_agree_on_large_pages() {
+    let words = ["--large", "--frames", "16384", "--cpus", "3", "--share"];
+    let count = agrees(&[&words[..], &["--seed", "42000", "--programs", "25"]].concat());
+    did_all(count, &[("large_mapped", 100), ("large_split", 50)]);
+}
+
 #[test]
 fn a_missing_flush_of_a_large_page_is_noticed() {
     for during in ["unmap", "protect", "fork", "fault", "remap"] {

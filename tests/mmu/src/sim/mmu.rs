@@ -69,6 +69,8 @@ std::thread_local! {
     static NOW: Cell<During> = const { Cell::new(During::Other) };
     static BROKEN: Cell<(Defect, During)> = const { Cell::new((Defect::None, During::Other)) };
     static POSTPONED: RefCell<Vec<(usize, Option<Page>)>> = const { RefCell::new(Vec::new()) };
+    /// Whether a processor may know a page of data in two sizes.
+    static EXCUSED: Cell<bool> = const { Cell::new(false) };
     static CRIMES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -275,15 +277,27 @@ fn look_ahead(cpu: &mut Cpu, page: Page) {
     }
     let known = cpu.tlb.find(page);
     match walk(root, page, Effect::Use(&mut cpu.tlb, false)) {
-        // The caches for fetches and for data do not know of each other; some stop the machine.
-        Walked::Leaf(size, _) if known.is_some_and(|(other, _)| other != size) => accuse(format!(
-            "{page:?} is a {size:?} page by now, the processor still knows it otherwise"
-        )),
+        Walked::Leaf(size, now) if known.is_some_and(|known| stops(known, (size, now))) => {
+            accuse(format!(
+                "{page:?} is a {size:?} page by now, the processor still knows it otherwise"
+            ));
+        }
         Walked::Leaf(..) if known.is_some() => {}
         Walked::Leaf(size, entry) => cpu.tlb.insert(page, size, entry),
         Walked::Absent => {}
         Walked::Broken(what) => accuse(what),
     }
+}
+
+/// Says whether a processor stops that has known a page in one size and finds it in another: any one in the TLB for instructions, some
+/// in that for data as well, unless this was excused.
+fn stops((known, before): (Size, Entry), (size, now): (Size, Entry)) -> bool {
+    known != size && (before.fetch && now.fetch || !EXCUSED.get())
+}
+
+/// Excuses data pages that a processor knows in two sizes of the same contents and rights.
+pub fn excuse_two_sizes_of_data(excused: bool) {
+    EXCUSED.set(excused);
 }
 
 /// Says whether the tables below `root` give all that `entry` does; rights may have been added.
