@@ -73,7 +73,8 @@ pub fn has_lock() {
 /// Runs what an interrupt does with a record of its own.
 ///
 /// What was interrupted holds no spin lock, since those keep interrupts off. It may hold locks that
-/// sleep, in which nobody waits who holds a spin lock: no rank of theirs binds the interrupt.
+/// sleep, in which nobody waits who holds a spin lock: no rank of theirs binds the interrupt. An NMI comes between any two
+/// instructions, also of an entry into the record: it finds the record again as it was.
 pub fn in_interrupt(work: impl FnOnce()) {
     if !cfg!(debug_assertions) || !current::exists() {
         return work();
