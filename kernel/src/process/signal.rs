@@ -37,13 +37,30 @@ impl From<Full> for SendError {
 
 /// Sends a signal to a process, for any of its threads. May be called in an interrupt.
 pub fn send(process: &Process, info: SigInfo) -> Result<(), SendError> {
-    send_under(process, info, |_| Some(Target::Process))
+    send_under(process, info, |_| Some(Target::Process), |_| ())?;
+    Ok(())
 }
 
 /// Sends a signal to one thread of a process. May be called in an interrupt.
 pub fn send_to_thread(process: &Process, tid: u32, info: SigInfo) -> Result<(), SendError> {
     let find = |group: &Group| group.find(tid).map(|(slot, _)| Target::Thread(slot));
-    send_under(process, info, find)
+    send_under(process, info, find, |_| ())?;
+    Ok(())
+}
+
+/// Sends the signal of a timer's ring, to one thread or to the process; returns whether it was passed over, as
+/// that signal is ignored. May be called in an interrupt.
+pub(super) fn send_ring(process: &Process, tid: Option<u32>, info: SigInfo, timer: i32) -> bool {
+    let find = |group: &Group| match tid {
+        None => Some(Target::Process),
+        Some(tid) => group.find(tid).map(|(slot, _)| Target::Thread(slot)),
+    };
+    let passed = |group: &Group| {
+        let signal = info.signal();
+        signal.is_some_and(|signal| group.signals.passes_over_ring(signal, timer))
+    };
+    // Where there is no room nobody hears of it, and the timer stays as it rang.
+    matches!(send_under(process, info, find, passed), Ok(Some(true)))
 }
 
 /// Returns whether a process has a thread with this number. The first one counts even when it has ended.
@@ -51,23 +68,26 @@ pub fn has_thread(process: &Process, tid: u32) -> bool {
     tid == process.pid() || process.group.lock().find(tid).is_some()
 }
 
-/// Sends a signal to what `find` finds; who has ended feels nothing.
-fn send_under(
+/// Sends a signal to what `find` finds, and lets `after` look at what became of it; who has ended feels nothing.
+fn send_under<R>(
     process: &Process,
     info: SigInfo,
     find: impl FnOnce(&Group) -> Option<Target>,
-) -> Result<(), SendError> {
+    after: impl FnOnce(&Group) -> R,
+) -> Result<Option<R>, SendError> {
     let Some(signal) = info.signal() else {
-        return Ok(());
+        return Ok(None);
     };
     let mut group = process.group.lock();
     if group.live() == 0 {
-        return Ok(());
+        return Ok(None);
     }
     let Some(to) = find(&group) else {
-        return Ok(());
+        return Ok(None);
     };
-    match group.signals.send(info, signal, to)? {
+    let effect = group.signals.send(info, signal, to)?;
+    let looked = after(&group);
+    match effect {
         Effect::None => {}
         Effect::Notify(slot) => group.notify(slot),
         Effect::Kill => {
@@ -80,7 +100,7 @@ fn send_under(
     if signal == Signal::CONT {
         process.continued.wake_all();
     }
-    Ok(())
+    Ok(Some(looked))
 }
 
 /// Finds the process with this number, or of the thread with this number, ended or not.
@@ -111,9 +131,12 @@ pub fn raise(signal: Signal) {
     let thread = current_thread();
     let info = SigInfo::from_user(signal, SI_USER, creds::sender());
     // Only real-time signals can find the queue full.
-    let _ = send_under(&thread.process, info, |_| {
-        Some(Target::Thread(thread.slot()))
-    });
+    let _ = send_under(
+        &thread.process,
+        info,
+        |_| Some(Target::Thread(thread.slot())),
+        |_| (),
+    );
 }
 
 /// Works on the signals as the current thread has them, after which its task knows whether there is something to do.

@@ -9,7 +9,6 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use abi::linux::{RLIMIT_CPU, RLIMIT_SIGPENDING, SI_TIMER};
 use abi::process::Rlimit;
-use abi::signal::{DefaultAction, SIG_DFL, SIG_IGN};
 use abi::{SigInfo, Signal};
 use clocks::timer::{Setting, Timer};
 
@@ -53,6 +52,8 @@ struct Entry {
     notice: Notice,
     timer: Timer,
     due: Option<TimerGuard>,
+    /// Its ring was passed over, as the signal is ignored; it is sent once that changes.
+    muted: bool,
 }
 
 /// A process's timers.
@@ -98,15 +99,19 @@ pub fn create(
         notice,
         timer: Timer::default(),
         due: None,
+        muted: false,
     };
     timers.entries.insert(number, entry);
     Ok(number)
 }
 
-/// Forgets a timer of the current process.
+/// Forgets a timer of the current process, and its ring if nobody has heard that yet.
 pub fn delete(number: i32) -> Result<(), NoTimer> {
-    let removed = current().timers.lock().entries.remove(&number);
-    removed.map(drop).ok_or(NoTimer)
+    let process = current();
+    let removed = process.timers.lock().entries.remove(&number);
+    removed.map(drop).ok_or(NoTimer)?;
+    process.with_signals(|signals| signals.forget_ring(number));
+    Ok(())
 }
 
 /// Returns what is left of a timer.
@@ -118,10 +123,11 @@ pub fn setting(number: i32) -> Result<Setting, NoTimer> {
     };
     let now = process.now_of(counts);
     let timers = process.timers.lock();
-    Ok(timers.entries.get(&number).ok_or(NoTimer)?.told(now))
+    let entry = timers.entries.get(&number).ok_or(NoTimer)?;
+    Ok(entry.timer.setting(now, entry.notice == Notice::None))
 }
 
-/// Sets a timer, to a point in time if it `is_absolute`; returns what was left of it.
+/// Sets a timer, to a point in time if it `is_absolute`; returns what was left of it. A ring that nobody has heard yet is forgotten.
 pub fn set(number: i32, to: Setting, is_absolute: bool) -> Result<Setting, NoTimer> {
     let process = current();
     let before = setting(number)?;
@@ -139,6 +145,7 @@ pub fn set(number: i32, to: Setting, is_absolute: bool) -> Result<Setting, NoTim
         (value, true) => Some(value),
         (value, false) => Some(now.saturating_add(value)),
     };
+    process.silence(number);
     let mut timers = process.timers.lock();
     let entry = timers.entries.get_mut(&number).ok_or(NoTimer)?;
     entry.counts = counts;
@@ -178,6 +185,7 @@ pub fn signal_taken(process: &Process, info: &mut SigInfo) {
         return;
     };
     let missed = entry.timer.heard(now);
+    entry.muted = false;
     let old = entry.arm(process.pid());
     drop(timers);
     drop(old);
@@ -185,10 +193,6 @@ pub fn signal_taken(process: &Process, info: &mut SigInfo) {
 }
 
 impl Entry {
-    fn told(&self, now: u64) -> Setting {
-        self.timer.setting(now, self.notice == Notice::None)
-    }
-
     fn is_of_cpu(&self) -> bool {
         !matches!(self.counts, Base::Boot | Base::Wall)
     }
@@ -274,38 +278,66 @@ impl Process {
     fn send_ring(&self, number: i32, signal: Signal, value: u64, thread: Option<u32>) {
         let mut info = SigInfo::from_user(signal, SI_TIMER, (number as u32, 0));
         info.fields[1] = value;
-        // Where there is no room nobody hears of it, and the timer stays as it rang.
-        let _ = match thread {
-            Some(tid) => signal::send_to_thread(self, tid, info),
-            None => signal::send(self, info),
+        if signal::send_ring(self, thread, info, number) {
+            self.mute(number);
+            // Who stopped ignoring it meanwhile did not see that.
+            self.signal_action_changed(signal);
+        }
+    }
+
+    /// Notes that the ring of a timer was passed over. One that rings once has done so.
+    fn mute(&self, number: i32) {
+        if let Some(entry) = self.timers.lock().entries.get_mut(&number) {
+            entry.muted = entry.timer.is_unheard();
+        }
+    }
+
+    /// A signal may be ignored from now on, or no longer: rings that were passed over are sent, new ones noted.
+    pub fn signal_action_changed(&self, signal: Signal) {
+        let meant: Vec<(i32, Notice, bool)> = {
+            let timers = self.timers.lock();
+            let entries = timers.entries.iter();
+            let unheard = entries.filter(|(_, entry)| entry.timer.is_unheard());
+            unheard
+                .filter(
+                    |(_, entry)| matches!(entry.notice, Notice::Signal(own, ..) if own == signal),
+                )
+                .map(|(number, entry)| (*number, entry.notice, entry.muted))
+                .collect()
         };
-        if self.passes_over(signal) {
-            // Nobody will ever take it. Not sooner than a tick from now, however short the interval.
-            let mut timers = self.timers.lock();
-            if let Some(entry) = timers.entries.get_mut(&number) {
-                entry.timer.heard(self.soon(entry.counts));
-                let old = entry.arm(self.pid());
-                drop(timers);
-                drop(old);
+        for (number, notice, muted) in meant {
+            let passed = self.with_signals(|signals| signals.passes_over_ring(signal, number));
+            if passed {
+                self.mute(number);
+            } else if muted
+                && self.unmute(number)
+                && let Notice::Signal(signal, value, thread) = notice
+            {
+                self.send_ring(number, signal, value, thread);
             }
         }
     }
 
-    fn soon(&self, base: Base) -> u64 {
-        match base {
-            Base::Boot => time::now_ns() + time::TICK_NS,
-            Base::Wall => time::realtime_ns() + time::TICK_NS,
-            // These are looked at once in a tick anyway.
-            _ => 0,
-        }
+    /// Returns whether a timer was muted, which it is no longer.
+    fn unmute(&self, number: i32) -> bool {
+        let entry = &mut self.timers.lock().entries;
+        entry
+            .get_mut(&number)
+            .is_some_and(|entry| core::mem::take(&mut entry.muted))
     }
 
-    fn passes_over(&self, signal: Signal) -> bool {
-        let handler = self.with_signals(|signals| signals.action(signal)).handler;
-        let default = signal.default_action();
-        handler == SIG_IGN
-            || handler == SIG_DFL
-                && matches!(default, DefaultAction::Ignore | DefaultAction::Continue)
+    /// Stops a timer, and forgets its ring if nobody has heard that yet.
+    fn silence(&self, number: i32) {
+        let mut timers = self.timers.lock();
+        let Some(entry) = timers.entries.get_mut(&number) else {
+            return;
+        };
+        entry.timer.set(None, 0);
+        entry.muted = false;
+        let old = entry.arm(self.pid());
+        drop(timers);
+        drop(old);
+        self.with_signals(|signals| signals.forget_ring(number));
     }
 
     /// Looks whether CPU time that somebody waits for is over; in the timer interrupt of a thread of it.

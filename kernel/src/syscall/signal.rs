@@ -40,6 +40,7 @@ pub fn rt_sigaction(frame: &mut TrapFrame) -> SysResult {
             // What waited may have gone, as it is ignored now.
             signal::with_own(|_| ());
         }
+        process.signal_action_changed(signal);
         process.tell_kin(signal, new);
     }
     args::write_optional(old, &before)?;

@@ -72,6 +72,11 @@ impl Timer {
         rings
     }
 
+    /// Returns whether it has rung, that was not heard, and it goes on once it is.
+    pub fn is_unheard(&self) -> bool {
+        self.waits
+    }
+
     /// The ring was heard: sets it for the next time after `now`, and returns how many rings went unheard in between.
     pub fn heard(&mut self, now: u64) -> u64 {
         self.overruns = 0;

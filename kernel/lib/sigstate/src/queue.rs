@@ -92,10 +92,32 @@ impl Queue {
             .find(|signal| ready.contains(*signal) && SigSet::SYNCHRONOUS.contains(*signal))
     }
 
+    /// Returns whether the signal of a timer's ring waits.
+    pub(crate) fn holds_ring(&self, timer: i32) -> bool {
+        self.waiting.iter().any(|info| is_ring(info, timer))
+    }
+
+    /// Forgets the signal of a timer's ring.
+    pub(crate) fn forget_ring(&mut self, timer: i32) {
+        let ring = self.waiting.iter().position(|info| is_ring(info, timer));
+        let Some(ring) = ring else { return };
+        let signo = self.waiting.remove(ring).signo;
+        if let Some(signal) = Signal::new(signo as u64)
+            && !self.waiting.iter().any(|info| info.signo == signo)
+        {
+            self.set = self.set.without(signal);
+        }
+    }
+
     /// Forgets every signal in `set`.
     pub(crate) fn flush(&mut self, set: SigSet) {
         self.set = self.set.minus(set);
         self.waiting
             .retain(|info| info.signal().is_some_and(|signal| !set.contains(signal)));
     }
+}
+
+/// Returns whether this is what a timer sent.
+fn is_ring(info: &SigInfo, timer: i32) -> bool {
+    info.code == SI_TIMER && info.fields[0] as u32 as i32 == timer
 }

@@ -238,6 +238,21 @@ impl SignalState {
         Ok(taker.map_or(Effect::None, Effect::Notify))
     }
 
+    /// Returns whether the ring of a timer was passed over, as its signal is ignored, and nothing of it waits.
+    pub fn passes_over_ring(&self, signal: Signal, timer: i32) -> bool {
+        self.is_ignored(signal)
+            && !self.shared.holds_ring(timer)
+            && !self
+                .threads()
+                .any(|(_, thread)| thread.private.holds_ring(timer))
+    }
+
+    /// Forgets the ring of a timer that was set anew or is gone: nobody hears of it any more.
+    pub fn forget_ring(&mut self, timer: i32) {
+        self.shared.forget_ring(timer);
+        self.each_thread(|thread| thread.private.forget_ring(timer));
+    }
+
     /// Makes `signal` take its default action when it is forced: its handler cannot run.
     pub fn reset_action(&mut self, signal: Signal) {
         self.actions[signal.index()].handler = SIG_DFL;

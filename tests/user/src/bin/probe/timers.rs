@@ -27,6 +27,14 @@ pub(crate) const TOPIC: Topic = Topic {
         ("clocks_have_resolutions", clocks_have_resolutions),
         ("clocks_of_others_have_names", clocks_of_others_have_names),
         ("a_thread_may_be_told", a_thread_may_be_told),
+        (
+            "a_ring_is_forgotten_with_its_time",
+            a_ring_is_forgotten_with_its_time,
+        ),
+        (
+            "a_ring_that_was_ignored_is_made_up_for",
+            a_ring_that_was_ignored_is_made_up_for,
+        ),
         ("exec_and_fork_forget_them", exec_and_fork_forget_them),
     ],
 };
@@ -358,4 +366,34 @@ fn exec_and_fork_forget_them() -> Verdict {
     must("set", set(timer, 1000 * 1000 * MS, 0))?;
     let ended = child::run(|| i32::from(get(timer).is_ok()));
     same("a child has none", ended, Ok(Ended::Exited(0)))
+}
+
+fn a_ring_is_forgotten_with_its_time() -> Verdict {
+    let signal = 34;
+    block(signal)?;
+    let make = || create(MONOTONIC, signal, libc::SIGEV_SIGNAL, 0, 0);
+    let [first, second] = [must("one", make())?, must("two", make())?];
+    must("set", set(first, MS, MS))?;
+    must("set", set(second, MS, MS))?;
+    must("sleep", sys::sleep_ms(20))?;
+    must("set anew", set(first, 100_000 * MS, 0))?;
+    let heard = take(signal, 10_000).map(|it| it[1]);
+    same("the other", heard, Ok(second))?;
+    must("delete", sys::call(libc::SYS_timer_delete, [second]))?;
+    refused("silence", take(signal, 20), libc::EAGAIN)
+}
+
+fn a_ring_that_was_ignored_is_made_up_for() -> Verdict {
+    let signal = 34;
+    block(signal)?;
+    let timer = must("create", create(MONOTONIC, signal, 0, 0, 0))?;
+    must("set", set(timer, MS, MS))?;
+    for action in [libc::SIG_IGN, libc::SIG_DFL] {
+        must("sleep", sys::sleep_ms(15))?;
+        let mut action = [action as u64, 0, 0, 0];
+        must("action", signals::set_action(signal, &mut action))?;
+    }
+    let [_, _, missed, _] = must("take", take(signal, 10_000))?;
+    holds("all of them", missed >= 25)?;
+    must("the next", take(signal, 10_000)).map(|_| ())
 }
