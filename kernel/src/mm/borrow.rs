@@ -72,10 +72,11 @@ impl Borrow {
             .map_or_else(|| switch::this_cpu().loaded, |mm| mm.id())
     }
 
-    /// Whether nothing is left of the mm but its PML4, and this CPU has left that: there is nothing to borrow.
-    pub fn is_dead(&self) -> bool {
-        let is_dead = |mm: &MmRef| mm.id() != MmId::INIT && mm.users() == 0;
-        self.mm().is_some_and(is_dead) && switch::this_cpu().loaded == MmId::INIT
+    /// Whether this CPU has left the PML4 of what is borrowed: to come back to it costs as much as to any other, and nobody will
+    /// interrupt this CPU when the mm dies.
+    pub fn is_left(&self) -> bool {
+        let is_other = |mm: &MmRef| mm.id() != MmId::INIT;
+        self.mm().is_some_and(is_other) && switch::this_cpu().loaded == MmId::INIT
     }
 }
 

@@ -97,7 +97,7 @@ counters! {
     MM_PINNED_US = "mm_pinned_us";
     /// Address spaces that CPUs were taken off before they were freed (`lazy=shoot`).
     MM_SHOT = "mm_shot";
-    /// Dead address spaces that an idle CPU gave back.
+    /// Address spaces that an idle CPU gave back since it had left them.
     LAZY_GIVEN_BACK = "lazy_given_back";
     /// TLB generations raised.
     TLB_GENERATIONS = "tlb_generations";

@@ -271,7 +271,7 @@ pub fn idle_loop() -> ! {
         } else if presence::is_asked() {
             leave::leave();
         } else {
-            task::give_dead_back();
+            task::give_left_back();
             cpu::idle_wait();
         }
     }

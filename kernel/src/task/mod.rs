@@ -43,7 +43,7 @@ use owner::Owned;
 pub use current::{Current, current, current_number, current_ref};
 pub use lockcheck::{has_lock, lock_acquired, lock_released, waits_for_lock};
 pub use task_mm::{
-    TaskMm, borrow_init, current_mm, current_mm_id, exec_mm, exit_mm, give_dead_back,
+    TaskMm, borrow_init, current_mm, current_mm_id, exec_mm, exit_mm, give_left_back,
 };
 pub use user::NewUser;
 

@@ -85,20 +85,20 @@ fn end(borrowed: Borrow) {
     }
 }
 
-/// Gives a borrowed mm back of which nothing is left but a PML4 that this CPU does not stand on; for an
-/// idle task, which may not get to run another program for long (LZ-8, LZ-29).
-pub fn give_dead_back() {
+/// Gives a borrowed mm back whose PML4 this CPU has left; for an idle task, which may not get to run another program for
+/// long, and would keep what dies meanwhile (LZ-8, LZ-29).
+pub fn give_left_back() {
     let task = current();
     let mut slot = task.mm_slot().lock();
     let TaskMm::Lazy(borrowed) = &mut *slot else {
         return;
     };
-    if borrowed.is_dead() {
-        let dead = core::mem::replace(borrowed, Borrow::init());
+    if borrowed.is_left() {
+        let left = core::mem::replace(borrowed, Borrow::init());
         drop(slot);
         LAZY_GIVEN_BACK.inc();
         LAZY_GRAB.inc(); // of init_mm
-        end(dead);
+        end(left);
     }
 }
 

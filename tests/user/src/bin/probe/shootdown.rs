@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 
 use user::child;
+use user::lodger::Counters;
 use user::map::{self, Map};
 use user::mem::{self, PAGE};
 use user::sys;
@@ -14,6 +15,8 @@ use user::threads::{Helper, THREAD};
 static AT: AtomicU64 = AtomicU64::new(0);
 /// Helpers that have touched them.
 static READY: AtomicU32 = AtomicU32::new(0);
+/// How often it is looked whether the ended ones' memory has come back, at most.
+const LOOKS: u32 = 100;
 /// 1 when helpers are to end; a futex.
 static OVER: AtomicU32 = AtomicU32::new(0);
 
@@ -71,7 +74,7 @@ fn begin(work: extern "C" fn(u64) -> u64, count: u32) -> Option<Vec<Helper>> {
 fn end(helpers: Vec<Helper>) {
     OVER.store(1, SeqCst);
     let wake = (libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG) as u64;
-    let _ = sys::call(libc::SYS_futex, [over(), wake, u64::from(u32::MAX)]);
+    let _ = sys::call(libc::SYS_futex, [over(), wake, i32::MAX as u64]);
     helpers.into_iter().for_each(Helper::join);
 }
 
@@ -99,17 +102,47 @@ pub(crate) fn run(awake: bool, rounds: u64) -> i32 {
     i32::from(flipped as u64 != rounds)
 }
 
-/// `shootdown borrowed N`: processes end while the CPUs that their other threads slept on still borrow their memory.
+/// Maps, touches and unmaps as much as a page table describes, and more; the helpers have gone by then.
+fn unhook() -> bool {
+    let _ = sys::sleep_ms(20);
+    let Ok(map) = Map::anon(1024, map::RW) else {
+        return false;
+    };
+    mem::poke(map.page(700), 1);
+    sys::munmap(map.start, map.bytes()).is_ok()
+}
+
+/// `shootdown borrowed N`: processes end while the CPUs that their other threads slept on still borrow their memory. Every
+/// other one takes a page table away when its threads have ended: those CPUs leave its memory then, and are not told of the end.
 pub(crate) fn borrowed(rounds: u64) -> i32 {
-    let ended = (0..rounds).filter(|_| {
+    stay_on(0);
+    let before = Counters::new();
+    let ended = (0..rounds).filter(|round| {
         let pid = child::start(|| {
-            let started = begin(sleep, 3);
-            // The helpers end with the process.
-            i32::from(started.map(std::mem::forget).is_none())
+            let Some(helpers) = begin(sleep, 3) else {
+                return 1;
+            };
+            if round % 2 == 0 {
+                // The helpers end with the process.
+                std::mem::forget(helpers);
+                return 0;
+            }
+            end(helpers);
+            i32::from(!unhook())
         });
         pid.is_ok_and(|pid| child::wait(pid).is_ok_and(|ended| ended == child::Ended::Exited(0)))
     });
     let ended = ended.count();
-    println!("shootdown: {ended} processes ended");
-    i32::from(ended as u64 != rounds)
+    let mut now = Counters::new();
+    for _ in 0..LOOKS {
+        now.take();
+        if now.get("mm_alive") <= before.get("mm_alive") {
+            break;
+        }
+        let _ = sys::sleep_ms(2);
+    }
+    let [was, is] = [&before, &now].map(|counters| counters.get("mm_alive").unwrap_or(0));
+    let kept = is.saturating_sub(was);
+    println!("shootdown: {ended} processes ended, {kept} address spaces stayed behind");
+    i32::from(ended as u64 != rounds || kept != 0)
 }

@@ -33,9 +33,12 @@ const MOST: u64 = 8000;
 const TELL: u64 = 50;
 const CHECK: u64 = 25;
 
+/// The status of a victim that found no folder for itself.
+const ASTRAY: i32 = 99;
+
 /// How the victims ended: through, of what they did, killed.
 #[derive(Default)]
-struct Ends([u64; 3]);
+struct Ends([u64; 3], Option<Ended>);
 
 /// A victim at work.
 struct Watched {
@@ -73,6 +76,13 @@ pub(crate) fn run(options: &Options) -> i32 {
         };
         calls += made;
         rounds += 1;
+        if made == 0 {
+            println!(
+                "fuzz: nobody makes calls any more; the last victim ended so: {:?}",
+                ends.1
+            );
+            return 1;
+        }
         sound = before.is_back() && (!rounds.is_multiple_of(CHECK) || guard::is_sound());
         if !sound {
             println!(
@@ -106,7 +116,7 @@ fn round(seed: u64, lanes: &[Lane], ends: &mut Ends) -> Option<u64> {
         let seed = seed + index as u64;
         let begin = || match guard::enter(&format!("{index}")) {
             Ok(()) => victim::run(seed, *lane, PROGRAM),
-            Err(_) => 1,
+            Err(_) => ASTRAY,
         };
         watched.push(Watched {
             lane: *lane,
@@ -123,6 +133,7 @@ fn round(seed: u64, lanes: &[Lane], ends: &mut Ends) -> Option<u64> {
             }
             if let Some(one) = watched.iter_mut().find(|one| one.pid == pid) {
                 one.ended = true;
+                ends.1 = Some(Ended::from_status(status));
                 ends.0[match Ended::from_status(status) {
                     Ended::Exited(0) => 0,
                     Ended::Killed(libc::SIGKILL) => 2,

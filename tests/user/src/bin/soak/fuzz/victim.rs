@@ -80,7 +80,7 @@ pub(crate) fn run(seed: u64, lane: Lane, program: &'static CStr) -> i32 {
     SEED.store(seed, Relaxed);
     LANE.store(lane.address(), Relaxed);
     let Some(mut task) = Task::new(random, 0, lane, program, OWN) else {
-        return 1;
+        return 98;
     };
     let threads = task.stock.random.below(THREADS) as usize;
     for (number, stack) in stacks.into_iter().enumerate().take(threads) {
