@@ -64,13 +64,9 @@ fn moved(done: usize, outcome: Result<(), IoError>) -> Result<usize, IoError> {
     }
 }
 
-fn new_page() -> Result<PipePage, IoError> {
-    PipePage::new().ok_or(IoError::OutOfMemory)
-}
-
 /// Copies up to `len` bytes. What was read and not written is as if it had not been read.
 pub fn copy(from: &mut End<'_>, to: &mut End<'_>, len: usize) -> Result<usize, IoError> {
-    let page = new_page()?;
+    let page = PipePage::first().ok_or(IoError::OutOfMemory)?;
     let mut done = 0;
     let outcome = copy_by(&page, from, to, len, &mut done);
     moved(done, outcome)
@@ -165,7 +161,13 @@ pub fn to_pipe(
         if done > 0 && pipe.wait_for_room(true).is_err() {
             break;
         }
-        let page = new_page()?;
+        let page = match pipe.wait_for_bytes(true) {
+            Ok(true) => PipePage::new(),
+            _ => PipePage::first(),
+        };
+        let Some(page) = page else {
+            return moved(done, Err(IoError::OutOfMemory));
+        };
         let count = match from.read(&page, len - done) {
             Ok(0) => break,
             Ok(count) => count,

@@ -98,10 +98,22 @@ pub fn release(range: FrameRange) {
 /// Takes one frame off the free ones, unless that would eat into the reserve; its contents are whatever
 /// they were.
 pub fn alloc(owner: Owner) -> Option<Frame> {
+    alloc_leaving(owner, reserve(owner))
+}
+
+/// Takes one frame for a buffer without which a program would not get on: it leaves as many as the program's own pages do.
+///
+/// Where there is none, [`has_room`] says so too, and so does who makes room.
+pub fn alloc_first_buffer(owner: Owner) -> Option<Frame> {
+    alloc_leaving(owner, reserve(Owner::Anon))
+}
+
+#[inline]
+fn alloc_leaving(owner: Owner, kept: u64) -> Option<Frame> {
     if inject::refuses(owner) {
         return None;
     }
-    let frame = free::take(reserve(owner), |frame| own(frame, owner));
+    let frame = free::take(kept, |frame| own(frame, owner));
     note(owner);
     frame
 }

@@ -9,11 +9,12 @@ impl Pipe {
     /// Takes the oldest buffer out, or its first `max` bytes; what is left of it shares the page.
     pub fn take(&self, max: usize) -> Option<Buffer<PipePage>> {
         let mut contents = self.contents.lock();
-        let was_full = contents.ring.free() == 0;
+        let was_full = self.is_full();
         let buffer = contents.ring.split(max)?;
         self.publish(&contents);
+        let has_room = was_full && self.open_again(&contents);
         drop(contents);
-        self.freed(was_full);
+        self.freed(has_room);
         Some(buffer)
     }
 

@@ -41,7 +41,8 @@ pub static MAX_SIZE: AtomicU32 = AtomicU32::new(1 << 20);
 /// A pipe.
 pub struct Pipe {
     contents: Mutex<Contents, { rank::PIPE }>,
-    /// How many buffers are in use, and how many there may be; written under the lock.
+    /// How many buffers are in use, and how many there may be, fewer than its size where memory is short; written under the
+    /// lock.
     used: AtomicUsize,
     max: AtomicUsize,
     /// Open ends of each kind, written under the lock, and how often one was opened.
@@ -116,7 +117,7 @@ impl Pipe {
 
     /// Returns how many bytes it holds at most.
     pub fn size(&self) -> usize {
-        self.max.load(Relaxed) * PAGE
+        self.contents.lock().ring.max() * PAGE
     }
 
     /// Makes it hold at least `bytes` bytes; returns how many it does.
@@ -174,6 +175,22 @@ impl Pipe {
     #[inline]
     fn publish(&self, contents: &ContentsGuard<'_>) {
         self.used.store(contents.ring.used(), Release);
+    }
+
+    /// There is no memory for a page beside those it has: it is full until something is taken out.
+    #[cold]
+    fn close_for_now(&self, contents: &ContentsGuard<'_>) -> Result<(), IoError> {
+        self.max.store(contents.ring.used(), Release);
+        Ok(())
+    }
+
+    /// Returns whether a pipe that was full is so no more; a page may be asked for again.
+    fn open_again(&self, contents: &ContentsGuard<'_>) -> bool {
+        let has_room = contents.ring.used() < self.max.load(Relaxed);
+        if has_room {
+            self.max.store(contents.ring.max(), Release);
+        }
+        has_room
     }
 
     /// Tells of bytes that were added, to what was `empty`.

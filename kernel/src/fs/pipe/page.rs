@@ -17,6 +17,11 @@ impl PipePage {
         frame::alloc(Owner::Pipe).map(Self)
     }
 
+    /// The same for the only page of somebody, which is given as long as programs are given theirs.
+    pub fn first() -> Option<Self> {
+        Self::new().or_else(|| frame::alloc_first_buffer(Owner::Pipe).map(Self))
+    }
+
     /// Takes `2^order` pages that follow each other.
     pub(super) fn run(order: usize) -> Option<impl Iterator<Item = Self>> {
         let first = frame::alloc_singles(Owner::Pipe, order)?.number();

@@ -38,12 +38,12 @@ impl Pipe {
         loop {
             let mut contents = self.contents.lock();
             if contents.ring.used() > 0 {
-                let was_full = contents.ring.free() == 0;
+                let was_full = self.is_full();
                 let outcome = contents.drain(to);
-                let has_room = contents.ring.free() > 0;
                 self.publish(&contents);
+                let has_room = was_full && self.open_again(&contents);
                 drop(contents);
-                self.freed(was_full && has_room);
+                self.freed(has_room);
                 return Ok(outcome?);
             }
             // Under the lock: who has closed his end has written before.
@@ -62,7 +62,8 @@ impl Pipe {
 
     /// Copies everything from the program, and waits for room where there is none.
     ///
-    /// Up to a page is all or nothing: it needs one buffer, or room behind the bytes in the last one.
+    /// Up to a page is all or nothing: it needs one buffer, or room behind the bytes in the last one. Where there is no memory
+    /// for a page, a pipe that holds something is full; only an empty one fails.
     #[inline]
     pub(super) fn write(
         &self,
@@ -82,6 +83,11 @@ impl Pipe {
                 .and_then(|()| contents.fill(from, packets));
             let has_bytes = contents.ring.used() > 0;
             self.publish(&contents);
+            let is_short = has_bytes && outcome == Err(IoError::OutOfMemory);
+            let outcome = match is_short {
+                true => self.close_for_now(&contents),
+                false => outcome,
+            };
             drop(contents);
             self.added(was_empty && has_bytes);
             outcome?;
@@ -319,7 +325,11 @@ impl Contents {
                 self.kept += 1;
             }
         } else {
-            *self.ring.blank(0) = Some(PipePage::new().ok_or(IoError::OutOfMemory)?);
+            let page = match self.ring.used() {
+                0 => PipePage::first(),
+                _ => PipePage::new(),
+            };
+            *self.ring.blank(0) = Some(page.ok_or(IoError::OutOfMemory)?);
             self.kept += 1;
         }
         note(before, self.kept);
