@@ -1,11 +1,14 @@
-//! The kernel heap: size classes for what is small, whole blocks for what is large, and
-//! `linked_list_allocator` behind them for the odd sizes between.
+//! The kernel heap: size classes for what is small, whole frames for what is large, and `linked_list_allocator` behind
+//! them where no frames lie beside each other.
 //!
 //! | request | from |
 //! |---|---|
 //! | up to 2 KiB | a slab: one frame of equal objects, chained through their first bytes |
-//! | up to 32 KiB | the arena, a window of virtual memory that grows on demand |
 //! | more | a buddy block, through the direct map (at most 4 MiB) |
+//! | any, if there is no such block | the arena, a window of virtual memory that grows on demand; for more than 32 KiB only while it is small |
+//!
+//! What a slab or a block was goes back to all others with its last object. The arena never shrinks: what programs make
+//! the kernel keep for a while, messages among it, must not stay in it.
 //!
 //! Each CPU has classes of its own, and a slab's frame knows whose lists it is in: what one CPU took another may
 //! give back. An empty slab goes back to the frame allocator unless it is the only one of its class with room
@@ -33,8 +36,10 @@ use crate::percpu::{MAX_CPUS, PerCpu, cpu_id};
 const CLASSES: [usize; 8] = [16, 32, 64, 128, 256, 512, 1024, 2048];
 /// Each is twice the one before; the first is this power of two.
 const FIRST_BITS: usize = CLASSES[0].ilog2() as usize;
-/// Largest request that the arena serves.
+/// Largest request that the arena always serves where there is no block.
 const ARENA_LIMIT: usize = 32 << 10;
+/// For larger ones it grows to one part of the memory in so many.
+const ARENA_SHARE: u64 = 16;
 /// Pages by which the arena grows at least.
 const ARENA_STEP: u64 = 16;
 /// "No object" and "no slab".
@@ -78,7 +83,6 @@ pub fn init() -> Result<(), OutOfMemory> {
 /// Where a request goes.
 enum Place {
     Slab(usize),
-    Arena,
     Block(usize),
 }
 
@@ -89,8 +93,6 @@ fn place(layout: Layout) -> Place {
         // The smallest power of two that holds it.
         let bits = (need.max(CLASSES[0]) - 1).ilog2() as usize + 1;
         Place::Slab(bits - FIRST_BITS)
-    } else if need <= ARENA_LIMIT && layout.align() < PAGE_SIZE as usize {
-        Place::Arena
     } else {
         Place::Block(
             need.div_ceil(PAGE_SIZE as usize)
@@ -106,14 +108,14 @@ unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match place(layout) {
             Place::Slab(class) => alloc_object(class),
-            other => alloc_large(other, layout),
+            Place::Block(order) => alloc_large(order, layout),
         }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         match place(layout) {
             Place::Slab(class) => free_object(class, pointer),
-            other => free_large(other, pointer, layout),
+            Place::Block(order) => free_large(order, pointer, layout),
         }
     }
 }
@@ -121,25 +123,30 @@ unsafe impl GlobalAlloc for KernelHeap {
 /// Takes what no slab has. Apart, like all that is rare here, so that the common way saves no registers for it.
 #[cold]
 #[inline(never)]
-fn alloc_large(place: Place, layout: Layout) -> *mut u8 {
-    match place {
-        Place::Slab(class) => alloc_object(class),
-        Place::Arena => ARENA.lock().alloc(layout),
-        Place::Block(order) if order > buddy::MAX_ORDER => ptr::null_mut(),
-        Place::Block(order) => frame::alloc_order(Owner::Heap, order)
-            .map_or(ptr::null_mut(), |frame| {
-                physmap::virt(frame.start()) as *mut u8
-            }),
+fn alloc_large(order: usize, layout: Layout) -> *mut u8 {
+    match alloc_block(order) {
+        Some(first) => physmap::virt(first.start()) as *mut u8,
+        None if layout.align() < PAGE_SIZE as usize => ARENA.lock().alloc(layout),
+        None => ptr::null_mut(),
+    }
+}
+
+fn alloc_block(order: usize) -> Option<Frame> {
+    match order {
+        0 => frame::alloc(Owner::Heap),
+        1..=buddy::MAX_ORDER => frame::alloc_order(Owner::Heap, order),
+        _ => None,
     }
 }
 
 #[cold]
 #[inline(never)]
-fn free_large(place: Place, pointer: *mut u8, layout: Layout) {
-    match place {
-        Place::Slab(class) => free_object(class, pointer),
-        Place::Arena => ARENA.lock().dealloc(pointer, layout),
-        Place::Block(order) => frame::free_order(frame_of(pointer), order),
+fn free_large(order: usize, pointer: *mut u8, layout: Layout) {
+    let is_in_arena = (HEAP..HEAP + HEAP_MAX).contains(&(pointer as u64));
+    match order {
+        _ if is_in_arena => ARENA.lock().dealloc(pointer, layout),
+        0 => frame::free(frame_of(pointer)),
+        _ => frame::free_order(frame_of(pointer), order),
     }
 }
 
@@ -150,6 +157,10 @@ impl Arena {
                 return pointer.as_ptr();
             }
             let pages = layout.size() as u64 / PAGE_SIZE + 2;
+            let is_large = self.pages + pages > frame::total() / ARENA_SHARE;
+            if is_large && layout.size() > ARENA_LIMIT {
+                return ptr::null_mut();
+            }
             if !self.extend(pages.max(ARENA_STEP)) {
                 return ptr::null_mut();
             }
