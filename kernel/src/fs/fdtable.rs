@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use super::file::OpenFile;
 use super::lock;
+use crate::mm::frame;
 
 /// A process's descriptors.
 #[derive(Default)]
@@ -50,6 +51,20 @@ pub enum FdError {
     LimitReached,
     /// No memory for a larger table.
     OutOfMemory,
+}
+
+/// A file that got no number. It is to be dropped where no table is locked.
+pub struct Refused {
+    /// Why.
+    pub why: FdError,
+    _file: Arc<OpenFile>,
+}
+
+fn kernel_has_room() -> Result<(), FdError> {
+    match frame::can_spare(1) {
+        true => Ok(()),
+        false => Err(FdError::OutOfMemory),
+    }
 }
 
 impl FdTable {
@@ -96,16 +111,21 @@ impl FdTable {
     }
 
     /// Gives `file` the lowest free number from `from` on that is below `limit`.
+    ///
+    /// Whatever a program opens it has a number for: here those are refused whose files the kernel has no memory to keep.
     pub fn insert(
         &mut self,
         file: Arc<OpenFile>,
         close_on_exec: bool,
         from: usize,
         limit: u64,
-    ) -> Result<i32, FdError> {
+    ) -> Result<i32, Refused> {
         let free = self.slots.iter().skip(from).position(Option::is_none);
         let fd = free.map_or(self.slots.len().max(from), |free| from + free);
-        self.make_room(fd, limit)?;
+        let room = self.make_room(fd, limit);
+        if let Err(why) = room.and_then(|()| kernel_has_room()) {
+            return Err(Refused { why, _file: file });
+        }
         self.slots[fd] = Some(Slot {
             file,
             close_on_exec,
@@ -120,9 +140,11 @@ impl FdTable {
         file: Arc<OpenFile>,
         close_on_exec: bool,
         limit: u64,
-    ) -> Result<Option<Arc<OpenFile>>, FdError> {
-        let index = usize::try_from(fd).map_err(|_| FdError::LimitReached)?;
-        self.make_room(index, limit)?;
+    ) -> Result<Option<Arc<OpenFile>>, Refused> {
+        let index = usize::try_from(fd).unwrap_or(usize::MAX);
+        if let Err(why) = self.make_room(index, limit) {
+            return Err(Refused { why, _file: file });
+        }
         let old = self.slots[index].replace(Slot {
             file,
             close_on_exec,

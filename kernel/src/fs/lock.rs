@@ -6,7 +6,7 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use filelock::{Deadlock, Lock, Locks, Range, Waits};
+use filelock::{Deadlock, Lock, Locks, NoMemory, Range, Waits};
 
 use super::inode::Inode;
 use super::rank;
@@ -113,6 +113,12 @@ impl Lockable {
     }
 }
 
+/// Why a lock could not be had at once.
+enum InTheWay {
+    Holder(Owner),
+    NoMemory,
+}
+
 impl Inode {
     /// Returns the first lock of a range that is in the way of `wanted`.
     pub fn conflicting_lock(&self, wanted: Lock<Owner>) -> Option<Lock<Owner>> {
@@ -138,8 +144,9 @@ impl Inode {
                     self.locks.waiting.wake_all();
                     return Ok(());
                 }
+                Err(InTheWay::NoMemory) => return Err(LockError::OutOfMemory),
                 Err(_) if !waits => return Err(LockError::WouldBlock),
-                Err(holder) => holder,
+                Err(InTheWay::Holder(holder)) => holder,
             };
             let can_lock_up = wanted.owner.pid >= 0 && holder.pid >= 0;
             if can_lock_up {
@@ -154,13 +161,14 @@ impl Inode {
         }
     }
 
-    /// Takes a lock if nobody is in the way; else returns who is.
-    fn try_lock(&self, which: Which, wanted: Lock<Owner>) -> Result<(), Owner> {
+    /// Takes a lock if nothing is in the way.
+    fn try_lock(&self, which: Which, wanted: Lock<Owner>) -> Result<(), InTheWay> {
         let mut held = self.locks.held.lock();
         let locks = held.of(which);
         match locks.conflict(wanted) {
-            Some(lock) => Err(lock.owner),
+            Some(lock) => Err(InTheWay::Holder(lock.owner)),
             None => {
+                locks.reserve().map_err(|NoMemory| InTheWay::NoMemory)?;
                 locks.set(wanted.owner, Some(wanted.kind), wanted.range);
                 Ok(())
             }
@@ -174,9 +182,19 @@ impl Inode {
     }
 
     /// Takes what `owner` has of a range away.
-    pub fn unlock(&self, which: Which, owner: Owner, range: Range) {
-        self.locks.held.lock().of(which).set(owner, None, range);
+    ///
+    /// # Errors
+    /// There is no memory to cut a lock in two.
+    pub fn unlock(&self, which: Which, owner: Owner, range: Range) -> Result<(), LockError> {
+        let mut held = self.locks.held.lock();
+        let locks = held.of(which);
+        if range != Range::ALL {
+            locks.reserve().map_err(|NoMemory| LockError::OutOfMemory)?;
+        }
+        locks.set(owner, None, range);
+        drop(held);
         self.locks.waiting.wake_all();
+        Ok(())
     }
 
     /// Takes all locks of `owner` away.

@@ -133,6 +133,7 @@ fn open_console(process: &Process) {
         .expect("the tree has a console");
     for _ in 0..3 {
         let inserted = process.with_files(|files| files.insert(console.clone(), false, 0, limit));
+        let inserted = inserted.map_err(|refused| refused.why);
         inserted.expect("an empty table has room");
     }
 }

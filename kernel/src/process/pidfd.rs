@@ -126,7 +126,9 @@ pub(super) fn open_for(
     let process = current();
     let limit = process.fd_limit();
     let inserted = process.with_files(|files| files.insert(file, true, 0, limit));
-    let opened = Opened(Some(inserted.map_err(CloneError::NoDescriptor)?));
+    let opened = Opened(Some(
+        inserted.map_err(|refused| CloneError::NoDescriptor(refused.why))?,
+    ));
     let told = uaccess::write_user(request.pidfd, &opened.0.unwrap_or(-1));
     told.map_err(|_| {
         opened.close();

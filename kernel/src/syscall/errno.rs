@@ -6,7 +6,7 @@ use sigframe::StackError;
 
 use crate::fs::caller::Forbidden;
 use crate::fs::epoll::{ControlError, Presence};
-use crate::fs::fdtable::FdError;
+use crate::fs::fdtable::{FdError, Refused};
 use crate::fs::lock::LockError as FileLockError;
 use crate::fs::mounting::MountError;
 use crate::fs::pipe::ResizeError;
@@ -218,6 +218,7 @@ errnos!(ControlError {
     ControlError::NotPollable => Self::EPERM,
     ControlError::Loop => Self::ELOOP,
     ControlError::TooMany => Self::ENOSPC,
+    ControlError::OutOfMemory => Self::ENOMEM,
 });
 
 errnos!(SocketError {
@@ -249,6 +250,12 @@ errnos!(FdError {
     FdError::LimitReached => Self::EMFILE,
     FdError::OutOfMemory => Self::ENOMEM,
 });
+
+impl From<Refused> for Errno {
+    fn from(refused: Refused) -> Self {
+        refused.why.into()
+    }
+}
 
 errnos!(MapError {
     MapError::Invalid => Self::EINVAL,

@@ -39,7 +39,7 @@ pub fn flock(frame: &mut TrapFrame) -> SysResult {
     let owner = Owner::open_file(&*file);
     let range = Range::ALL;
     match kind {
-        None => location.unlock(Which::Whole, owner, range),
+        None => location.unlock(Which::Whole, owner, range)?,
         Some(kind) => {
             let lock = Lock { owner, kind, range };
             location.lock(Which::Whole, lock, operation & LOCK_NB == 0)?;
@@ -95,7 +95,7 @@ pub(super) fn set(file: &OpenFile, command: u32, addr: u64) -> SysResult {
     let of_open_file = matches!(command, F_OFD_SETLK | F_OFD_SETLKW);
     let owner = owner_of(file, of_open_file, &asked)?;
     match kind {
-        None => location.unlock(Which::Ranges, owner, range),
+        None => location.unlock(Which::Ranges, owner, range)?,
         Some(kind) => {
             let waits = matches!(command, F_SETLKW | F_OFD_SETLKW);
             location.lock(Which::Ranges, Lock { owner, kind, range }, waits)?;

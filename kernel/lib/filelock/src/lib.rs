@@ -124,7 +124,16 @@ impl<O> Locks<O> {
     }
 }
 
+/// There is no memory for another lock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoMemory;
+
 impl<O: Copy + Eq> Locks<O> {
+    /// Makes room for what one [`set`](Self::set) adds at most: a lock that is cut in two, and a new one between.
+    pub fn reserve(&mut self) -> Result<(), NoMemory> {
+        self.0.try_reserve(2).map_err(|_| NoMemory)
+    }
+
     /// Returns the first lock of somebody else that is in the way of `wanted`.
     pub fn conflict(&self, wanted: Lock<O>) -> Option<Lock<O>> {
         let conflicts = |lock: &&Lock<O>| {

@@ -26,6 +26,7 @@ use super::inode::Metadata;
 use super::poll::{PollQueue, Watcher};
 use super::rank;
 use crate::locks::{Interrupted, Mutex, SpinLock, WaitQueue};
+use crate::mm::frame;
 use crate::time;
 
 /// How many epolls may watch one another in a row.
@@ -48,6 +49,8 @@ pub enum ControlError {
     Loop,
     /// As much memory as may be is taken by watches.
     TooMany,
+    /// No memory.
+    OutOfMemory,
 }
 
 /// An open epoll.
@@ -236,6 +239,9 @@ impl Epoll {
         let _changes = self.0.changes.lock();
         let key = key(file, fd);
         let counted = Counted::new().ok_or(ControlError::TooMany)?;
+        if !frame::can_spare(1) {
+            return Err(ControlError::OutOfMemory);
+        }
         let make = |id| {
             Arc::new(Watch {
                 core: self.0.clone(),
