@@ -12,7 +12,7 @@ use vfs::options::Tmpfs;
 use super::mount::{Mount, MountRef};
 use super::rank;
 use crate::locks::SpinLock;
-use crate::mm::frame;
+use crate::mm::frame::{self, Owner};
 
 /// A file system.
 pub struct FileSystem {
@@ -91,6 +91,10 @@ static NEXT_DEV: AtomicU64 = AtomicU64::new(32);
 /// Files that are nothing but open.
 pub static ANONYMOUS: FileSystem = FileSystem::new(14, "anon_inodefs", 0x0904_1934);
 
+/// Pages that all file systems hold, and may hold.
+static ALL_USED: AtomicU64 = AtomicU64::new(0);
+static ALL_LIMIT: AtomicU64 = AtomicU64::new(u64::MAX);
+
 /// Numbers of nameless files: above those of shared anonymous memory, which is on the same device.
 const FIRST_INO: u64 = 1 << 32;
 
@@ -158,17 +162,16 @@ impl FileSystem {
 
     /// Takes room for a page.
     pub(super) fn charge(&self) -> Result<(), NoSpace> {
-        let limit = self.limit.load(Relaxed);
-        let more = |used| (used < limit).then_some(used + 1);
-        match self.used.fetch_update(Relaxed, Relaxed, more) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(NoSpace),
-        }
+        take_page(&self.used, &self.limit)?;
+        take_page(&ALL_USED, &ALL_LIMIT).inspect_err(|_| {
+            self.used.fetch_sub(1, Relaxed);
+        })
     }
 
     /// Gives back the room of `pages` pages.
     pub(super) fn uncharge(&self, pages: u64) {
         self.used.fetch_sub(pages, Relaxed);
+        ALL_USED.fetch_sub(pages, Relaxed);
     }
 
     /// Counts a new file and returns its number.
@@ -207,6 +210,15 @@ impl FileSystem {
     }
 }
 
+fn take_page(used: &AtomicU64, limit: &AtomicU64) -> Result<(), NoSpace> {
+    let limit = limit.load(Relaxed);
+    let more = |used| (used < limit).then_some(used + 1);
+    match used.fetch_update(Relaxed, Relaxed, more) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(NoSpace),
+    }
+}
+
 fn room(limit: u64, used: u64) -> (u64, u64) {
     match limit {
         u64::MAX => (0, 0),
@@ -214,8 +226,13 @@ fn room(limit: u64, used: u64) -> (u64, u64) {
     }
 }
 
-/// Gives the root and the devices their limits: half of the machine's memory, as on Linux.
+/// Gives file systems their limits: each half of the machine's memory, as on Linux, and all together three quarters of what
+/// programs find free. Nobody's size shows what is in files: without that, somebody else would end for it.
 pub(super) fn init() {
-    ROOT.reconfigure(&Tmpfs::default());
-    DEV.reconfigure(&Tmpfs::default());
+    for fs in [&ROOT, &DEV, &NAMELESS] {
+        fs.reconfigure(&Tmpfs::default());
+    }
+    // They are open or mapped, which is limited for each process already; some are the kernel's own.
+    NAMELESS.files_limit.store(u64::MAX, Relaxed);
+    ALL_LIMIT.store(frame::count(Owner::Free) / 4 * 3, Relaxed);
 }
