@@ -104,7 +104,7 @@ fn strings(addr: u64, budget: &mut ArgBudget) -> Result<Strings, Errno> {
         budget
             .take(string.len() as u64)
             .map_err(|TooBig| Errno::E2BIG)?;
-        let size = strings.bytes().len() as u64;
+        let size = strings.size() as u64;
         if !frame::can_spare(2 * size / PAGE_SIZE) {
             return Err(Errno::ENOMEM);
         }

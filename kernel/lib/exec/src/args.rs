@@ -40,10 +40,14 @@ impl ArgBudget {
     }
 }
 
-/// A list of strings, each with its NUL, in one piece of memory.
+/// Bytes in a piece of a list, unless one string alone is longer.
+const PIECE: usize = 32 << 10;
+
+/// A list of strings, each with its NUL; a long one is in many pieces of memory, which are found where one large is not.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Strings {
-    bytes: Vec<u8>,
+    pieces: Vec<Vec<u8>>,
+    size: usize,
     count: usize,
 }
 
@@ -51,18 +55,26 @@ impl Strings {
     /// Makes an empty list.
     pub const fn new() -> Self {
         Self {
-            bytes: Vec::new(),
+            pieces: Vec::new(),
+            size: 0,
             count: 0,
         }
     }
 
     /// Adds a string, which holds no NUL; fails only for want of memory.
     pub fn push(&mut self, string: &[u8]) -> Result<(), TooBig> {
-        self.bytes
-            .try_reserve(string.len() + 1)
-            .map_err(|_| TooBig)?;
-        self.bytes.extend_from_slice(string);
-        self.bytes.push(0);
+        let len = string.len() + 1;
+        let piece = match self.pieces.last_mut() {
+            Some(piece) if piece.len() + len <= PIECE => piece,
+            _ => {
+                self.pieces.try_reserve(1).map_err(|_| TooBig)?;
+                self.pieces.push_mut(Vec::new())
+            }
+        };
+        piece.try_reserve(len).map_err(|_| TooBig)?;
+        piece.extend_from_slice(string);
+        piece.push(0);
+        self.size += len;
         self.count += 1;
         Ok(())
     }
@@ -86,15 +98,20 @@ impl Strings {
         self.count == 0
     }
 
-    /// Returns all strings, each followed by its NUL.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// Returns how many bytes all strings are, each with its NUL.
+    pub const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Returns all strings, each followed by its NUL, piece by piece.
+    pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.pieces.iter().map(Vec::as_slice)
     }
 
     /// Visits the strings without their NULs.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.bytes
-            .split_inclusive(|byte| *byte == 0)
+        self.pieces()
+            .flat_map(|piece| piece.split_inclusive(|byte| *byte == 0))
             .map(|string| &string[..string.len() - 1])
     }
 }

@@ -94,8 +94,8 @@ impl Layout {
         let execfn = args
             .top
             .checked_sub(END_MARK + args.execfn.len() as u64 + 1)?;
-        let envp = execfn.checked_sub(args.envp.bytes().len() as u64)?;
-        let argv_start = envp.checked_sub(argv.bytes().len() as u64)?;
+        let envp = execfn.checked_sub(args.envp.size() as u64)?;
+        let argv_start = envp.checked_sub(argv.size() as u64)?;
         let platform = down(argv_start.checked_sub(args.platform.len() as u64 + 1)?);
         let random = platform.checked_sub(args.random.len() as u64)?;
         let words = 1 + (argv.len() + 1) + (args.envp.len() + 1) + 2 * (args.auxv.len() + 1);
@@ -136,8 +136,9 @@ fn write_strings(writer: &mut Writer, args: &StackArgs<'_>, argv: &Strings, layo
     writer.bytes.extend_from_slice(&args.random);
     writer.string(args.platform);
     writer.pad_to(layout.argv);
-    writer.bytes.extend_from_slice(argv.bytes());
-    writer.bytes.extend_from_slice(args.envp.bytes());
+    for piece in argv.pieces().chain(args.envp.pieces()) {
+        writer.bytes.extend_from_slice(piece);
+    }
     writer.string(args.execfn);
 }
 
