@@ -76,7 +76,7 @@ impl CloneRequest {
 pub enum CloneError {
     /// No memory.
     OutOfMemory,
-    /// The caller has a signal to look at first; the call is to be made again.
+    /// The caller has, or its process had, a signal to look at first; the call is to be made again.
     Busy,
     /// The number that it is to have is another's.
     Taken,
@@ -94,9 +94,12 @@ impl From<OutOfMemory> for CloneError {
     }
 }
 
-impl From<tree::Taken> for CloneError {
-    fn from(tree::Taken: tree::Taken) -> Self {
-        Self::Taken
+impl From<tree::NotInserted> for CloneError {
+    fn from(error: tree::NotInserted) -> Self {
+        match error {
+            tree::NotInserted::Taken => Self::Taken,
+            tree::NotInserted::Unwanted => Self::Busy,
+        }
     }
 }
 
@@ -159,6 +162,7 @@ fn new_process(
     vfork: Option<Arc<VforkDone>>,
 ) -> Result<(u32, TaskRef), CloneError> {
     let parent = current_thread();
+    let told = parent.process().spread_signals();
     let number = match request.number {
         Some(number) => tree::check_free(number)?,
         None => tree::new_pid(),
@@ -171,7 +175,13 @@ fn new_process(
     let opened = pidfd::open_for(request, &child, pid)?;
     child.group.lock().begin(task.clone());
     let birth = parent.birth_of_child(request);
-    tree::insert(child.clone(), Some(birth)).inspect_err(|_| opened.close())?;
+    // Who was told to end is born no more children, and what a whole group is sent comes before the birth or finds the child.
+    let is_wanted =
+        || task::current().fatal_signal().is_none() && parent.process().spread_signals() == told;
+    tree::insert(child.clone(), Some(birth), is_wanted).inspect_err(|_| {
+        opened.close();
+        drop(child.group.lock().abandon());
+    })?;
     parent.has_children.store(true, Relaxed);
     if request.flags.contains(CloneFlags::SIGHAND) {
         parent.process.adopt_kin(&child);

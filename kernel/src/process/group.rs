@@ -81,6 +81,13 @@ impl Group {
         Ok(slot)
     }
 
+    /// Takes the first thread out again: the process is not to be. The task is for the caller to drop.
+    #[must_use = "it is dropped with no lock held"]
+    pub fn abandon(&mut self) -> Option<TaskRef> {
+        self.live = 0;
+        self.tasks.pop().flatten()
+    }
+
     fn put(&mut self, slot: usize, task: TaskRef) {
         if slot == self.tasks.len() {
             self.tasks.push(None);

@@ -116,7 +116,7 @@ fn start(image: Image, path: &str) -> Result<(), OutOfMemory> {
     }
     .spawn()?;
     process.group.lock().begin(task.clone());
-    tree::insert(process, None).expect("nobody has the first number");
+    tree::insert(process, None, || true).expect("nobody has the first number");
     sched::start(&task);
     Ok(())
 }

@@ -132,6 +132,8 @@ pub struct Process {
     subreaper: AtomicBool,
     /// The number of the signal that it is sent when whoever made it ends; 0 for none.
     parent_death: AtomicU8,
+    /// How many signals it was sent together with others; written under the tree's lock.
+    spread: AtomicU32,
     /// Wakes the process when a child ends.
     child_changed: WaitQueue,
     /// Who polls descriptors of it and its threads.
@@ -352,6 +354,7 @@ impl Process {
             persona: AtomicU32::new(0),
             peak_rss: AtomicU64::new(0),
             oom: oom::OomState::new(),
+            spread: AtomicU32::new(0),
             signal_pollers: PollQueue::new(),
             cred: SpinLock::new(cred),
             dumpable: AtomicBool::new(true),

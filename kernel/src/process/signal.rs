@@ -5,6 +5,7 @@
 
 use alloc::sync::Arc;
 use core::ptr;
+use core::sync::atomic::Ordering::Relaxed;
 
 use abi::linux::SA_NOCLDWAIT;
 use abi::siginfo::{SI_USER, SigInfo};
@@ -14,6 +15,7 @@ use sigstate::{Effect, Full, MaskChange, Signals, Target};
 
 use super::group::Group;
 use super::thread::{Thread, current_thread};
+use super::tree::Family;
 use super::{ExitStatus, Process, creds, tree};
 use crate::fs::file::Readiness;
 use crate::task;
@@ -111,18 +113,67 @@ pub fn target(pid: u32) -> Result<Arc<Process>, SendError> {
 /// Decides whether the current thread may send `signal` (`None` only asks) to a process: to its own always, to others of the same
 /// user, and CONT within the session.
 pub fn check_permission(process: &Process, signal: Option<Signal>) -> Result<(), SendError> {
-    let thread = current_thread();
-    if ptr::eq(thread.process(), process) {
-        return Ok(());
-    }
-    if cred::program::may_signal(&thread.cred(), &process.cred()) {
-        return Ok(());
-    }
     let session = |pid| tree::family(pid).map(|family| family.session);
-    let same = || session(thread.process().pid()) == session(process.pid());
-    match signal == Some(Signal::CONT) && same() {
+    check_by(process, signal, || {
+        session(current_thread().process().pid()) == session(process.pid())
+    })
+}
+
+fn check_by(
+    process: &Process,
+    signal: Option<Signal>,
+    is_same_session: impl FnOnce() -> bool,
+) -> Result<(), SendError> {
+    let thread = current_thread();
+    let may = ptr::eq(thread.process(), process)
+        || cred::program::may_signal(&thread.cred(), &process.cred())
+        || signal == Some(Signal::CONT) && is_same_session();
+    match may {
         true => Ok(()),
         false => Err(SendError::NotAllowed),
+    }
+}
+
+/// Sends a signal (`None` only asks) to every process that `wanted` accepts, as the current thread may, and tells `note` what
+/// came of each.
+///
+/// All are sent it at one instant. A child of one of them that is being made then is not born, and the fork made anew when the
+/// signal was looked at: who ends all of a family ends those too.
+pub fn send_to_all(
+    wanted: impl Fn(u32, &Family) -> bool,
+    signal: Option<Signal>,
+    mut note: impl FnMut(Result<(), SendError>),
+) {
+    let own = tree::family(current_thread().process().pid());
+    let info = signal.map(|signal| SigInfo::from_user(signal, SI_USER, creds::sender()));
+    tree::for_members(wanted, |process, family| {
+        let is_same = || own.is_some_and(|own| own.session == family.session);
+        let checked = check_by(process, signal, is_same);
+        note(checked.and_then(|()| info.map_or(Ok(()), |info| process.send_with_others(info))));
+    });
+}
+
+/// Sends the kernel's signal to a process group, at one instant.
+pub fn send_to_group(group: u32, signal: Signal) {
+    tree::for_members(
+        |_, family| family.group == group,
+        |process, _| {
+            // Standard signals find room, or wait already.
+            let _ = process.send_with_others(SigInfo::kernel(signal));
+        },
+    );
+}
+
+impl Process {
+    /// Sends a signal that others are sent too; the tree is locked.
+    fn send_with_others(&self, info: SigInfo) -> Result<(), SendError> {
+        self.spread.fetch_add(1, Relaxed);
+        send(self, info)
+    }
+
+    /// Returns how many signals it was sent together with others.
+    pub(super) fn spread_signals(&self) -> u32 {
+        self.spread.load(Relaxed)
     }
 }
 

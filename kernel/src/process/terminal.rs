@@ -67,10 +67,7 @@ impl Jobs for Processes {
     }
 
     fn signal_group(&self, group: u32, signal: Signal) {
-        for member in tree::find_all(|_, family| family.group == group) {
-            // Standard signals find room, or wait already.
-            let _ = signal::send(&member, SigInfo::kernel(signal));
-        }
+        signal::send_to_group(group, signal);
     }
 
     fn signal_process(&self, pid: u32, signal: Signal) {

@@ -8,6 +8,7 @@ use abi::{Errno, Signal};
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::process::signal::{self, SendError};
+use crate::process::tree::Family;
 use crate::process::{self, Process, creds, tree};
 
 /// `kill(pid, signal)`.
@@ -28,10 +29,7 @@ pub fn kill(frame: &mut TrapFrame) -> SysResult {
     };
     match pid {
         -1 => send_to_everybody(own, signal),
-        _ => send_to_group(
-            &tree::find_members(|_, family| Some(family.group) == group),
-            signal,
-        ),
+        _ => send_to_group(|_, family| Some(family.group) == group, signal),
     }
 }
 
@@ -108,31 +106,31 @@ fn send_to_thread(
 }
 
 /// It is enough that one of a group may be reached.
-pub(super) fn send_to_group(members: &[Arc<Process>], signal: Option<Signal>) -> SysResult {
+pub(super) fn send_to_group(
+    is_member: impl Fn(u32, &Family) -> bool,
+    signal: Option<Signal>,
+) -> SysResult {
     let mut outcome = Err(SendError::NoProcess);
-    for process in members {
-        let sent = send_to_one(process, signal);
+    signal::send_to_all(is_member, signal, |sent| {
         if outcome.is_err() {
             outcome = sent;
         }
-    }
+    });
     outcome?;
     Ok(0)
 }
 
 /// All but init and the caller; that some may not be reached does not count.
 fn send_to_everybody(own: u32, signal: Option<Signal>) -> SysResult {
-    let others = tree::find_members(|pid, _| pid != tree::INIT && pid != own);
-    if others.is_empty() {
-        return Err(Errno::ESRCH);
-    }
-    let mut outcome = Ok(());
-    for process in others {
-        match send_to_one(&process, signal) {
-            Ok(()) | Err(SendError::NotAllowed) => {}
-            Err(error) => outcome = Err(error),
+    let mut outcome = Err(SendError::NoProcess);
+    let is_other = |pid: u32, _: &Family| pid != tree::INIT && pid != own;
+    signal::send_to_all(is_other, signal, |sent| match sent {
+        Ok(()) | Err(SendError::NotAllowed) if outcome == Err(SendError::NoProcess) => {
+            outcome = Ok(());
         }
-    }
+        Ok(()) | Err(SendError::NotAllowed) => {}
+        Err(error) => outcome = Err(error),
+    });
     outcome?;
     Ok(0)
 }

@@ -64,10 +64,7 @@ pub fn pidfd_send_signal(frame: &mut TrapFrame) -> SysResult {
     let process = pidfd.process();
     if flags == TO_GROUP {
         let group = tree::family(target).ok_or(Errno::ESRCH)?.group;
-        return super::kill::send_to_group(
-            &tree::find_members(|_, family| family.group == group),
-            signal,
-        );
+        return super::kill::send_to_group(|_, family| family.group == group, signal);
     }
     signal::check_permission(process, signal)?;
     match info {

@@ -91,9 +91,14 @@ impl Family {
     }
 }
 
-/// The number that was asked for is taken, or cannot be.
+/// Why a process or thread was not added.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Taken;
+pub enum NotInserted {
+    /// Somebody has the number that was asked for, perhaps since [`check_free`].
+    Taken,
+    /// It was said not to be wanted.
+    Unwanted,
+}
 
 /// Takes the next free number.
 pub fn new_pid() -> u32 {
@@ -101,11 +106,11 @@ pub fn new_pid() -> u32 {
 }
 
 /// Says whether `number` could be a new process's.
-pub fn check_free(number: u32) -> Result<u32, Taken> {
+pub fn check_free(number: u32) -> Result<u32, NotInserted> {
     let tree = TREE.lock();
     match tree.is_free(number) {
         true => Ok(number),
-        false => Err(Taken),
+        false => Err(NotInserted::Taken),
     }
 }
 
@@ -113,10 +118,10 @@ pub fn check_free(number: u32) -> Result<u32, Taken> {
 ///
 /// # Errors
 /// The number is another's.
-pub fn new_thread(process: &Arc<Process>, number: Option<u32>) -> Result<u32, Taken> {
+pub fn new_thread(process: &Arc<Process>, number: Option<u32>) -> Result<u32, NotInserted> {
     let mut tree = TREE.lock();
     let tid = match number {
-        Some(number) if !tree.is_free(number) => return Err(Taken),
+        Some(number) if !tree.is_free(number) => return Err(NotInserted::Taken),
         Some(number) => number,
         None => tree.next_number(),
     };
@@ -130,15 +135,21 @@ pub fn forget_thread(tid: u32) {
     drop(process);
 }
 
-/// Adds a process; `birth` is `None` for init, which leads its own group and session.
+/// Adds a process, if it `is_wanted` still; `birth` is `None` for init, which leads its own group and session.
 ///
-/// # Errors
-/// Somebody has its number: it was chosen ([`check_free`]), and another came first.
-pub fn insert(process: Arc<Process>, birth: Option<Birth>) -> Result<(), Taken> {
+/// The question is asked at the instant from which [`for_members`] finds it: who was found before knows the answer.
+pub fn insert(
+    process: Arc<Process>,
+    birth: Option<Birth>,
+    is_wanted: impl FnOnce() -> bool,
+) -> Result<(), NotInserted> {
     let pid = process.pid();
     let mut tree = TREE.lock();
     if !tree.is_free(pid) {
-        return Err(Taken);
+        return Err(NotInserted::Taken);
+    }
+    if !is_wanted() {
+        return Err(NotInserted::Unwanted);
     }
     let model = birth.and_then(|birth| Some((birth, tree.nodes.get(&birth.model)?.family)));
     let family = match model {
@@ -206,14 +217,18 @@ pub fn find_all(wanted: impl Fn(u32, &Family) -> bool) -> Vec<Arc<Process>> {
         .collect()
 }
 
-/// Returns every process that `wanted` accepts; also those that have ended and wait to be waited for.
-pub fn find_members(wanted: impl Fn(u32, &Family) -> bool) -> Vec<Arc<Process>> {
+/// Calls `visit` with every process that `wanted` accepts, ended ones included, at one instant: nobody is born or ends
+/// meanwhile. `visit` must not ask the tree.
+pub fn for_members(
+    wanted: impl Fn(u32, &Family) -> bool,
+    mut visit: impl FnMut(&Process, &Family),
+) {
     let tree = TREE.lock();
-    let meant = tree
-        .nodes
-        .iter()
-        .filter(|(pid, node)| wanted(**pid, &node.family));
-    meant.map(|(_, node)| node.process.clone()).collect()
+    for (pid, node) in &tree.nodes {
+        if wanted(*pid, &node.family) {
+            visit(&node.process, &node.family);
+        }
+    }
 }
 
 /// Returns the lowest number of a process at or above `from`.

@@ -28,6 +28,10 @@ pub(crate) const TOPIC: Topic = Topic {
             "groups_are_settled_before_exec",
             groups_are_settled_before_exec,
         ),
+        (
+            "one_kill_ends_a_family_that_runs_away",
+            one_kill_ends_a_family_that_runs_away,
+        ),
     ],
 };
 
@@ -177,6 +181,52 @@ fn subreapers_get_orphans() -> Verdict {
         Ended::from_status(status),
         Ended::Exited(0),
     )
+}
+
+/// Makes a child and ends, and so does the child, on and on.
+fn run_away() -> i32 {
+    loop {
+        match sys::fork() {
+            Ok(0) => {}
+            _ => return 0,
+        }
+    }
+}
+
+/// One signal for the group reaches also whoever is being born at that moment: nobody is left to go on.
+fn one_kill_ends_a_family_that_runs_away() -> Verdict {
+    must("prctl", prctl(libc::PR_SET_CHILD_SUBREAPER, 1))?;
+    for round in 0..40 {
+        let first = must(
+            "fork",
+            child::start(|| {
+                let own = sys::call(libc::SYS_setpgid, [0, 0]);
+                for _ in 0..3 {
+                    let _ = child::start(run_away);
+                }
+                i32::from(own.is_err())
+            }),
+        )?;
+        same("the first", child::wait(first), Ok(Ended::Exited(0)))?;
+        for _ in 0..round {
+            let _ = sys::call(libc::SYS_sched_yield, []);
+        }
+        let group = -i64::from(first) as u64;
+        let killed = sys::call(libc::SYS_kill, [group, libc::SIGKILL as u64]);
+        must("kill", killed)?;
+        let mut looks = 0;
+        while let Ok((pid, _)) = sys::wait4(-1, libc::WNOHANG | WALL) {
+            looks += u32::from(pid == 0);
+            if looks > 3000 {
+                let _ = sys::call(libc::SYS_kill, [group, libc::SIGKILL as u64]);
+                return Err(format!("in round {round} somebody goes on"));
+            }
+            if pid == 0 {
+                let _ = sys::sleep_ms(1);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn the_end_of_a_parent_is_told() -> Verdict {
