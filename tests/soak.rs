@@ -5,7 +5,7 @@
 mod stories;
 
 use harness::Vm;
-use stories::soak::{fuzz, storm};
+use stories::soak::{bombs, fuzz, storm};
 
 #[test]
 fn random_calls_leave_nothing_behind_on_four_processors() {
@@ -29,4 +29,9 @@ fn a_storm_while_processors_come_and_go_leaves_nothing_behind() {
     let vm = Vm::new().smp(4).timeout(500);
     let outcome = storm(vm, "kstorm=hotplug", &["--seed", "2", "--rounds", "3"]);
     outcome.line_containing(" is back; 4 are up: 0-3");
+}
+
+#[test]
+fn bombs_hurt_only_the_guilty() {
+    bombs(Vm::new().smp(4).timeout(500));
 }

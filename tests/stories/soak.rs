@@ -23,3 +23,12 @@ pub(crate) fn storm(vm: Vm, kernels: &str, args: &[&str]) -> Outcome {
     assert!(outcome.counter("execs") > 50 && outcome.counter("kstorm_rounds") > 20);
     outcome
 }
+
+/// Children, threads, descriptors, buffers, files, mappings, signals, memory: whoever takes all there is gets an error or ends.
+#[track_caller]
+pub(crate) fn bombs(vm: Vm) {
+    let vm = vm.memory("64M").cmdline("kstatd=0");
+    let outcome = vm.init("soak", &["bombs"]).boot();
+    outcome.expect_pass();
+    outcome.line_containing("bombs: 16 of 16 hurt nobody else");
+}

@@ -321,7 +321,8 @@ fn many_files() -> Outcome {
     if (listed.len() as u64) < made.0 {
         return Err(format!("{} of {} are listed", listed.len(), made.0));
     }
-    Ok(made)
+    let removed = (0..made.0).try_for_each(|count| std::fs::remove_file(format!("{count}")));
+    removed.map(|()| made).map_err(|error| error.to_string())
 }
 
 fn mappings() -> Outcome {
