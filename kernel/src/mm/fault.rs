@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   handle ── peek at the VMAs ──┬─ contains it, permits the access ──────────────→ populate
+//!     │                          ├─ contains it, forbids the access ───────────────→ SIGSEGV ACCERR
 //!     │                          └─ no such VMA, or one is being changed
 //!     └─ mmap_lock (read) ── find the VMA ──┬─ none, or guard gap ─────────→ SIGSEGV MAPERR
 //!                                           ├─ above: a stack that may grow → grow, find again
@@ -11,7 +12,7 @@
 //!             lock, if the PTE is still what was seen)
 //! ```
 //!
-//! A fault that is not the program's end takes no mmap_lock: it peeks, which a writer of the VMAs allows but while it
+//! A fault within a mapping takes no mmap_lock: it peeks, which a writer of the VMAs allows but while it
 //! changes them (docs/locking.md). The whole fault is within the peek, and so over before the change: what it mapped is
 //! found by whoever unmaps it. That is why none of it sleeps.
 //!
@@ -66,10 +67,10 @@ pub fn handle(mm: &Mm, fault: &Fault) -> Result<(), FaultError> {
     let page = fault.addr.page();
     if let Some(map) = mm.map.peek()
         && let Some(vma) = map.vmas.find(page)
-        && fault::check_access(vma.flags, fault.access, fault.present).is_ok()
         && !mm.is_reaped()
         && !(fault.access == Access::Write && large::is_due(mm, vma, page))
     {
+        fault::check_access(vma.flags, fault.access, fault.present).map_err(FaultError::Segv)?;
         let is_anon = matches!(vma.backing, MapBacking::Anon { .. });
         if is_anon
             && !fault.present
@@ -84,7 +85,7 @@ pub fn handle(mm: &Mm, fault: &Fault) -> Result<(), FaultError> {
     handle_locked(mm, page, fault)
 }
 
-/// The fault where the VMAs are being changed, or no access is permitted, or a stack has to grow.
+/// The fault where the VMAs are being changed, or none contains the page, or a stack has to grow.
 #[cold]
 #[inline(never)]
 fn handle_locked(mm: &Mm, page: Page, fault: &Fault) -> Result<(), FaultError> {

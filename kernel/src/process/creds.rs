@@ -75,7 +75,9 @@ impl Process {
 
 /// Returns the number and the real user id of the current process, which signals tell of their sender.
 pub fn sender() -> (u32, u32) {
-    (current().pid(), current_thread().cred.lock().uid.real)
+    let thread = current_thread();
+    let thread: &Thread = &thread;
+    (thread.process.pid(), thread.cred.lock().uid.real)
 }
 
 /// Returns whether the current thread may look into a process: its own, or one of the same user with no more rights that does not forbid it.

@@ -27,14 +27,15 @@ pub fn handle_pending(frame: &mut TrapFrame) {
         exit_thread(ExitStatus::Signaled(signal));
     }
     let thread: &Thread = &current_thread();
-    match signal::with_current(thread, |signals| signals.take_next()) {
-        Some(Next::Handle(mut delivery)) => {
+    // Looked at where it is: it is large.
+    match &mut signal::with_current(thread, |signals| signals.take_next()) {
+        Some(Next::Handle(delivery)) => {
             alarm::signal_taken(&thread.process, delivery.signal);
             timer::signal_taken(&thread.process, &mut delivery.info);
-            handle(thread, frame, &delivery);
+            handle(thread, frame, delivery);
         }
-        Some(Next::Die(signal)) => exit_group(ExitStatus::Signaled(signal)),
-        Some(Next::Stop(stop)) => super::stop::stop(stop),
+        Some(Next::Die(signal)) => exit_group(ExitStatus::Signaled(*signal)),
+        Some(Next::Stop(stop)) => super::stop::stop(*stop),
         Some(Next::Park) => super::stop::park(),
         None => go_on(thread, frame),
     }
@@ -46,17 +47,16 @@ fn handle(thread: &Thread, frame: &mut TrapFrame, delivery: &Delivery) {
     if frame.is_syscall() {
         finish_call(frame, with_handler(frame.rax, restarts));
     }
-    match set_up(thread, frame, delivery) {
-        Ok(()) => signal::with_current(thread, |signals| {
-            signals.handler_starts(delivery.signal, &delivery.action);
-        }),
-        Err(NoFrame) => cannot_handle(thread, delivery.signal),
+    if let Err(NoFrame) = set_up(thread, frame, delivery) {
+        cannot_handle(thread, delivery);
     }
 }
 
 /// A handler of SIGSEGV that cannot start would not start for the next SIGSEGV either.
 #[cold]
-fn cannot_handle(thread: &Thread, signal: Signal) {
+fn cannot_handle(thread: &Thread, delivery: &Delivery) {
+    let signal = delivery.signal;
+    signal::with_current(thread, |signals| signals.handler_cannot_start(delivery));
     log::debug!(target: "process", "pid {}: no room for the frame of {signal}", thread.tid());
     if signal == Signal::SEGV {
         thread

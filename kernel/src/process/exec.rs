@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use cred::Cred;
 use cred::program::Execed;
 
-use super::image::{self, ExecRequest, ExecveError, Image};
+use super::image::{self, ExecRequest, ExecveError, Found, Image};
 use super::thread::{Thread, current_thread};
 use super::{Program, tree};
 use crate::arch::trapframe::TrapFrame;
@@ -17,9 +17,13 @@ use crate::task;
 /// Replaces the current program; on failure it goes on as if nothing had happened (EX-1).
 ///
 /// `frame` becomes that of the new program's first instruction.
-pub fn execve(frame: &mut TrapFrame, request: ExecRequest) -> Result<(), ExecveError> {
+pub fn execve(
+    frame: &mut TrapFrame,
+    found: Found,
+    request: ExecRequest,
+) -> Result<(), ExecveError> {
     let name = base_name(&request.path);
-    let image = image::load(request)?;
+    let image = image::load(found, request)?;
     current_thread().become_only()?;
     *frame = TrapFrame::user_entry(image.entry, image.sp);
     become_program(image, &name);

@@ -68,17 +68,20 @@ fn arm_failure(cmdline: &CommandLine) {
 }
 
 fn load<'a>(path: &str, argv: impl Iterator<Item = &'a str>) -> Result<Image, ExecveError> {
-    image::load(ExecRequest {
+    let caller = Caller::kernel();
+    let target = Target::Named(fs::root(), path.into(), fs::Follow::Yes);
+    let found = image::find(&caller, &target)?;
+    let request = ExecRequest {
         path: path.into(),
-        target: Target::Named(fs::root(), path.into(), fs::Follow::Yes),
         can_reopen: true,
         honours_bits: false,
         argv: Strings::of(argv.map(str::as_bytes))?,
         envp: Strings::of(ENVIRONMENT.map(str::as_bytes))?,
-        caller: Caller::kernel(),
+        caller,
         limits: MmLimits::DEFAULT,
         layout: layout::choose(Persona::empty()),
-    })
+    };
+    image::load(found, request)
 }
 
 fn start(image: Image, path: &str) -> Result<(), OutOfMemory> {

@@ -169,10 +169,15 @@ pub fn overruns(number: i32) -> Result<u64, NoTimer> {
 }
 
 /// The process has taken a signal: if a timer sent it, that is set for the next time, and the signal says what was missed.
+#[inline]
 pub fn signal_taken(process: &Process, info: &mut SigInfo) {
-    if info.code != SI_TIMER {
-        return;
+    if info.code == SI_TIMER {
+        own_signal_taken(process, info);
     }
+}
+
+#[cold]
+fn own_signal_taken(process: &Process, info: &mut SigInfo) {
     let number = info.fields[0] as u32 as i32;
     let counts = {
         let timers = process.timers.lock();

@@ -65,13 +65,12 @@ fn run(
     [argv, envp]: [u64; 2],
 ) -> SysResult {
     let caller = args::caller();
-    image::find(&caller, &target)?;
+    let found = image::find(&caller, &target)?;
     let process = process::current();
     let limits = process.with_limits(|limits| limits.mm());
     let mut budget = ArgBudget::new(limits.stack);
     let request = ExecRequest {
         path,
-        target,
         can_reopen,
         argv: strings(argv, &mut budget)?,
         envp: strings(envp, &mut budget)?,
@@ -80,7 +79,7 @@ fn run(
         limits,
         layout: layout::choose(process.persona()),
     };
-    program::execve(frame, request)?;
+    program::execve(frame, found, request)?;
     // The frame is the new program's; its RAX is 0, like this result.
     Ok(0)
 }

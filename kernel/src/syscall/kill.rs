@@ -16,12 +16,18 @@ pub fn kill(frame: &mut TrapFrame) -> SysResult {
     let [pid, number, ..] = frame.args();
     let signal = signal_or_none(number)?;
     let pid = pid as i32;
+    let current = process::current();
+    let current: &Process = &current;
+    let own = current.pid();
+    if pid as u32 == own {
+        send_permitted(current, signal)?;
+        return Ok(0);
+    }
     if pid > 0 {
         let process = signal::target(pid as u32)?;
         send_to_one(&process, signal)?;
         return Ok(0);
     }
-    let own = process::current().pid();
     let group = match pid {
         0 => tree::family(own).map(|family| family.group),
         i32::MIN => return Err(Errno::ESRCH),
@@ -137,6 +143,10 @@ fn send_to_everybody(own: u32, signal: Option<Signal>) -> SysResult {
 
 fn send_to_one(process: &Process, signal: Option<Signal>) -> Result<(), SendError> {
     signal::check_permission(process, signal)?;
+    send_permitted(process, signal)
+}
+
+fn send_permitted(process: &Process, signal: Option<Signal>) -> Result<(), SendError> {
     signal.map_or(Ok(()), |signal| {
         let info = SigInfo::from_user(signal, SI_USER, creds::sender());
         signal::send(process, info)

@@ -9,7 +9,7 @@ use sigstate::MaskChange;
 use super::errno::bad_stack;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
-use crate::process::{self, alarm, signal, sigreturn, timer};
+use crate::process::{self, Process, alarm, signal, sigreturn, timer};
 use crate::task;
 use crate::time;
 
@@ -22,28 +22,37 @@ const NEVER: u64 = u64::MAX;
 pub fn rt_sigaction(frame: &mut TrapFrame) -> SysResult {
     let [number, new, old, size, ..] = frame.args();
     check_size(size)?;
-    let new = args::read_optional::<SigAction>(new)?;
-    let signal = Signal::new(number as u32 as u64).ok_or(Errno::EINVAL)?;
-    if new.is_some() && signal.is_unmaskable() {
+    let signal = Signal::new(number as u32 as u64).ok_or(Errno::EINVAL);
+    let current = process::current();
+    let process: &Process = &current;
+    if new == 0 {
+        let signal = signal?;
+        let action = process.with_signals(|signals| signals.action(signal));
+        args::write_optional(old, &action)?;
+        return Ok(0);
+    }
+    // An address that cannot be read is told of before a signal that does not exist.
+    let new = args::read::<SigAction>(new)?;
+    let signal = signal?;
+    if signal.is_unmaskable() {
         return Err(Errno::EINVAL);
     }
-    let process = process::current();
-    let before = process.with_signals(|signals| {
-        let before = signals.action(signal);
-        if let Some(new) = new {
-            signals.set_action(signal, new);
+    let mut before = None;
+    process.with_signals(|signals| {
+        if old != 0 {
+            before = Some(signals.action(signal));
         }
-        before
+        signals.set_action(signal, new);
     });
-    if let Some(new) = new {
-        if task::current().has_signal_work() {
-            // What waited may have gone, as it is ignored now.
-            signal::with_own(|_| ());
-        }
-        process.signal_action_changed(signal);
-        process.tell_kin(signal, new);
+    if task::current().has_signal_work() {
+        // What waited may have gone, as it is ignored now.
+        signal::with_own(|_| ());
     }
-    args::write_optional(old, &before)?;
+    process.signal_action_changed(signal);
+    process.tell_kin(signal, new);
+    if let Some(before) = before {
+        args::write(old, &before)?;
+    }
     Ok(0)
 }
 

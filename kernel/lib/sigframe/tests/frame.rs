@@ -65,6 +65,7 @@ fn delivery() -> Delivery {
         },
         info: SigInfo::fault(Signal::SEGV, 2, 0xdead),
         mask: SigSet::EMPTY.with(Signal::TERM),
+        blocked: SigSet::EMPTY.with(Signal::TERM),
         stack: SigAltStack::NONE,
     }
 }

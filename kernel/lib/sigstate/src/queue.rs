@@ -64,14 +64,21 @@ impl Queue {
     }
 
     /// Takes the signal that waits longest of this number.
+    #[inline]
     pub(crate) fn take(&mut self, signal: Signal) -> SigInfo {
-        if let [_] = self.waiting[..]
+        if let [only] = self.waiting[..]
             && self.set == SigSet::EMPTY.with(signal)
         {
             // The usual case: nothing else waits.
             self.set = SigSet::EMPTY;
-            return self.waiting.remove(0);
+            self.waiting.clear();
+            return only;
         }
+        self.take_one_of(signal)
+    }
+
+    #[inline(never)]
+    fn take_one_of(&mut self, signal: Signal) -> SigInfo {
         let is_it = |info: &SigInfo| info.signo == i32::from(signal.number());
         let first = self.waiting.iter().position(is_it);
         let info = match first {

@@ -192,6 +192,7 @@ impl SignalState {
     }
 
     /// Changes how a signal is taken; one that is now ignored no longer waits.
+    #[inline]
     pub fn set_action(&mut self, signal: Signal, action: SigAction) {
         self.actions[signal.index()] = SigAction {
             mask: action.mask.minus(SigSet::UNMASKABLE),
@@ -327,6 +328,7 @@ impl SignalState {
         }
     }
 
+    #[inline(never)]
     fn flush(&mut self, set: SigSet) {
         self.shared.flush(set);
         self.each_thread(|thread| thread.private.flush(set));
@@ -335,11 +337,14 @@ impl SignalState {
     /// Says whether nothing happens when the signal comes through.
     #[inline]
     pub(crate) fn is_ignored(&self, signal: Signal) -> bool {
-        let default = signal.default_action();
-        match self.action(signal).handler {
+        match self.actions[signal.index()].handler {
             SIG_IGN => true,
             SIG_DFL => {
-                self.protected || matches!(default, DefaultAction::Ignore | DefaultAction::Continue)
+                self.protected
+                    || matches!(
+                        signal.default_action(),
+                        DefaultAction::Ignore | DefaultAction::Continue
+                    )
             }
             _ => false,
         }

@@ -12,7 +12,7 @@ use crate::thread::Signals;
 /// What the thread is to do now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Next {
-    /// Run a handler; then [`Signals::handler_starts`] or, if that cannot be, a forced SIGSEGV.
+    /// Run a handler; if that cannot be, [`Signals::handler_cannot_start`] and a forced SIGSEGV.
     Handle(Delivery),
     /// End.
     Die(Signal),
@@ -33,6 +33,8 @@ pub struct Delivery {
     pub info: SigInfo,
     /// What `rt_sigreturn` is to block again.
     pub mask: SigSet,
+    /// What was blocked when the signal was taken.
+    pub blocked: SigSet,
     /// The alternate stack in force.
     pub stack: SigAltStack,
 }
@@ -47,7 +49,8 @@ pub struct Stop {
 }
 
 impl Signals<'_> {
-    /// Takes the next signal that is not blocked and asks for something; those that do not are forgotten.
+    /// Takes the next signal that is not blocked and asks for something; those that do not are forgotten. What a handler
+    /// blocks is blocked from here on (SF-5).
     ///
     /// Faults come first, then those to the thread before those to the process, the lowest first (SF-7).
     pub fn take_next(&mut self) -> Option<Next> {
@@ -84,16 +87,12 @@ impl Signals<'_> {
         !self.pending().intersection(wanted).is_empty()
     }
 
-    /// Notes that a handler is about to run: what it blocks, and that the saved mask is in its frame (SF-5).
-    pub fn handler_starts(&mut self, signal: Signal, action: &SigAction) {
+    /// Takes back what [`take_next`](Self::take_next) noted of a handler that could not start.
+    pub fn handler_cannot_start(&mut self, delivery: &Delivery) {
         let own = self.own_mut();
-        own.saved_mask = None;
-        let mut blocked = own.blocked.union(action.mask);
-        if action.flags & u64::from(SA_NODEFER) == 0 {
-            blocked = blocked.with(signal);
-        }
-        own.blocked = blocked.minus(SigSet::UNMASKABLE);
-        own.stack = own.stack.disarmed();
+        own.blocked = delivery.blocked;
+        own.saved_mask = (delivery.mask != delivery.blocked).then_some(delivery.mask);
+        own.stack = delivery.stack;
     }
 
     /// Says which signal comes next, and whether it was sent to the thread.
@@ -109,18 +108,27 @@ impl Signals<'_> {
         Some((fault.or_else(|| lowest(private))?, true))
     }
 
+    #[inline(always)]
     fn deliver(&mut self, signal: Signal, action: SigAction, info: SigInfo) -> Delivery {
         if action.flags & u64::from(SA_RESETHAND) != 0 {
             self.process.reset_action(signal);
         }
-        let own = self.own();
-        Delivery {
+        let own = self.own_mut();
+        let delivery = Delivery {
             signal,
             action,
             info,
-            mask: own.saved_mask.unwrap_or(own.blocked),
+            mask: own.saved_mask.take().unwrap_or(own.blocked),
+            blocked: own.blocked,
             stack: own.stack,
+        };
+        let mut blocked = own.blocked.union(action.mask);
+        if action.flags & u64::from(SA_NODEFER) == 0 {
+            blocked = blocked.with(signal);
         }
+        own.blocked = blocked.minus(SigSet::UNMASKABLE);
+        own.stack = own.stack.disarmed();
+        delivery
     }
 }
 

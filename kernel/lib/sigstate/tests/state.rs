@@ -1,6 +1,6 @@
 //! What arrives, what is kept, what comes next.
 
-use abi::linux::{SA_NODEFER, SA_RESETHAND, SA_UNSUPPORTED};
+use abi::linux::{SA_NODEFER, SA_RESETHAND, SA_UNSUPPORTED, SS_AUTODISARM};
 use abi::siginfo::{SI_USER, SigInfo};
 use abi::signal::{DefaultAction, SIG_DFL, SIG_IGN, SigAction, SigAltStack};
 use abi::{SigSet, Signal};
@@ -39,8 +39,7 @@ fn send(state: &mut SignalState, signal: Signal) -> Effect {
 /// Lets every pending signal's handler start, and gives the order.
 fn handled(state: &mut SignalState) -> Vec<u8> {
     let mut order = Vec::new();
-    while let Some(Next::Handle(Delivery { signal, action, .. })) = state.of(0).take_next() {
-        state.of(0).handler_starts(signal, &action);
+    while let Some(Next::Handle(Delivery { signal, .. })) = state.of(0).take_next() {
         order.push(signal.number());
     }
     order
@@ -199,18 +198,34 @@ fn handlers_block_their_signal_and_their_mask() {
         .of(0)
         .change_mask(MaskChange::Block, SigSet::EMPTY.with(Signal::HUP));
     assert_eq!(send(&mut state, Signal::USR1), Effect::Notify(0));
-    let Delivery {
-        signal,
-        action,
-        mask,
-        ..
-    } = next_handled(&mut state);
-    state.of(0).handler_starts(signal, &action);
+    let Delivery { mask, .. } = next_handled(&mut state);
     assert_eq!(mask, SigSet::EMPTY.with(Signal::HUP));
     assert_eq!(
         state.of(0).blocked(),
         mask.with(Signal::TERM).with(Signal::USR1)
     );
+}
+
+/// Nothing remains of a handler that could not start: neither what it would have blocked nor the stack it would have run on.
+#[test]
+fn a_handler_that_cannot_start_leaves_no_trace() {
+    let usr1 = SigSet::EMPTY.with(Signal::USR1);
+    for suspends in [false, true] {
+        let mut state = with(HANDLER);
+        if suspends {
+            state.of(0).suspend_mask(SigSet::EMPTY.with(Signal::TERM));
+        }
+        state.of(0).stack_mut().flags = SS_AUTODISARM;
+        let (blocked, stack) = (state.of(0).blocked(), *state.of(0).stack());
+        assert_eq!(send(&mut state, Signal::USR1), Effect::Notify(0));
+        let delivery = next_handled(&mut state);
+        assert_eq!(state.of(0).blocked(), blocked.union(usr1));
+        state.of(0).handler_cannot_start(&delivery);
+        assert_eq!(state.of(0).blocked(), blocked);
+        assert_eq!(*state.of(0).stack(), stack);
+        state.of(0).restore_mask();
+        assert_eq!(state.of(0).blocked(), SigSet::EMPTY);
+    }
 }
 
 #[test]
@@ -242,14 +257,8 @@ fn a_suspended_mask_is_in_the_frame_or_put_back() {
     assert_eq!(state.of(0).blocked(), usr1);
     state.of(0).suspend_mask(term);
     assert_eq!(send(&mut state, Signal::USR1), Effect::Notify(0));
-    let Delivery {
-        signal,
-        action,
-        mask,
-        ..
-    } = next_handled(&mut state);
+    let Delivery { mask, .. } = next_handled(&mut state);
     assert_eq!(mask, usr1);
-    state.of(0).handler_starts(signal, &action);
     state.of(0).restore_mask();
     assert_eq!(
         state.of(0).blocked(),

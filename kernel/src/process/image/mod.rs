@@ -39,8 +39,6 @@ pub(super) const MAY_ALL: VmFlags = VmFlags::MAYREAD
 pub struct ExecRequest {
     /// The program's path, as it is told.
     pub path: Vec<u8>,
-    /// Which file that is.
-    pub target: Target,
     /// Whether a script among the arguments could be opened by that path.
     pub can_reopen: bool,
     /// Arguments.
@@ -113,14 +111,14 @@ pub enum ExecveError {
     Ends,
 }
 
-/// Says whether a program could be found: `execve` fails for its path before it looks at the arguments (EX-1).
-pub fn find(caller: &Caller, target: &Target) -> Result<(), ExecveError> {
-    Found::new(caller, target).map(drop)
+/// Finds a program: `execve` fails for its path before it looks at the arguments (EX-1).
+pub fn find(caller: &Caller, target: &Target) -> Result<Found, ExecveError> {
+    Found::new(caller, target)
 }
 
-/// Builds the image of a program.
-pub fn load(mut request: ExecRequest) -> Result<Image, ExecveError> {
-    let program = find_program(&mut request)?;
+/// Builds the image of a program that was found.
+pub fn load(found: Found, mut request: ExecRequest) -> Result<Image, ExecveError> {
+    let program = find_program(found, &mut request)?;
     let plan = exec::plan(&program.head, program.len())?;
     let interpreter = match plan.interpreter {
         Some(path) => Some(Found::new(&request.caller, &request.named(path))?),
@@ -155,8 +153,8 @@ pub fn load(mut request: ExecRequest) -> Result<Image, ExecveError> {
     })
 }
 
-/// A program's file.
-struct Found {
+/// A program's file, which others may not write to meanwhile.
+pub struct Found {
     running: Running,
     /// Its first bytes, or all of them: what headers and names are read from.
     head: Cow<'static, [u8]>,
@@ -196,11 +194,9 @@ impl Found {
 }
 
 /// Finds the file to load, putting the interpreters of scripts before the arguments (EX-4).
-fn find_program(request: &mut ExecRequest) -> Result<Found, ExecveError> {
-    let mut path = request.path.clone();
-    let mut target = request.target.clone();
+fn find_program(mut found: Found, request: &mut ExecRequest) -> Result<Found, ExecveError> {
+    let mut path = None;
     for _ in 0..=MAX_SCRIPTS {
-        let found = Found::new(&request.caller, &target)?;
         let Some(line) = shebang::parse(&found.head) else {
             return Ok(found);
         };
@@ -209,14 +205,15 @@ fn find_program(request: &mut ExecRequest) -> Result<Found, ExecveError> {
             return Err(ExecveError::Unreachable);
         }
         let interpreter = line.interpreter.to_vec();
-        let head = [Some(&*interpreter), line.argument, Some(&*path)];
+        let script = path.as_ref().unwrap_or(&request.path);
+        let head = [Some(&*interpreter), line.argument, Some(&**script)];
         let argv = head
             .into_iter()
             .flatten()
             .chain(request.argv.iter().skip(1));
         request.argv = Strings::of(argv)?;
-        target = request.named(&interpreter);
-        path = interpreter;
+        found = Found::new(&request.caller, &request.named(&interpreter))?;
+        path = Some(interpreter);
     }
     Err(ExecveError::TooManyScripts)
 }
