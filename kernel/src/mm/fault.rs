@@ -68,9 +68,14 @@ pub fn handle(mm: &Mm, fault: &Fault) -> Result<(), FaultError> {
     if let Some(map) = mm.map.peek()
         && let Some(vma) = map.vmas.find(page)
         && !mm.is_reaped()
-        && !(fault.access == Access::Write && large::is_due(mm, vma, page))
     {
-        fault::check_access(vma.flags, fault.access, fault.present).map_err(FaultError::Segv)?;
+        if let Err(code) = fault::check_access(vma.flags, fault.access, fault.present) {
+            return Err(FaultError::Segv(code));
+        }
+        if fault.access == Access::Write && large::is_due(mm, vma, page) {
+            drop(map);
+            return handle_locked(mm, page, fault);
+        }
         let is_anon = matches!(vma.backing, MapBacking::Anon { .. });
         if is_anon
             && !fault.present
@@ -81,7 +86,6 @@ pub fn handle(mm: &Mm, fault: &Fault) -> Result<(), FaultError> {
         }
         return populate_small(mm, vma, page, fault.access);
     }
-    FAULT_LOCKED.inc();
     handle_locked(mm, page, fault)
 }
 
@@ -89,6 +93,7 @@ pub fn handle(mm: &Mm, fault: &Fault) -> Result<(), FaultError> {
 #[cold]
 #[inline(never)]
 fn handle_locked(mm: &Mm, page: Page, fault: &Fault) -> Result<(), FaultError> {
+    FAULT_LOCKED.inc();
     loop {
         let map = mm.map.read();
         if mm.is_reaped() {

@@ -104,6 +104,8 @@ pub struct Process {
     alarm: Field<alarm::Alarm>,
     /// Its other timers.
     timers: Field<timer::Timers>,
+    /// Whether it ever had one of those that are made.
+    pub(crate) has_timers: AtomicBool,
     /// Whether somebody waits for some of its CPU time to be over: a timer, or a limit.
     pub(crate) watches_cpu: AtomicBool,
     /// For which barriers among its threads it is registered.
@@ -348,6 +350,7 @@ impl Process {
             terminal: SpinLock::new(None),
             alarm: SpinLock::new(alarm::Alarm::default()),
             timers: SpinLock::new(timer::Timers::default()),
+            has_timers: AtomicBool::new(false),
             watches_cpu: AtomicBool::new(false),
             barriers: AtomicU32::new(0),
             io_priority: AtomicU32::new(0),

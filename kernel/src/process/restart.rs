@@ -46,6 +46,7 @@ impl Thread {
     }
 
     /// Takes what is left of a call.
+    #[inline]
     pub fn take_restart(&self) -> Option<RestartBlock> {
         self.restart.lock().take()
     }

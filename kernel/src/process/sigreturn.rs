@@ -31,9 +31,11 @@ fn restore(thread: &Thread, frame: &mut TrapFrame) -> Result<(), BadFrame> {
     // The handler's return has taken the first word off the stack.
     let start = frame.rsp.wrapping_sub(8);
     addr::user_range(start, Frame::WHOLE).ok_or(BadFrame)?;
-    let mut context: UContext = uaccess::read_user(frame.rsp).map_err(|_| BadFrame)?;
+    // Worked on where it was read to: it is large.
+    let mut read = uaccess::read_user::<UContext>(frame.rsp);
+    let context = read.as_mut().map_err(|_| BadFrame)?;
     let _ = thread.take_restart();
-    sigframe::restore(&mut context, frame.rflags);
+    sigframe::restore(context, frame.rflags);
     frame.set_registers(&context.mcontext.registers);
     frame.forget_syscall();
     let loaded = load_fp_state(context.mcontext.fpstate);

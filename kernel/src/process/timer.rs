@@ -85,6 +85,7 @@ pub fn create(
     if timers.entries.len() as u64 >= most || !may_grow {
         return Err(TooMany);
     }
+    process.has_timers.store(true, Relaxed);
     let number = timers.next;
     timers.next = timers.next.wrapping_add(1).max(0);
     let notice = match signal {
@@ -169,15 +170,10 @@ pub fn overruns(number: i32) -> Result<u64, NoTimer> {
 }
 
 /// The process has taken a signal: if a timer sent it, that is set for the next time, and the signal says what was missed.
-#[inline]
 pub fn signal_taken(process: &Process, info: &mut SigInfo) {
-    if info.code == SI_TIMER {
-        own_signal_taken(process, info);
+    if info.code != SI_TIMER {
+        return;
     }
-}
-
-#[cold]
-fn own_signal_taken(process: &Process, info: &mut SigInfo) {
     let number = info.fields[0] as u32 as i32;
     let counts = {
         let timers = process.timers.lock();
@@ -192,8 +188,7 @@ fn own_signal_taken(process: &Process, info: &mut SigInfo) {
     let missed = entry.timer.heard(now);
     entry.muted = false;
     let old = entry.arm(process.pid());
-    drop(timers);
-    drop(old);
+    drop((timers, old));
     info.fields[0] = u64::from(number as u32) | missed << 32;
 }
 

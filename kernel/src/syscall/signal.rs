@@ -1,5 +1,7 @@
 //! Signals: dispositions, masks, the alternate stack, waiting, and the return from a handler.
 
+use core::sync::atomic::Ordering::Relaxed;
+
 use abi::linux::{SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK};
 use abi::siginfo::UserSigInfo;
 use abi::signal::{SigAction, SigAltStack};
@@ -48,7 +50,9 @@ pub fn rt_sigaction(frame: &mut TrapFrame) -> SysResult {
         // What waited may have gone, as it is ignored now.
         signal::with_own(|_| ());
     }
-    process.signal_action_changed(signal);
+    if process.has_timers.load(Relaxed) {
+        process.signal_action_changed(signal);
+    }
     process.tell_kin(signal, new);
     if let Some(before) = before {
         args::write(old, &before)?;

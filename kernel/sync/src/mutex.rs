@@ -53,6 +53,7 @@ impl<T, const R: u8, H: Hooks> Mutex<T, R, H> {
     }
 
     /// Takes the lock, sleeping until it is free.
+    #[inline]
     pub fn lock(&self) -> MutexGuard<'_, T, R, H> {
         H::assert_may_sleep();
         H::acquired(R, type_name::<T>(), Order::Deeper);

@@ -113,6 +113,7 @@ impl<'a, T, const R: u8, H: Hooks> WholeGuard<'a, T, R, H> {
 }
 
 impl<'a> Flag<'a> {
+    #[inline]
     fn set(flag: &'a AtomicBool) -> Self {
         flag.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);

@@ -131,6 +131,7 @@ impl Turns {
         self.readers_out.load(Ordering::Acquire) == before.0 && self.slots_are_empty()
     }
 
+    #[inline]
     fn slots_are_empty(&self) -> bool {
         let mut slots = self.slots.all();
         slots.all(|slot| slot.readers.load(Ordering::Acquire) == 0)
