@@ -91,6 +91,18 @@ fn a_cpu_that_does_not_schedule_is_reported_once_with_its_task_and_where_it_is()
     line_with(&outcome, &["oops: ", "#1 ", "boot::selftest::"]);
 }
 
+/// The reaper, kswapd, khungtaskd and a worker for each CPU at least.
+#[test]
+fn kernel_threads_are_in_proc_and_deaf_to_signals() {
+    let vm = Vm::new().smp(2);
+    let outcome = vm.init("probe", &["kernel_threads"]).boot();
+    outcome.expect_pass();
+    let line = line_with(&outcome, &["# ", " kernel threads"]);
+    let mut words = line.split_whitespace();
+    let count = words.find_map(|word| word.parse::<u32>().ok());
+    assert!(count >= Some(5), "{line}");
+}
+
 /// Nobody but the deaf one runs, so that only CPUs that idle can look.
 #[test]
 fn a_cpu_that_takes_no_interrupts_is_reported_once_each_time_with_its_task_and_where_it_is() {

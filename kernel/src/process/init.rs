@@ -120,6 +120,7 @@ fn start(image: Image, path: &str) -> Result<(), OutOfMemory> {
     .spawn()?;
     process.group.lock().begin(task.clone());
     tree::insert(process, None, || true).expect("nobody has the first number");
+    tree::number_kthreads();
     sched::start(&task);
     Ok(())
 }

@@ -25,6 +25,7 @@ pub mod futex;
 pub mod group;
 pub mod image;
 pub mod init;
+pub mod kernel_thread;
 pub mod kin;
 pub mod layout;
 pub mod limits;

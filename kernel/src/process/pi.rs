@@ -104,8 +104,14 @@ pub fn lock(
     let tid = thread.tid();
     loop {
         // Brings the page in, and says whom to look for.
-        let owner = match pi::take(mm.update_word(addr, |_| None)?, tid, false) {
-            Take::Wait { owner, .. } => Some((owner, find(owner).ok_or(PiError::NoOwner)?)),
+        let seen = mm.update_word(addr, |_| None)?;
+        let owner = match pi::take(seen, tid, false) {
+            Take::Wait { owner, .. } => match find(owner) {
+                Some(task) => Some((owner, task)),
+                // Who is not there any more may have given the lock back before it ended.
+                None if mm.update_word(addr, |_| None)? != seen => continue,
+                None => return Err(PiError::NoOwner),
+            },
             Take::Own => return Err(PiError::Deadlock),
             Take::Taken(_) => None,
         };

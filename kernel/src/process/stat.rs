@@ -8,7 +8,7 @@ use runq::{Params, Policy};
 
 use super::status::state;
 use super::view::{number_of, process_of};
-use super::{Process, tree, usage::Usage};
+use super::{Process, kernel_thread, tree, usage::Usage};
 use crate::fs::procfs::registry::{ProcessFacts, What, register};
 use crate::mm::figures::Figures;
 use crate::sched::policy;
@@ -37,6 +37,9 @@ pub(super) fn init() {
 
 /// The 52 fields of the line. Addresses of the program's parts are 0, as for those who may not look into it.
 fn stat(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
+    if let Some(thread) = kernel_thread::of(facts) {
+        return thread.stat(out);
+    }
     let Some(process) = process_of(facts) else {
         return Ok(());
     };
@@ -89,7 +92,7 @@ fn stat(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
 }
 
 /// The priority as `top` shows it: 20 for most, below 0 for those that come before all these.
-fn priority(params: &Params) -> i32 {
+pub(super) fn priority(params: &Params) -> i32 {
     match params.policy {
         Policy::Fifo | Policy::RoundRobin => -1 - i32::from(params.rt_priority),
         _ => 20 + i32::from(params.nice),

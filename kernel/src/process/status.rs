@@ -8,7 +8,7 @@ use addr::PAGE_SIZE;
 use sigstate::{SignalState, Signals};
 
 use super::view::{number_of, process_of};
-use super::{Process, tree};
+use super::{Process, kernel_thread, tree};
 use crate::fs::procfs::registry::{ProcessFacts, What, register};
 use crate::mm::figures::Figures;
 use crate::sched::policy;
@@ -24,6 +24,9 @@ pub(super) fn init() {
 }
 
 fn status(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
+    if let Some(thread) = kernel_thread::of(facts) {
+        return thread.status(out);
+    }
     let Some(process) = process_of(facts) else {
         return Ok(());
     };
@@ -66,7 +69,7 @@ fn status(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
 }
 
 /// A set of CPUs as a number, 32 bits between commas, and as a list.
-fn cpus(set: u64, out: &mut dyn Write) -> fmt::Result {
+pub(super) fn cpus(set: u64, out: &mut dyn Write) -> fmt::Result {
     write!(out, "Cpus_allowed:\t")?;
     match set >> 32 {
         0 => write!(out, "{set:x}")?,

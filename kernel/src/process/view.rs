@@ -6,7 +6,9 @@ use core::fmt::{self, Write};
 use core::ops::Range;
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::{Process, Thread, current, layout, limits, machine, settings, stat, status, tree};
+use super::{
+    Process, Thread, current, kernel_thread, layout, limits, machine, settings, stat, status, tree,
+};
 use crate::fs::procfs::registry::{
     ProcessFacts, Processes, Refused, What, register, set_processes,
 };
@@ -54,17 +56,24 @@ impl Processes for AllProcesses {
         if let Some(process) = tree::find(number) {
             return Some(process);
         }
-        let task = tree::find_by_tid(number)?.task_of(number)?;
+        let Some(process) = tree::find_by_tid(number) else {
+            return Some(kernel_thread::find(number)?);
+        };
+        let task = process.task_of(number)?;
         let thread = Arc::downcast::<Thread>(task.owner()?.clone()).ok()?;
         Some(thread)
     }
 
     fn next(&self, from: u32) -> Option<u32> {
-        tree::next_pid(from)
+        let found = [tree::next_pid(from), tree::next_kthread(from)];
+        found.into_iter().flatten().min()
     }
 
     fn next_thread(&self, pid: u32, from: u32) -> Option<u32> {
-        tree::find_by_tid(pid)?.next_tid(from)
+        match tree::find_by_tid(pid) {
+            Some(process) => process.next_tid(from),
+            None => (from <= pid && tree::find_kthread(pid).is_some()).then_some(pid),
+        }
     }
 
     fn own(&self) -> u32 {
@@ -180,7 +189,7 @@ impl ProcessFacts for Thread {
     }
 }
 
-/// The process behind a view; every view is one, or of a thread of one.
+/// The process behind a view: every view is one, or of a thread of one, or of a kernel thread.
 pub fn process_of(facts: &dyn ProcessFacts) -> Option<&Process> {
     let of_thread = || Some(facts.as_any().downcast_ref::<Thread>()?.process());
     facts.as_any().downcast_ref().or_else(of_thread)

@@ -9,7 +9,7 @@ use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::process::signal::{self, SendError};
 use crate::process::tree::Family;
-use crate::process::{self, Process, creds, tree};
+use crate::process::{self, Process, creds, kernel_thread, tree};
 
 /// `kill(pid, signal)`.
 pub fn kill(frame: &mut TrapFrame) -> SysResult {
@@ -24,7 +24,9 @@ pub fn kill(frame: &mut TrapFrame) -> SysResult {
         return Ok(0);
     }
     if pid > 0 {
-        let process = signal::target(pid as u32)?;
+        let Ok(process) = signal::target(pid as u32) else {
+            return to_kernel_thread(pid, number);
+        };
         send_to_one(&process, signal)?;
         return Ok(0);
     }
@@ -45,14 +47,21 @@ pub fn tkill(frame: &mut TrapFrame) -> SysResult {
     if tid as i32 <= 0 {
         return Err(Errno::EINVAL);
     }
-    let process = find(tid as i32)?;
+    let Ok(process) = find(tid as i32) else {
+        return to_kernel_thread(tid as i32, number);
+    };
     send_to_thread(&process, tid as u32, number, from_thread)
 }
 
 /// `tgkill(pid, tid, signal)`.
 pub fn tgkill(frame: &mut TrapFrame) -> SysResult {
     let [pid, tid, number, ..] = frame.args();
-    let process = process_of_thread(pid as i32, tid as i32)?;
+    let process = match process_of_thread(pid as i32, tid as i32) {
+        Err(Errno::ESRCH) if pid as i32 == tid as i32 => {
+            return to_kernel_thread(tid as i32, number);
+        }
+        found => found?,
+    };
     send_to_thread(&process, tid as u32, number, from_thread)
 }
 
@@ -60,7 +69,9 @@ pub fn tgkill(frame: &mut TrapFrame) -> SysResult {
 pub fn rt_sigqueueinfo(frame: &mut TrapFrame) -> SysResult {
     let [pid, number, info, ..] = frame.args();
     let info = forged_info(pid as i32, number, info)?;
-    let process = find(pid as i32)?;
+    let Ok(process) = find(pid as i32) else {
+        return to_kernel_thread(pid as i32, number);
+    };
     let signal = signal_or_none(number)?;
     signal::check_permission(&process, signal)?;
     if let Some(signal) = signal {
@@ -80,6 +91,17 @@ pub fn rt_tgsigqueueinfo(frame: &mut TrapFrame) -> SysResult {
     send_to_thread(&process, tid as u32, number, |signal| {
         numbered(info, signal)
     })
+}
+
+/// What is sent to a kernel thread is passed over.
+fn to_kernel_thread(number: i32, signal: u64) -> SysResult {
+    let number = u32::try_from(number).map_err(|_| Errno::ESRCH)?;
+    let ignored = kernel_thread::ignore_signal(number);
+    if ignored != Err(SendError::NoProcess) {
+        signal_or_none(signal)?;
+    }
+    ignored?;
+    Ok(0)
 }
 
 /// Finds the process `pid` that has the thread `tid`.

@@ -132,8 +132,12 @@ fn read_link_at(dirfd: u64, path: u64, buf: u64, size: u64) -> SysResult {
             Cow::Borrowed(&**target)
         }
         Kind::Proc(node) => {
-            let text = procfs::link_text(*node, &caller.root);
-            Cow::Owned(text.ok_or(no_link)?)
+            let text = procfs::link_text(*node, &caller.root).ok_or(no_link)?;
+            // A link to what is not there: the program of a process that has ended, or of a kernel thread.
+            match text.is_empty() {
+                true => return Err(Errno::ENOENT),
+                false => Cow::Owned(text),
+            }
         }
         _ => return Err(no_link),
     };

@@ -1,5 +1,6 @@
 //! What a thread asks of the scheduler: its policy, its priority, how nice it is, which CPUs it may use.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use abi::Errno;
@@ -11,7 +12,7 @@ use abi::linux::{
 use abi::system::{SCHED_ATTR_SIZE, SchedAttr};
 use abi::time::Timespec;
 use addr::PAGE_SIZE;
-use cred::{Cap, program};
+use cred::{Cap, Cred, program};
 use runq::weight::{MAX_NICE, MIN_NICE};
 use runq::{Params, Policy, RR_SLICE_NS, SLICE_NS};
 use zerocopy::IntoBytes;
@@ -46,6 +47,9 @@ pub fn sched_setaffinity(frame: &mut TrapFrame) -> SysResult {
     let task = thread(pid)?;
     let cpus = u64::from_le_bytes(bytes);
     check_owner(&task)?;
+    if task.kthread().is_some_and(|control| control.is_bound()) {
+        return Err(Errno::EINVAL);
+    }
     if !policy::set_allowed(&task, cpus) {
         return Err(Errno::EINVAL);
     }
@@ -252,6 +256,7 @@ pub fn setpriority(frame: &mut TrapFrame) -> SysResult {
         let nice = clamped(nice as i32);
         let old = policy::params(task);
         check_owner(task)?;
+        refuse_kernel_thread(task)?;
         if nice < old.nice && !may_have_nice(task, nice) {
             return Err(Errno::EACCES);
         }
@@ -297,6 +302,7 @@ fn clamped(nice: i32) -> i8 {
 
 fn change(task: &TaskRef, params: Option<Params>) -> SysResult {
     let new = params.ok_or(Errno::EINVAL)?;
+    refuse_kernel_thread(task)?;
     if !creds::has(Cap::SysNice) {
         check_raise(task, &new)?;
     }
@@ -323,10 +329,19 @@ fn check_raise(task: &TaskRef, new: &Params) -> Result<(), Errno> {
 
 /// Refuses changes of another user's threads.
 pub(super) fn check_owner(task: &TaskRef) -> Result<(), Errno> {
-    let target = thread_of(task).map(Thread::cred).ok_or(Errno::ESRCH)?;
+    // Kernel threads are root's.
+    let target = thread_of(task).map_or_else(|| Arc::new(Cred::root()), Thread::cred);
     match program::may_schedule(&creds::cred(), &target) {
         true => Ok(()),
         false => Err(Errno::EPERM),
+    }
+}
+
+/// Programs may not slow down what the kernel waits for itself.
+fn refuse_kernel_thread(task: &TaskRef) -> Result<(), Errno> {
+    match task.kthread() {
+        Some(_) => Err(Errno::EPERM),
+        None => Ok(()),
     }
 }
 
@@ -358,8 +373,11 @@ fn thread(tid: u64) -> Result<TaskRef, Errno> {
     if tid == 0 {
         return Ok(task::current_ref());
     }
-    let process = tree::find_by_tid(tid).ok_or(Errno::ESRCH)?;
-    process.task_of(tid).ok_or(Errno::ESRCH)
+    let found = match tree::find_by_tid(tid) {
+        Some(process) => process.task_of(tid),
+        None => tree::find_kthread(tid),
+    };
+    found.ok_or(Errno::ESRCH)
 }
 
 fn thread_or_invalid(tid: u64) -> Result<TaskRef, Errno> {

@@ -4,8 +4,8 @@
 
 use alloc::boxed::Box;
 use core::sync::atomic::{
-    AtomicU8,
-    Ordering::{AcqRel, Acquire},
+    AtomicBool, AtomicU8, AtomicU32,
+    Ordering::{AcqRel, Acquire, Release},
 };
 
 use ::kthread::State;
@@ -33,6 +33,10 @@ pub struct Control {
     result: Once<Ended>,
     /// Wakes owners who wait for the thread to be parked or to end.
     changed: WaitQueue,
+    /// The number under which programs find it; 0 if it has none.
+    number: AtomicU32,
+    /// Whether it was bound to a CPU.
+    bound: AtomicBool,
 }
 
 impl Control {
@@ -43,6 +47,8 @@ impl Control {
             body: SpinLock::new(Some(body)),
             result: Once::new(),
             changed: WaitQueue::new(),
+            number: AtomicU32::new(0),
+            bound: AtomicBool::new(false),
         }
     }
 
@@ -80,6 +86,26 @@ impl Control {
     pub fn result(&self) -> Option<Ended> {
         let exited = self.state().has_exited();
         self.result.get().copied().filter(|_| exited)
+    }
+
+    /// Returns the number under which programs find it; 0 if it has none.
+    pub fn number(&self) -> u32 {
+        self.number.load(Acquire)
+    }
+
+    /// Gives it that number, under the lock of the tree.
+    pub fn set_number(&self, number: u32) {
+        self.number.store(number, Release);
+    }
+
+    /// Returns whether it is to run on one CPU only.
+    pub fn is_bound(&self) -> bool {
+        self.bound.load(Acquire)
+    }
+
+    /// Says that it is.
+    pub fn set_bound(&self) {
+        self.bound.store(true, Release);
     }
 
     /// Where owners wait for a change of the word that the thread makes.

@@ -4,14 +4,15 @@
 //! removed is returned, so that it is dropped with no lock held.
 //!
 //! This file: the numbers, and who is found by one. [`children`]: what a parent learns of its children. [`end`](mod@end): what an
-//! end does to the family. [`groups`]: process groups and sessions.
+//! end does to the family. [`groups`]: process groups and sessions. [`kthreads`]: kernel threads, which are nobody's.
 
 pub mod children;
 pub mod end;
 pub mod groups;
+pub mod kthreads;
 
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -21,10 +22,12 @@ use super::Process;
 use super::stop::Change;
 use super::usage::Usage;
 use crate::locks::{SpinLock, rank};
+use crate::task::Task;
 
 pub use children::{Children, Event, Look, NoChild, Outcome, Selector};
 pub use end::{end, leave_to_others, rename_maker};
 pub use groups::{GroupError, is_orphaned, new_session, session_of_group, set_group};
+pub use kthreads::{find_kthread, next_kthread, number_kthreads};
 
 /// The process that gets the children of those that end.
 pub const INIT: u32 = 1;
@@ -34,6 +37,8 @@ pub const PID_MAX: u32 = 1 << 22;
 static TREE: SpinLock<Tree, { rank::TREE }> = SpinLock::new(Tree {
     nodes: BTreeMap::new(),
     threads: BTreeMap::new(),
+    kthreads: BTreeMap::new(),
+    kthreads_bound: 0,
     last_pid: 0,
 });
 
@@ -41,6 +46,10 @@ struct Tree {
     nodes: BTreeMap<u32, TreeNode>,
     /// The processes of the threads that do not have their process's number.
     threads: BTreeMap<u32, Arc<Process>>,
+    /// The kernel threads; also some that have ended.
+    kthreads: BTreeMap<u32, Weak<Task>>,
+    /// From how many of these on those that are gone are looked for.
+    kthreads_bound: usize,
     last_pid: u32,
 }
 
@@ -85,6 +94,13 @@ pub struct Birth {
 }
 
 impl Family {
+    /// That of a kernel thread.
+    const NOBODYS: Self = Self {
+        parent: 0,
+        group: 0,
+        session: 0,
+    };
+
     /// Returns whether this parent stands outside its child's group, but in the same session.
     fn links(&self, child: &Self) -> bool {
         self.group != child.group && self.session == child.session
@@ -254,7 +270,9 @@ pub fn count() -> usize {
 pub fn family(number: u32) -> Option<Family> {
     let tree = TREE.lock();
     let of_thread = || tree.nodes.get(&tree.threads.get(&number)?.pid());
-    let node = tree.nodes.get(&number).or_else(of_thread)?;
+    let Some(node) = tree.nodes.get(&number).or_else(of_thread) else {
+        return tree.is_kthread(number).then_some(Family::NOBODYS);
+    };
     Some(node.family)
 }
 
@@ -269,7 +287,9 @@ pub fn children_usage(pid: u32) -> Usage {
 
 impl Tree {
     fn is_free(&self, number: u32) -> bool {
-        !self.nodes.contains_key(&number) && !self.threads.contains_key(&number)
+        !self.nodes.contains_key(&number)
+            && !self.threads.contains_key(&number)
+            && !self.is_kthread(number)
     }
 
     fn next_number(&mut self) -> u32 {

@@ -42,6 +42,7 @@ impl Kthread {
             return Err(Running);
         }
         self.0.entity().set_allowed(CpuMask::of(cpu).bits());
+        control(&self.0).set_bound();
         Ok(())
     }
 

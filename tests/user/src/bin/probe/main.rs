@@ -35,6 +35,7 @@ mod fuzz;
 mod hogs;
 mod interrupt;
 mod jobs;
+mod kernel_threads;
 mod large;
 mod letters;
 mod limits;
@@ -111,6 +112,7 @@ const TOPICS: &[&Topic] = &[
     &walks::TOPIC,
     &filelocks::TOPIC,
     &facts::TOPIC,
+    &kernel_threads::TOPIC,
     &extras::TOPIC,
     &contents::TOPIC,
     &shared_files::TOPIC,
