@@ -125,6 +125,11 @@ impl Inode {
         self.locks.held.lock().ranges.conflict(wanted)
     }
 
+    /// Returns the first lock of `owner` in a range.
+    pub fn lock_of(&self, owner: Owner, range: Range) -> Option<Lock<Owner>> {
+        self.locks.held.lock().ranges.of(owner, range)
+    }
+
     /// Gives `owner` a lock, in place of what it has there; waits until nobody is in the way if told to.
     ///
     /// # Errors

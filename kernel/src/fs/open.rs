@@ -1,6 +1,7 @@
 //! From a path to an open file.
 
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering::Relaxed;
 
 use abi::file::OpenFlags;
 use cred::Wanted;
@@ -136,7 +137,11 @@ fn create(caller: &Caller, place: &Place, how: How) -> Result<Arc<OpenFile>, Ope
         inode,
     };
     match namespace::add(place, &file.inode) {
-        Ok(()) => open_new(file, how.flags),
+        Ok(()) => {
+            let opened = open_new(file, how.flags)?;
+            opened.was_made.store(true, Relaxed);
+            Ok(opened)
+        }
         Err(ChangeError::Exists) if !how.flags.contains(OpenFlags::EXCL) => {
             // Somebody else was faster: it is theirs.
             let Last::Name(name) = &place.last else {
@@ -163,7 +168,8 @@ fn open_nameless(
     how: How,
 ) -> Result<Arc<OpenFile>, OpenError> {
     let flags = how.flags;
-    if !flags.writes() || !flags.contains(OpenFlags::DIRECTORY) {
+    let is_made = flags.contains(OpenFlags::CREAT);
+    if !flags.writes() || !flags.contains(OpenFlags::DIRECTORY) || is_made {
         return Err(OpenError::Invalid);
     }
     let directory = match target(caller, base, path, follow(flags), how.limits)? {

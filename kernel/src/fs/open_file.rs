@@ -7,7 +7,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed};
 
 use abi::file::OpenFlags;
 use vfs::seek::Whence;
@@ -31,6 +31,8 @@ pub struct OpenFile {
     has_position: bool,
     /// Who is told when something can be done with it (`F_SETOWN`), and by which signal.
     pub told: [AtomicI32; 2],
+    /// Whether the file was made as it was opened.
+    pub was_made: AtomicBool,
     flags: AtomicU32,
     position: Mutex<u64, { rank::POSITION }>,
     /// The epolls that watch it.
@@ -74,6 +76,7 @@ impl OpenFile {
             location,
             _access: access,
             told: [const { AtomicI32::new(0) }; 2],
+            was_made: AtomicBool::new(false),
             flags: AtomicU32::new(flags.difference(once).bits()),
             position: Mutex::new(0),
             hooks: SpinLock::new(Vec::new()),

@@ -75,6 +75,10 @@ impl File for Regular {
     }
 
     fn mapping(&self) -> Option<Mapping> {
+        // Nobody sees what is read of a mapping: that it was made counts.
+        if !self.keeps_atime {
+            self.inode.accessed();
+        }
         Some(Mapping::Source(self.inode.clone()))
     }
 

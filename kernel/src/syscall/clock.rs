@@ -83,7 +83,8 @@ pub fn clock_settime(frame: &mut TrapFrame) -> SysResult {
     if clock as u32 != CLOCK_REALTIME {
         // Others go their way; nobody may set the CPU's own.
         return Err(match Clock::new(clock)? {
-            Clock::Cpu | Clock::ThreadCpu | Clock::CpuOf(_) => Errno::EPERM,
+            Clock::CpuOf(who) => who.check().err().unwrap_or(Errno::EPERM),
+            Clock::Cpu | Clock::ThreadCpu => Errno::EPERM,
             _ => Errno::EINVAL,
         });
     }
@@ -187,7 +188,10 @@ pub fn clock_nanosleep(frame: &mut TrapFrame) -> SysResult {
     let is_absolute = flags as u32 & TIMER_ABSTIME != 0;
     let deadline = match clock {
         Clock::Cpu | Clock::CpuOf(_) => return sleep_by(clock, ns, is_absolute, rest),
-        Clock::Realtime if is_absolute => time::when_realtime(ns),
+        Clock::Realtime if is_absolute => {
+            time::sleep_until_realtime(ns).map_err(|_| Errno::RESTART_NOHAND)?;
+            return Ok(0);
+        }
         Clock::Monotonic if is_absolute => ns,
         _ => return restart::sleep(time::now_ns().saturating_add(ns), rest),
     };

@@ -27,6 +27,9 @@ pub fn close(frame: &mut TrapFrame) -> SysResult {
     closed.map(|_| 0).ok_or(Errno::EBADF)
 }
 
+/// `fcntl`: whether a file was made as it was opened.
+const F_CREATED_QUERY: u32 = 1028;
+
 /// `close_range(first, last, flags)`.
 pub fn close_range(frame: &mut TrapFrame) -> SysResult {
     let [first, last, flags, ..] = frame.args().map(|arg| arg as u32);
@@ -96,6 +99,7 @@ pub fn fcntl(frame: &mut TrapFrame) -> SysResult {
             let other = args::file(argument)?;
             Ok(Arc::ptr_eq(&file, &other).into())
         }
+        F_CREATED_QUERY => Ok(file.was_made.load(Relaxed).into()),
         // The rest is for files that were opened, and not only named.
         _ if file.is_name_only() => Err(Errno::EBADF),
         F_GETLK | F_OFD_GETLK => lock::get(&file, command as u32, argument),

@@ -48,15 +48,22 @@ pub fn flock(frame: &mut TrapFrame) -> SysResult {
     Ok(0)
 }
 
-/// `F_GETLK` and `F_OFD_GETLK`: says who is in the way.
+/// `F_GETLK` and `F_OFD_GETLK`: says who is in the way. `F_OFD_GETLK` for no lock says what the file itself holds.
 pub(super) fn get(file: &OpenFile, command: u32, addr: u64) -> SysResult {
     let asked = args::read::<Flock>(addr)?;
-    let kind = kind_of(asked.kind)?.ok_or(Errno::EINVAL)?;
+    let is_open_file = command == F_OFD_GETLK;
+    let kind = kind_of(asked.kind)?;
+    if kind.is_none() && !is_open_file {
+        return Err(Errno::EINVAL);
+    }
     let location = file.location().ok_or(Errno::EINVAL)?;
     let range = range_of(file, &location, &asked)?;
-    let owner = owner_of(file, command == F_OFD_GETLK, &asked)?;
-    let wanted = Lock { owner, kind, range };
-    let answer = match location.conflicting_lock(wanted) {
+    let owner = owner_of(file, is_open_file, &asked)?;
+    let found = match kind {
+        Some(kind) => location.conflicting_lock(Lock { owner, kind, range }),
+        None => location.lock_of(owner, range),
+    };
+    let answer = match found {
         None => Flock {
             kind: F_UNLCK as i16,
             ..asked

@@ -9,9 +9,10 @@ use abi::siginfo::{SI_TKILL, SI_USER, SigInfo, UserSigInfo};
 use super::kill::signal_or_none;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
-use crate::fs::OpenFile;
+use crate::fs::procfs::ProcNode;
+use crate::fs::{Kind, OpenFile};
 use crate::process::pidfd::{self, PidFd};
-use crate::process::{self, creds, signal, tree};
+use crate::process::{self, Process, creds, signal, tree};
 
 /// `pidfd_send_signal`: to the thread, to the process, to its group.
 const TO_THREAD: u32 = 1;
@@ -47,8 +48,7 @@ pub fn pidfd_send_signal(frame: &mut TrapFrame) -> SysResult {
         return Err(Errno::EINVAL);
     }
     let file = args::file(fd)?;
-    let pidfd = pidfd_of(&file)?;
-    let (target, is_thread) = pidfd.number();
+    let (process, target, is_thread) = receiver(&file)?;
     let to_thread = flags == TO_THREAD || flags == 0 && is_thread;
     let signal = signal_or_none(number)?;
     let info = match info {
@@ -58,10 +58,7 @@ pub fn pidfd_send_signal(frame: &mut TrapFrame) -> SysResult {
         }),
         _ => given(info, number as i32, target)?,
     };
-    if !pidfd.is_there() {
-        return Err(Errno::ESRCH);
-    }
-    let process = pidfd.process();
+    let process = &process.ok_or(Errno::ESRCH)?;
     if flags == TO_GROUP {
         let group = tree::family(target).ok_or(Errno::ESRCH)?.group;
         return super::kill::send_to_group(|_, family| family.group == group, signal);
@@ -73,6 +70,25 @@ pub fn pidfd_send_signal(frame: &mut TrapFrame) -> SysResult {
         None => {}
     }
     Ok(0)
+}
+
+/// Returns whom a descriptor stands for, if they are still there, with their number and whether it is a thread's. A
+/// directory of `/proc` stands for its process, as pidfds did when there were no others.
+fn receiver(file: &OpenFile) -> Result<(Option<Arc<Process>>, u32, bool), Errno> {
+    if let Ok(pidfd) = pidfd_of(file) {
+        let (number, is_thread) = pidfd.number();
+        let there = pidfd.is_there().then(|| pidfd.process().clone());
+        return Ok((there, number, is_thread));
+    }
+    let location = file.location().filter(|_| !file.is_name_only());
+    let location = location.ok_or(Errno::EBADF)?;
+    let Kind::Proc(ProcNode::Process(number)) = location.inode.kind else {
+        return Err(Errno::EBADF);
+    };
+    match tree::find_by_tid(number) {
+        Some(found) if found.pid() != number => Err(Errno::EBADF),
+        found => Ok((found, number, false)),
+    }
 }
 
 /// Reads what the receiver is to be told; only itself may be told that it was the kernel, or `kill`.

@@ -1,5 +1,7 @@
 //! What files are: stat, statx, directory entries.
 
+use core::mem::offset_of;
+
 use abi::Errno;
 use abi::file::{DirentHead, Stat, Statx, StatxTimestamp};
 use abi::linux::{
@@ -70,6 +72,15 @@ pub fn statx(frame: &mut TrapFrame) -> SysResult {
 
 /// `getdents64(fd, buf, size)`.
 pub fn getdents64(frame: &mut TrapFrame) -> SysResult {
+    list(frame, false)
+}
+
+/// `getdents(fd, buffer, size)`: the same with the file's type at the end of each record.
+pub fn getdents(frame: &mut TrapFrame) -> SysResult {
+    list(frame, true)
+}
+
+fn list(frame: &mut TrapFrame, is_old: bool) -> SysResult {
     let [fd, buf, size, ..] = frame.args();
     let file = args::opened_file(fd)?;
     let directory = file.location().ok_or(Errno::ENOTDIR)?;
@@ -85,6 +96,7 @@ pub fn getdents64(frame: &mut TrapFrame) -> SysResult {
         at: buf,
         left: size as i32,
         fault: false,
+        is_old,
     };
     let fits = file.with_position(|position| {
         while let Some(entry) = entry_after(&directory, *position) {
@@ -108,13 +120,19 @@ struct Records {
     /// Bytes of room; an end could lie beyond all addresses.
     left: i32,
     fault: bool,
+    /// Whether a record's last byte is the file's type, and not the last of its head.
+    is_old: bool,
 }
 
 impl Records {
     /// Writes one record; returns false where it does not fit.
     fn push(&mut self, entry: &Entry) -> bool {
-        let head_len = size_of::<DirentHead>();
-        let len = (head_len + entry.name.len() + 1).next_multiple_of(8);
+        let head_len = match self.is_old {
+            true => offset_of!(DirentHead, kind),
+            false => size_of::<DirentHead>(),
+        };
+        let ends = 1 + usize::from(self.is_old);
+        let len = (head_len + entry.name.len() + ends).next_multiple_of(8);
         if self.left < len as i32 {
             return false;
         }
@@ -125,7 +143,10 @@ impl Records {
             kind: entry.kind,
         };
         let mut record = [0; size_of::<DirentHead>() + 256 + 8];
-        record[..head_len].copy_from_slice(head.as_bytes());
+        record[..head_len].copy_from_slice(&head.as_bytes()[..head_len]);
+        if self.is_old {
+            record[len - 1] = entry.kind;
+        }
         record[head_len..head_len + entry.name.len()].copy_from_slice(&entry.name);
         self.fault = uaccess::copy_to_user(self.at, &record[..len]).is_err();
         if !self.fault {

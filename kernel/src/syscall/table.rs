@@ -187,6 +187,7 @@ table! {
     sched_getattr => sched::sched_getattr, "";
     getpriority => sched::getpriority, "";
     setpriority => sched::setpriority, "";
+    getdents => stat::getdents, "";
     getdents64 => stat::getdents64, "";
     restart_syscall => restart::restart_syscall, "";
     set_tid_address => identity::set_tid_address, "";

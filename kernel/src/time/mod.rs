@@ -16,6 +16,12 @@ pub use timers::{TimerGuard, call_at, interrupt, start, wake_at};
 /// Unix time at boot in ns.
 static BOOT_REALTIME: AtomicU64 = AtomicU64::new(0);
 
+/// Who sleeps until a time of the wall clock.
+static WALL_SLEEPERS: WaitQueue = WaitQueue::new();
+
+/// How often the wall clock was set.
+static WALL_CHANGES: AtomicU64 = AtomicU64::new(0);
+
 /// When the run is to end itself, in ns since boot.
 static LIMIT: AtomicU64 = AtomicU64::new(u64::MAX);
 
@@ -34,9 +40,11 @@ pub fn set_realtime(seconds: u64) {
     BOOT_REALTIME.store((seconds * 1_000_000_000).saturating_sub(now_ns()), Relaxed);
 }
 
-/// Says what Unix time it is now, in ns, which is not before boot.
+/// Says what Unix time it is now, in ns, which is not before boot. Who sleeps until a time of it looks again.
 pub fn set_realtime_ns(ns: u64) {
     BOOT_REALTIME.store(ns.saturating_sub(now_ns()), Relaxed);
+    WALL_CHANGES.fetch_add(1, Relaxed);
+    WALL_SLEEPERS.wake_all();
 }
 
 /// Returns what Unix time it was at boot, in ns.
@@ -63,6 +71,18 @@ pub fn limit_passed() -> bool {
 /// Returns when that is, in ns since boot.
 fn limit() -> Option<u64> {
     Some(LIMIT.load(Relaxed)).filter(|limit| *limit != u64::MAX)
+}
+
+/// Sleeps until the clock on the wall shows `ns`, however it is set meanwhile, or until the task has to end.
+pub fn sleep_until_realtime(ns: u64) -> Result<(), Interrupted> {
+    while realtime_ns() < ns {
+        let changes = WALL_CHANGES.load(Relaxed);
+        let _timer = wake_at(when_realtime(ns));
+        WALL_SLEEPERS.wait_until_interruptible(|| {
+            realtime_ns() >= ns || WALL_CHANGES.load(Relaxed) != changes
+        })?;
+    }
+    Ok(())
 }
 
 /// Sleeps until `deadline` (ns since boot), or until the task has to end.

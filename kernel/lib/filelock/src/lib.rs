@@ -134,6 +134,12 @@ impl<O: Copy + Eq> Locks<O> {
         self.0.try_reserve(2).map_err(|_| NoMemory)
     }
 
+    /// Returns the first lock of `owner` in a range.
+    pub fn of(&self, owner: O, range: Range) -> Option<Lock<O>> {
+        let mut own = self.iter().filter(|lock| lock.owner == owner);
+        own.find(|lock| lock.range.overlaps(range)).copied()
+    }
+
     /// Returns the first lock of somebody else that is in the way of `wanted`.
     pub fn conflict(&self, wanted: Lock<O>) -> Option<Lock<O>> {
         let conflicts = |lock: &&Lock<O>| {

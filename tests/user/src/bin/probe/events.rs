@@ -224,6 +224,15 @@ fn timerfd_follows_the_clock() -> Verdict {
     if !user::lodger::here() {
         return Ok(());
     }
+    let mut until = [seconds + 1000, 0];
+    let sleeper = must(
+        "fork",
+        child::start(|| {
+            let args = [clock, libc::TIMER_ABSTIME as u64, sys::at(&mut until), 0];
+            i32::from(sys::call(libc::SYS_clock_nanosleep, args).is_err())
+        }),
+    )?;
+    must("sleep", sys::sleep_ms(20))?;
     let mut later = [seconds + 2000, 0];
     must(
         "set the clock",
@@ -232,6 +241,7 @@ fn timerfd_follows_the_clock() -> Verdict {
     same("due", polled(moves, 1, 1000), Ok(1))?;
     same("it expired", take(moves), Ok(1))?;
     refused("cancelled", take(cancelled), libc::ECANCELED)?;
+    same("who slept", child::wait(sleeper), Ok(Ended::Exited(0)))?;
     let mut back = [seconds, 0];
     must(
         "back",

@@ -3,10 +3,11 @@
 use std::ffi::CString;
 use std::fs;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use user::fsys::{Scratch, both, io};
-use user::probe::{Topic, Verdict, dies, must, refused, same};
+use user::fsys::{self, Scratch, both, filled, io, mapped};
+use user::probe::{Topic, Verdict, dies, holds, must, refused, same};
 use user::sys;
 
 use super::permits::as_user;
@@ -21,6 +22,9 @@ pub(crate) const TOPIC: Topic = Topic {
         ("flagged_transfers", flagged_transfers),
         ("advice", advice),
         ("who_is_told", who_is_told),
+        ("made_or_found", made_or_found),
+        ("a_mapping_is_an_access", a_mapping_is_an_access),
+        ("old_listing", old_listing),
     ],
 };
 
@@ -288,4 +292,57 @@ fn who_is_told() -> Verdict {
     must("a signal", control(SETSIG, 10))?;
     same("is kept", control(SETSIG + 1, 0), Ok(10))?;
     refused("no signal", control(SETSIG, 65), libc::EINVAL)
+}
+
+fn made_or_found() -> Verdict {
+    const CREATED_QUERY: u64 = 1028;
+    let dir = Scratch::new()?;
+    let path = dir.path("f");
+    let flags = libc::O_CREAT | libc::O_RDWR;
+    for want in [1, 0] {
+        let fd = must("open", fsys::open(&path, flags, 0o600))? as u64;
+        let made = sys::call(libc::SYS_fcntl, [fd, CREATED_QUERY, 0]);
+        same("made", made, Ok(want))?;
+        must("close", sys::call(libc::SYS_close, [fd]))?;
+    }
+    let both = fsys::open(dir.root(), flags | libc::O_TMPFILE, 0o600);
+    refused("with a name and without", both, libc::EINVAL)
+}
+
+fn a_mapping_is_an_access() -> Verdict {
+    let dir = Scratch::new()?;
+    let file = filled(&dir, 1, 1)?;
+    let mut times = [1_u64, 0, 2, 0];
+    let fd = file.as_raw_fd() as u64;
+    let args = [fd, 0, sys::at(&mut times), 0];
+    must("times", sys::call(libc::SYS_utimensat, args))?;
+    let _map = mapped(&file, 1, libc::PROT_READ, libc::MAP_SHARED)?;
+    let seen = io("stat", file.metadata())?.atime();
+    holds("seen", seen > 2)
+}
+
+fn old_listing() -> Verdict {
+    let dir = Scratch::new()?;
+    drop(both(&dir.path("name"))?);
+    let root = io("open", fs::File::open(dir.root()))?;
+    let mut room = [0_u8; 256];
+    let args = [root.as_raw_fd() as u64, sys::at(&mut room), 256];
+    let len = must("getdents", sys::call(libc::SYS_getdents, args))? as usize;
+    let mut rest = &room[..len];
+    let mut seen = Vec::new();
+    while let [_, .., _] = rest {
+        let record = &rest[..usize::from(rest[16]) | usize::from(rest[17]) << 8];
+        let end = record[18..].iter().position(|byte| *byte == 0);
+        let name = &record[18..18 + end.unwrap_or(0)];
+        seen.push((name.to_vec(), record.last().copied()));
+        rest = &rest[record.len()..];
+    }
+    seen.sort();
+    let want = [
+        (".", libc::DT_DIR),
+        ("..", libc::DT_DIR),
+        ("name", libc::DT_REG),
+    ];
+    let want = want.map(|(name, kind)| (name.as_bytes().to_vec(), Some(kind)));
+    same("names and types", seen, want.to_vec())
 }

@@ -248,6 +248,10 @@ fn of_open_files() -> Verdict {
         ask(&other, libc::F_SETLK, &mut request(READ, 0, 0, 1)),
         libc::EAGAIN,
     )?;
+    let own = get(&one, libc::F_OFD_GETLK, NONE, 3, 1)?;
+    same("what it holds itself", own, (WRITE, 0, 10, -1))?;
+    let free = get(&one, libc::F_OFD_GETLK, NONE, 20, 1)?;
+    same("and what not", free.0, NONE)?;
     drop(io("closing a copy keeps it", one.try_clone())?);
     refused("still", set(&other, READ, 5, 1), libc::EAGAIN)?;
     drop(one);

@@ -1,5 +1,7 @@
 //! Descriptors of processes: told of ends, sending signals, getting at descriptors.
 
+use std::os::fd::AsRawFd;
+
 use user::child::{self, Ended};
 use user::probe::{Topic, Verdict, must, refused, same};
 use user::signals;
@@ -74,7 +76,14 @@ fn a_pidfd_sends_signals() -> Verdict {
         Ok(Ended::Killed(libc::SIGTERM)),
     )?;
     let call = sys::call(libc::SYS_pidfd_send_signal, [1, 0, 0, 0]);
-    refused("not a pidfd", call, libc::EBADF)
+    refused("not a pidfd", call, libc::EBADF)?;
+    let directory = |path: &str| {
+        let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+        let args = [file.as_raw_fd() as u64, 0, 0, 0];
+        Ok::<_, String>(sys::call(libc::SYS_pidfd_send_signal, args))
+    };
+    same("a directory of a process", directory("/proc/self")?, Ok(0))?;
+    refused("of all", directory("/proc")?, libc::EBADF)
 }
 
 fn a_pidfd_gets_descriptors() -> Verdict {
