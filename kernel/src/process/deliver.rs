@@ -27,17 +27,24 @@ pub fn handle_pending(frame: &mut TrapFrame) {
         exit_thread(ExitStatus::Signaled(signal));
     }
     let thread: &Thread = &current_thread();
-    // Looked at where it is: it is large.
-    match &mut signal::with_current(thread, |signals| signals.take_next()) {
-        Some(Next::Handle(delivery)) => {
-            alarm::signal_taken(&thread.process, delivery.signal);
-            timer::signal_taken(&thread.process, &mut delivery.info);
-            handle(thread, frame, delivery);
+    loop {
+        // Looked at where it is: it is large.
+        match &mut signal::with_current(thread, |signals| signals.take_next()) {
+            Some(Next::Handle(delivery)) => {
+                alarm::signal_taken(&thread.process, delivery.signal);
+                timer::signal_taken(&thread.process, &mut delivery.info);
+                handle(thread, frame, delivery);
+            }
+            Some(Next::Die(signal)) => exit_group(ExitStatus::Signaled(*signal)),
+            Some(Next::Stop(stop)) => super::stop::stop(*stop),
+            Some(Next::Park) => super::stop::park(),
+            Some(Next::PassOver(info)) => {
+                timer::signal_taken(&thread.process, info);
+                continue;
+            }
+            None => go_on(thread, frame),
         }
-        Some(Next::Die(signal)) => exit_group(ExitStatus::Signaled(*signal)),
-        Some(Next::Stop(stop)) => super::stop::stop(*stop),
-        Some(Next::Park) => super::stop::park(),
-        None => go_on(thread, frame),
+        return;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which signal comes next, and what it asks for.
 
-use abi::linux::{SA_NODEFER, SA_RESETHAND, SA_RESTORER};
+use abi::linux::{SA_NODEFER, SA_RESETHAND, SA_RESTORER, SI_TIMER};
 use abi::siginfo::SigInfo;
 use abi::signal::{DefaultAction, SIG_DFL, SIG_IGN, SigAction, SigAltStack};
 use abi::{SigSet, Signal};
@@ -20,6 +20,8 @@ pub enum Next {
     Stop(Stop),
     /// Stop, since another thread was told to.
     Park,
+    /// Tell the timer that sent this that it was heard, though nothing happens; then ask again.
+    PassOver(SigInfo),
 }
 
 /// A signal on its way to its handler.
@@ -49,8 +51,8 @@ pub struct Stop {
 }
 
 impl Signals<'_> {
-    /// Takes the next signal that is not blocked and asks for something; those that do not are forgotten. What a handler
-    /// blocks is blocked from here on (SF-5).
+    /// Takes the next signal that is not blocked and asks for something; those that do not are forgotten,
+    /// but for [`Next::PassOver`]. What a handler blocks is blocked from here on (SF-5).
     ///
     /// Faults come first, then those to the thread before those to the process, the lowest first (SF-7).
     pub fn take_next(&mut self) -> Option<Next> {
@@ -71,6 +73,9 @@ impl Signals<'_> {
             };
             if next.is_some() {
                 return next;
+            }
+            if info.code == SI_TIMER {
+                return Some(Next::PassOver(info));
             }
         }
     }

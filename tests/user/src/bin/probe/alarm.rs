@@ -5,10 +5,13 @@ use user::probe::{Topic, Verdict, holds, must, refused, same};
 use user::signals::{self, Event, bit, note, notes};
 use user::sys;
 
+use crate::timers;
+
 pub(crate) const TOPIC: Topic = Topic {
     name: "alarm",
     about: "SIGALRM at a time, and again",
     cases: &[
+        ("a_ring_passed_over_is_heard", a_ring_passed_over_is_heard),
         ("it_rings_once", it_rings_once),
         ("it_rings_again", it_rings_again),
         ("it_waits_until_it_is_taken", it_waits_until_it_is_taken),
@@ -247,4 +250,19 @@ fn nonsense_is_refused() -> Verdict {
     refused("a bad address", call, libc::EFAULT)?;
     let call = sys::call(libc::SYS_setitimer, [REAL, 0, 0]);
     same("no value is off", call, Ok(0))
+}
+
+/// A timer's signal that waits and is then ignored by default counts as heard.
+fn a_ring_passed_over_is_heard() -> Verdict {
+    const MONOTONIC: u64 = 1;
+    const MS: u64 = 1_000_000;
+    must("block", signals::set_mask(signals::bit(libc::SIGCONT)))?;
+    let timer = must("create", timers::create(MONOTONIC, libc::SIGCONT, 0, 0, 0))?;
+    must("set", timers::set(timer, MS, MS))?;
+    must("sleep", sys::sleep_ms(20))?;
+    same("waits", timers::overruns(timer), Ok(0))?;
+    must("unblock", signals::set_mask(0))?;
+    let missed = must("overruns", timers::overruns(timer))?;
+    must("delete", sys::call(libc::SYS_timer_delete, [timer]))?;
+    holds("counted", missed >= 10)
 }

@@ -43,7 +43,7 @@ const MONOTONIC: u64 = 1;
 const PROCESS_CPU: u64 = 2;
 const MS: u64 = 1_000_000;
 
-fn create(clock: u64, signal: i32, kind: i32, value: u64, tid: i32) -> sys::Result<u64> {
+pub(crate) fn create(clock: u64, signal: i32, kind: i32, value: u64, tid: i32) -> sys::Result<u64> {
     let mut event = [0_u64; 8];
     event[0] = value;
     event[1] = signal as u64 | (kind as u64) << 32;
@@ -54,7 +54,7 @@ fn create(clock: u64, signal: i32, kind: i32, value: u64, tid: i32) -> sys::Resu
     Ok(number[0] as u64)
 }
 
-fn set(timer: u64, value_ns: u64, interval_ns: u64) -> sys::Result<[u64; 2]> {
+pub(crate) fn set(timer: u64, value_ns: u64, interval_ns: u64) -> sys::Result<[u64; 2]> {
     let split = |ns: u64| [ns / 1_000_000_000, ns % 1_000_000_000];
     let mut new = [split(interval_ns), split(value_ns)];
     let mut old = [[0_u64; 2]; 2];
@@ -112,7 +112,7 @@ fn a_timer_rings() -> Verdict {
     refused("gone", get(timer), libc::EINVAL)
 }
 
-fn overruns(timer: u64) -> sys::Result {
+pub(crate) fn overruns(timer: u64) -> sys::Result {
     sys::call(libc::SYS_timer_getoverrun, [timer])
 }
 
