@@ -2,13 +2,24 @@
 
 use std::ffi::CString;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
 
 use user::figures::status_figure;
 use user::lodger::{self, Counters};
 use user::sys;
 
+use crate::fuzz::lists::PATHS;
+
 /// Where everything that is made here goes.
 pub(crate) const PLACE: &str = "/tmp/soak";
+
+/// Where files of victims may be that went there.
+const ELSEWHERE: &[&str] = &["/", "/tmp", "/etc", "/bin", "/dev"];
+/// Settings that a victim may change, and what they are.
+const SETTINGS: &[(&str, &str)] = &[("/proc/sys/vm/max_map_count", "65530")];
+/// The status of a victim that found no folder or no memory to begin with.
+pub(crate) const ASTRAY: i32 = 99;
 
 /// What must be as it was when everybody has gone.
 const SAME: &[&str] = &["tasks_alive", "kstacks_alive", "shared_anon_pages"];
@@ -24,7 +35,7 @@ const FEWEST: u32 = 60;
 
 /// Whether this is the first process of a machine that exists for this: everybody else may be ended.
 pub(crate) fn is_ours() -> bool {
-    lodger::here() && sys::getpid() == 1
+    lodger::here() && sys::getpid() == 1 && !places().is_empty()
 }
 
 /// What there was before.
@@ -139,17 +150,56 @@ pub(crate) fn end_everybody() {
     }
 }
 
-/// Removes all files, and what was mounted among them.
+/// What a path led to before anything happened: device and inode.
+type Place = (&'static str, Option<(u64, u64)>);
+
+/// Where the paths led that everybody needs, when this was first called.
+fn places() -> &'static [Place] {
+    static PLACES: OnceLock<Vec<Place>> = OnceLock::new();
+    PLACES.get_or_init(|| {
+        let paths = PATHS.iter().filter_map(|path| path.to_str().ok());
+        let fixed = paths.filter(|path| path.starts_with('/') && !path.contains("self"));
+        fixed.map(|path| (path, identity(path))).collect()
+    })
+}
+
+fn identity(path: &str) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+fn unmount(path: &str) -> bool {
+    CString::new(path)
+        .is_ok_and(|path| sys::call(libc::SYS_umount2, [path.as_ptr() as u64, 2]).is_ok())
+}
+
+/// Removes all files, and what was mounted over them and over what everybody needs, and sets right what was set.
 pub(crate) fn clear() {
     let _ = std::env::set_current_dir("/");
+    // A victim gets there by a symbolic link.
+    for (path, was) in places() {
+        while identity(path) != *was && unmount(path) {}
+    }
     let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
     let below = mounts.lines().filter_map(|line| line.split(' ').nth(1));
     for path in below.filter(|path| path.starts_with(PLACE)) {
-        if let Ok(path) = CString::new(path) {
-            let _ = sys::call(libc::SYS_umount2, [path.as_ptr() as u64, 2]);
-        }
+        unmount(path);
     }
     let _ = fs::remove_dir_all(PLACE);
+    for entry in ELSEWHERE.iter().flat_map(fs::read_dir).flatten().flatten() {
+        if is_a_victims(&entry.file_name().to_string_lossy()) {
+            let path = entry.path();
+            let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
+        }
+    }
+    for (path, value) in SETTINGS {
+        let _ = fs::write(path, value);
+    }
+}
+
+/// Whether only a victim calls a file so.
+fn is_a_victims(name: &str) -> bool {
+    name.len() == 1 || name.starts_with("a-name-")
 }
 
 /// Makes a folder of one's own and goes there.

@@ -33,9 +33,6 @@ const MOST: u64 = 8000;
 const TELL: u64 = 50;
 const CHECK: u64 = 25;
 
-/// The status of a victim that found no folder for itself.
-const ASTRAY: i32 = 99;
-
 /// How the victims ended: through, of what they did, killed.
 #[derive(Default)]
 struct Ends([u64; 3], Option<Ended>);
@@ -116,7 +113,7 @@ fn round(seed: u64, lanes: &[Lane], ends: &mut Ends) -> Option<u64> {
         let seed = seed + index as u64;
         let begin = || match guard::enter(&format!("{index}")) {
             Ok(()) => victim::run(seed, *lane, PROGRAM),
-            Err(_) => ASTRAY,
+            Err(_) => guard::ASTRAY,
         };
         watched.push(Watched {
             lane: *lane,

@@ -15,6 +15,7 @@ use user::tolerant;
 use super::calls::{CALLS, Call, Gives, MAPPING, NAMING, SENDING, SPARED};
 use super::lane::{Lane, NUMBERS};
 use super::words::{Kept, Stock, Word};
+use crate::guard;
 use crate::random::Random;
 
 /// Calls of a victim, of each of its threads, and of a child.
@@ -80,7 +81,7 @@ pub(crate) fn run(seed: u64, lane: Lane, program: &'static CStr) -> i32 {
     SEED.store(seed, Relaxed);
     LANE.store(lane.address(), Relaxed);
     let Some(mut task) = Task::new(random, 0, lane, program, OWN) else {
-        return 98;
+        return guard::ASTRAY;
     };
     let threads = task.stock.random.below(THREADS) as usize;
     for (number, stack) in stacks.into_iter().enumerate().take(threads) {
@@ -215,7 +216,8 @@ impl Task {
         }
     }
 
-    /// Any number with anything.
+    /// Any number with anything, but for what [`Self::known`] does with care: who starts and ends programs, and who moves
+    /// what all others need, as `/proc` and `/tmp`.
     fn anything(&mut self) {
         const ALONE: &[i64] = &[
             libc::SYS_clone,
@@ -227,6 +229,15 @@ impl Task {
             libc::SYS_exit,
             libc::SYS_exit_group,
             libc::SYS_rt_sigreturn,
+            libc::SYS_mount,
+            libc::SYS_umount2,
+            libc::SYS_move_mount,
+            libc::SYS_rename,
+            libc::SYS_renameat,
+            libc::SYS_renameat2,
+            libc::SYS_unlink,
+            libc::SYS_unlinkat,
+            libc::SYS_rmdir,
         ];
         let number = self.stock.random.below(NUMBERS) as i64;
         let words = [Word::Buf, Word::Fd, Word::Any, Word::Path, Word::Small(9)];
