@@ -9,6 +9,7 @@
 //! before they begin (I-8).
 
 use alloc::vec::Vec;
+use core::mem::MaybeUninit;
 use core::ops::Range;
 
 use addr::Frame;
@@ -114,6 +115,18 @@ pub fn read_user<T: FromBytes>(from: u64) -> Result<T, Efault> {
         return Err(Efault);
     }
     raw::read(from).ok_or(Efault)
+}
+
+/// As [`read_user`], to a place that the caller has: a large value is not moved.
+#[inline]
+pub fn read_user_into<T: FromBytes>(
+    place: &mut MaybeUninit<T>,
+    from: u64,
+) -> Result<&mut T, Efault> {
+    if !may_copy() {
+        return Err(Efault);
+    }
+    raw::read_into(place, from).ok_or(Efault)
 }
 
 /// Writes one value.

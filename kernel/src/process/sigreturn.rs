@@ -3,6 +3,8 @@
 //! The frame lies in the program's memory and may hold anything. `sigframe` makes registers of it that are safe to
 //! load, the CPU itself refuses an FP state that is not; what is refused is a SIGSEGV.
 
+use core::mem::MaybeUninit;
+
 use abi::Signal;
 use abi::siginfo::SigInfo;
 use sigframe::{BadState, Frame, UContext};
@@ -32,8 +34,8 @@ fn restore(thread: &Thread, frame: &mut TrapFrame) -> Result<(), BadFrame> {
     let start = frame.rsp.wrapping_sub(8);
     addr::user_range(start, Frame::WHOLE).ok_or(BadFrame)?;
     // Worked on where it was read to: it is large.
-    let mut read = uaccess::read_user::<UContext>(frame.rsp);
-    let context = read.as_mut().map_err(|_| BadFrame)?;
+    let mut place = MaybeUninit::<UContext>::uninit();
+    let context = uaccess::read_user_into(&mut place, frame.rsp).map_err(|_| BadFrame)?;
     let _ = thread.take_restart();
     sigframe::restore(context, frame.rflags);
     frame.set_registers(&context.mcontext.registers);

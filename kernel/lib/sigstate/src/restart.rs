@@ -19,6 +19,7 @@ pub enum After {
 }
 
 /// What a call that left `rax` becomes if a handler runs; `restarts` is its `SA_RESTART`.
+#[inline]
 pub fn with_handler(rax: u64, restarts: bool) -> After {
     match restart_number(rax) {
         Some(Errno::RESTART_NOINTR) => After::Again,

@@ -97,6 +97,7 @@ impl Signals<'_> {
     }
 
     /// Changes what is blocked; nothing blocks KILL and STOP.
+    #[inline]
     pub fn change_mask(&mut self, change: MaskChange, set: SigSet) {
         let before = self.own().blocked;
         let blocked = match change {
@@ -172,11 +173,13 @@ impl Signals<'_> {
     }
 
     /// Returns the alternate stack.
+    #[inline]
     pub fn stack(&self) -> &SigAltStack {
         &self.own().stack
     }
 
     /// Returns the alternate stack, to be changed.
+    #[inline]
     pub fn stack_mut(&mut self) -> &mut SigAltStack {
         &mut self.own_mut().stack
     }

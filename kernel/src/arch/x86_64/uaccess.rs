@@ -47,15 +47,23 @@ pub fn copy_from_user(destination: &mut [u8], source: u64) -> usize {
 /// Reads a value from the user address `source`; `None` if not all of it is readable.
 #[inline]
 pub fn read<T: FromBytes>(source: u64) -> Option<T> {
+    let mut place = MaybeUninit::uninit();
+    read_into(&mut place, source)?;
+    // SAFETY: what was read stands there.
+    Some(unsafe { place.assume_init() })
+}
+
+/// As [`read`], to a place that the caller has: a large value is not moved.
+#[inline]
+pub fn read_into<T: FromBytes>(place: &mut MaybeUninit<T>, source: u64) -> Option<&mut T> {
     user_range(source, size_of::<T>() as u64)?;
-    let mut value = MaybeUninit::<T>::uninit();
     // SAFETY: there is room for all of the value; the source is user memory.
-    let left = unsafe { copy(value.as_mut_ptr() as u64, source, size_of::<T>()) };
+    let left = unsafe { copy(place.as_mut_ptr() as u64, source, size_of::<T>()) };
     if left != 0 {
         return None;
     }
     // SAFETY: every byte was written, and any bytes are a `T`.
-    Some(unsafe { value.assume_init() })
+    Some(unsafe { place.assume_init_mut() })
 }
 
 /// Copies to the user address `destination` and returns how many bytes were *not* copied.
