@@ -3,8 +3,6 @@
 //! Enforced are the numbers of descriptors, processes and waiting signals, CPU time, sizes of files, how far priorities may be raised, and, by mm, which is
 //! told: stack, data, address space. Others bound things that this kernel does not have, and are kept as they are set.
 
-use alloc::sync::Arc;
-
 use abi::Signal;
 use abi::linux::{
     RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_NICE, RLIMIT_NOFILE,
@@ -16,7 +14,7 @@ use cred::Cap;
 
 use super::fork::CloneError;
 use super::signal;
-use super::{Process, creds, current, tree};
+use super::{creds, current, tree};
 use crate::fs::size_limit::{self, Limit};
 use crate::mm::mm_struct::MmLimits;
 use crate::task;
@@ -54,13 +52,17 @@ pub fn check_number_of_processes() -> Result<(), CloneError> {
     }
     let cred = creds::cred();
     let excepted = cred.uid.real == 0 || cred.has(Cap::SysResource) || cred.has(Cap::SysAdmin);
-    let own = |process: &Arc<Process>| process.uid() == cred.uid.real;
-    let all = || tree::find_all(|_, _| true);
-    let count = || -> usize {
-        let own = all().into_iter().filter(own);
-        own.map(|process| process.threads()).sum()
-    };
-    match excepted || (count() as u64) < limit {
+    // Who has ended counts until it is waited for: it takes memory as well.
+    let mut count = 0;
+    tree::for_members(
+        |_, _| !excepted,
+        |process, _| {
+            if process.uid() == cred.uid.real {
+                count += process.threads().max(1) as u64;
+            }
+        },
+    );
+    match excepted || count < limit {
         true => Ok(()),
         false => Err(CloneError::TooMany),
     }
