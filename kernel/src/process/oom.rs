@@ -17,6 +17,7 @@ use log::warn;
 use oom::{Candidate, Choice, Life};
 
 use super::{ExitStatus, Process, tree};
+use crate::log::limit::{Allowed, RateLimit};
 use crate::mm::counters::OOM_KILLS;
 use crate::mm::frame::{self, Owner};
 use crate::mm::{MmUserRef, audit, reclaim};
@@ -240,8 +241,18 @@ impl Suspect {
     }
 }
 
+/// Reports in full: with hundreds of processes they take longer than the ends that they tell of.
+static REPORTS: RateLimit = RateLimit::new(10);
+
 /// Tells who asked, where all memory is, and who could end.
 fn report(what: &str, suspects: &[Suspect]) {
+    match REPORTS.ask(time::now_ns()) {
+        Allowed::No => return,
+        Allowed::Yes => {}
+        Allowed::After(count) => {
+            warn!(target: "oom", "{count} reports like the next were left out");
+        }
+    }
     let (name, pid) = (task::current().name(), super::pid_for_log());
     warn!(target: "oom", "{name} invoked oom-killer: pid={pid}, {what}, order=0, {} frames free", frame::count(Owner::Free));
     let mut line = arrayvec::ArrayString::<512>::new();
