@@ -33,9 +33,11 @@ const LOOKS: u32 = 400;
 /// How often they are looked at for the fewest.
 const FEWEST: u32 = 60;
 
-/// Whether this is the first process of a machine that exists for this: everybody else may be ended.
+/// Whether this is the first process of a machine that exists for this: everybody else may be ended. Asked once, while
+/// nothing covers `/proc`.
 pub(crate) fn is_ours() -> bool {
-    lodger::here() && sys::getpid() == 1 && !places().is_empty()
+    static OURS: OnceLock<bool> = OnceLock::new();
+    *OURS.get_or_init(|| lodger::here() && sys::getpid() == 1 && !places().is_empty())
 }
 
 /// What there was before.
