@@ -31,7 +31,7 @@ fn sockets_carry_messages_with_files_in_them() {
 
 #[test]
 fn bytes_go_from_file_to_file() {
-    topic("splices", 8);
+    topic("splices", 10);
 }
 
 /// 003-3: each blocked process has a kernel stack of its own, or these would return each other's values.

@@ -1,7 +1,7 @@
 //! Bytes from one file to another, without passing through the program.
 //!
 //! They go by way of pages that are a pipe's, or become one's; from pipe to pipe the pages themselves move. What a file did not take
-//! stays where it was. Two who move bytes out of one pipe at the same time may both move the same ones.
+//! stays where it was. While bytes are on their way out of a pipe nobody else gets them, and if they come back they are the oldest.
 
 use alloc::sync::Arc;
 
@@ -124,25 +124,22 @@ pub fn from_pipe(
     len: usize,
     nonblocking: bool,
 ) -> Result<usize, IoError> {
-    if !pipe.wait_for_bytes(nonblocking)? {
-        return Ok(0);
-    }
     let mut done = 0;
-    while done < len {
-        let Some(buffer) = pipe.look_at(0) else {
-            break;
-        };
-        let wanted = buffer.within.len().min(len - done);
-        match to.write(&buffer.page, buffer.within.start, wanted) {
-            Ok(count) => {
-                drop(buffer);
-                drop(pipe.take(count));
-                done += count;
-                if count < wanted {
-                    break;
-                }
+    // Somebody else may read what is waited for.
+    while len > 0 && done == 0 && pipe.wait_for_bytes(nonblocking)? {
+        while done < len
+            && let Some(mut buffer) = pipe.lend(len - done)
+        {
+            let within = buffer.within.clone();
+            let outcome = to.write(&buffer.page, within.start, within.len());
+            let count = outcome.unwrap_or(0);
+            done += count;
+            buffer.within.start += count;
+            let is_short = count < within.len();
+            pipe.settle(is_short.then_some(buffer));
+            if is_short {
+                return moved(done, outcome.map(|_| ()));
             }
-            outcome => return moved(done, outcome.map(|_| ())),
         }
     }
     Ok(done)

@@ -72,6 +72,8 @@ pub struct Ring<P> {
     tail: usize,
     used: usize,
     max: usize,
+    /// Buffers that were taken out for a while: each of them finds a place when it comes back.
+    lent: usize,
 }
 
 impl<P> Ring<P> {
@@ -82,6 +84,7 @@ impl<P> Ring<P> {
             tail: 0,
             used: 0,
             max: DEFAULT,
+            lent: 0,
         }
     }
 
@@ -100,7 +103,12 @@ impl<P> Ring<P> {
     /// Returns how many more buffers it could hold.
     #[inline]
     pub fn free(&self) -> usize {
-        self.max - self.used
+        self.max.saturating_sub(self.used + self.lent)
+    }
+
+    /// Returns how many buffers are out for a while.
+    pub fn lent(&self) -> usize {
+        self.lent
     }
 
     /// Returns how many bytes wait.
@@ -113,7 +121,7 @@ impl<P> Ring<P> {
     /// # Errors
     /// More are in use.
     pub fn resize(&mut self, max: usize) -> Result<(), InUse> {
-        if self.used > max {
+        if self.used + self.lent > max {
             return Err(InUse);
         }
         self.max = max;
@@ -136,9 +144,10 @@ impl<P> Ring<P> {
     #[inline]
     pub fn reserve(&mut self, more: usize) -> Result<(), NoMemory> {
         debug_assert!(more <= self.free(), "nothing is put where nothing is free");
-        match self.used + more <= self.places.len() {
+        let needed = self.used + self.lent + more;
+        match needed <= self.places.len() {
             true => Ok(()),
-            false => self.grow(self.used + more),
+            false => self.grow(needed),
         }
     }
 
@@ -315,6 +324,51 @@ impl<P: Clone> Ring<P> {
                 Kind::Open | Kind::Closed => Kind::Closed,
             },
         })
+    }
+}
+
+impl<P: Clone + PartialEq> Ring<P> {
+    /// Takes the first `count` bytes of the oldest buffer out, as [`split`](Self::split) does, until [`settle`](Self::settle)
+    /// says what became of them: nobody else reads them, nor takes their place.
+    pub fn lend(&mut self, count: usize) -> Option<Buffer<P>> {
+        let buffer = self.split(count)?;
+        self.lent += 1;
+        Some(buffer)
+    }
+
+    /// Ends [`lend`](Self::lend). What is left of the buffer is the oldest again.
+    ///
+    /// # Errors
+    /// Several were out, and there is no memory for one more: it is lost.
+    pub fn settle(&mut self, rest: Option<Buffer<P>>) -> Result<(), NoMemory> {
+        debug_assert!(self.lent > 0, "only what was lent comes back");
+        self.lent -= 1;
+        let Some(rest) = rest else {
+            return Ok(());
+        };
+        let (start, len) = (rest.within.start as u32, rest.within.len() as u32);
+        if self.used > 0 {
+            // Where it was cut off from what is still there, both are one again.
+            let oldest = &mut self.places[self.tail];
+            let is_same = oldest.page.as_ref() == Some(&rest.page);
+            if is_same && oldest.start == start + len {
+                oldest.start = start;
+                oldest.len += len;
+                return Ok(());
+            }
+        }
+        if self.used == self.places.len() {
+            self.grow(self.used + 1)?;
+        }
+        self.tail = self.index(self.places.len() - 1);
+        self.places[self.tail] = Place {
+            page: Some(rest.page),
+            start,
+            len,
+            kind: rest.kind,
+        };
+        self.used += 1;
+        Ok(())
     }
 }
 

@@ -215,6 +215,45 @@ fn what_is_kept_is_asked_for_place_by_place() {
     assert_eq!(kept, [false, true, false, false]);
 }
 
+/// Whatever happens meanwhile, what comes back is the oldest again, in one piece with what it was cut from, and has a place.
+#[test]
+fn what_was_lent_comes_back_as_the_oldest() {
+    for lent in [1, PAGE - 1, PAGE] {
+        for read_meanwhile in [0, 5, PAGE, 2 * PAGE] {
+            let mut ring = Ring::new();
+            let bytes: Vec<u8> = (0..DEFAULT * PAGE).map(|at| (at / 7) as u8).collect();
+            assert_eq!(write(&mut ring, &bytes, false), bytes.len());
+            let mut out = ring.lend(lent).expect("it is full");
+            assert_eq!(ring.free(), 0, "its place is kept");
+            let mut seen = read(&mut ring, read_meanwhile, false);
+            let more = write(&mut ring, &[9; 8 * PAGE], false);
+            // Some of it was taken after all.
+            let taken = lent / 2;
+            out.within.start += taken;
+            ring.settle(Some(out)).expect("there is a place");
+            let mut want = bytes[taken..lent].to_vec();
+            want.extend(&bytes[lent + read_meanwhile.min(bytes.len())..]);
+            want.extend(std::iter::repeat_n(9, more));
+            seen.truncate(0);
+            while ring.used() > 0 {
+                seen.extend(read(&mut ring, 3 * PAGE, false));
+            }
+            assert_eq!(seen, want, "{lent} lent, {read_meanwhile} read meanwhile");
+            assert_eq!(ring.free(), DEFAULT);
+        }
+    }
+}
+
+#[test]
+fn what_was_lent_and_is_used_up_leaves_its_place() {
+    let mut ring = Ring::new();
+    write(&mut ring, &[1; PAGE], false);
+    drop(ring.lend(PAGE).expect("it is there"));
+    assert_eq!((ring.used(), ring.free()), (0, DEFAULT - 1));
+    ring.settle(None).expect("nothing comes back");
+    assert_eq!((ring.used(), ring.free()), (0, DEFAULT));
+}
+
 #[test]
 fn short_writes_that_do_not_fit_together_fill_a_pipe_early() {
     let mut ring = Ring::new();

@@ -18,6 +18,32 @@ impl Pipe {
         Some(buffer)
     }
 
+    /// Takes the oldest buffer out, or its first `max` bytes, until [`settle`](Self::settle) says what became of it.
+    pub fn lend(&self, max: usize) -> Option<Buffer<PipePage>> {
+        let mut contents = self.contents.lock();
+        let buffer = contents.ring.lend(max)?;
+        self.publish_all(&contents);
+        Some(buffer)
+    }
+
+    /// Ends [`lend`](Self::lend): what is left of the buffer is the oldest again.
+    pub fn settle(&self, rest: Option<Buffer<PipePage>>) {
+        let comes_back = rest.is_some();
+        let mut contents = self.contents.lock();
+        if comes_back {
+            contents.forget_spares(); // One of them may lie where this one goes.
+        }
+        let was_empty = contents.ring.used() == 0;
+        // Where there is no memory it is as if it had been read.
+        let _ = contents.ring.settle(rest);
+        self.publish_all(&contents);
+        drop(contents);
+        match comes_back {
+            true => self.added(was_empty),
+            false => self.freed(true),
+        }
+    }
+
     /// Returns the `behind`th buffer from the oldest on, which stays where it is; the copy never grows.
     pub fn look_at(&self, behind: usize) -> Option<Buffer<PipePage>> {
         let contents = self.contents.lock();

@@ -135,7 +135,7 @@ impl Pipe {
             .resize(max)
             .map_err(|pipebuf::InUse| ResizeError::Busy)?;
         let was_full = self.is_full();
-        self.max.store(max, Release);
+        self.publish_all(&contents);
         drop(contents);
         self.freed(was_full && !self.is_full());
         Ok(max * PAGE)
@@ -188,9 +188,17 @@ impl Pipe {
     fn open_again(&self, contents: &ContentsGuard<'_>) -> bool {
         let has_room = contents.ring.used() < self.max.load(Relaxed);
         if has_room {
-            self.max.store(contents.ring.max(), Release);
+            let ring = &contents.ring;
+            self.max.store(ring.max() - ring.lent(), Release);
         }
         has_room
+    }
+
+    /// The same where how many there may be has changed as well: less what was lent.
+    fn publish_all(&self, contents: &ContentsGuard<'_>) {
+        let ring = &contents.ring;
+        self.max.store(ring.max() - ring.lent(), Release);
+        self.publish(contents);
     }
 
     /// Tells of bytes that were added, to what was `empty`.

@@ -1,6 +1,7 @@
 //! Bytes from file to file: sendfile, splice, tee, vmsplice, copy_file_range.
 
-use user::probe::{Topic, Verdict, must, refused, same};
+use user::child::{self, Ended};
+use user::probe::{Topic, Verdict, code, must, refused, same};
 use user::sys;
 
 pub(crate) const TOPIC: Topic = Topic {
@@ -14,6 +15,8 @@ pub(crate) const TOPIC: Topic = Topic {
         ("tee_shows_and_leaves", tee_shows_and_leaves),
         ("vmsplice_gathers", vmsplice_gathers),
         ("copy_file_range_copies", copy_file_range_copies),
+        ("what_moves_is_nobody_elses", what_moves_is_nobody_elses),
+        ("what_is_refused_stays", what_is_refused_stays),
         ("bad_input", bad_input),
     ],
 };
@@ -63,6 +66,77 @@ fn splice(from: i32, from_at: u64, to: i32, to_at: u64, len: u64, flags: u64) ->
 
 fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|at| (at % 251) as u8).collect()
+}
+
+/// Two who move numbers out of a pipe and one who reads them: each number comes out once.
+fn what_moves_is_nobody_elses() -> Verdict {
+    const COUNT: u64 = 6000;
+    let [reader, writer] = must("pipe", sys::pipe())?;
+    let outs = [(); 3].map(|()| must("file", file(b"")));
+    let mut children = Vec::new();
+    for (at, out) in outs.iter().enumerate() {
+        let out = out.clone()?;
+        let take = || {
+            let _ = sys::close(writer);
+            code((|| {
+                loop {
+                    let len = 8 * (1 + at as u64);
+                    let count = match at {
+                        0 => {
+                            let bytes = must("read", read(reader, len as usize))?;
+                            must("write", write(out, &bytes))?
+                        }
+                        _ => must("splice", splice(reader, 0, out, 0, len, 0))?,
+                    };
+                    if count == 0 {
+                        return Ok(());
+                    }
+                }
+            })())
+        };
+        children.push(must("fork", child::start(take))?);
+    }
+    must("close", sys::close(reader))?;
+    for first in (0..COUNT).step_by(4) {
+        let bytes: Vec<u8> = (first..first + 4).flat_map(u64::to_ne_bytes).collect();
+        must("write", write(writer, &bytes))?;
+    }
+    must("close", sys::close(writer))?;
+    for pid in children {
+        same("a child", child::wait(pid), Ok(Ended::Exited(0)))?;
+    }
+    let mut numbers = Vec::new();
+    for out in outs {
+        let bytes = must("contents", contents(out?))?;
+        let (words, rest) = bytes.as_chunks::<8>();
+        same("halves of numbers", rest.len(), 0)?;
+        numbers.extend(words.iter().map(|word| u64::from_ne_bytes(*word)));
+    }
+    numbers.sort_unstable();
+    same(
+        "what came out",
+        numbers == (0..COUNT).collect::<Vec<_>>(),
+        true,
+    )
+}
+
+/// What a full file did not take is the first to be read.
+fn what_is_refused_stays() -> Verdict {
+    let [reader, writer] = must("pipe", sys::pipe())?;
+    must("write", write(writer, b"first second"))?;
+    must("write", write(writer, b" third"))?;
+    let args = [c"sealed".as_ptr() as u64, 2];
+    let closed = must("memfd", sys::call(libc::SYS_memfd_create, args))?;
+    let seal = [closed, libc::F_ADD_SEALS as u64, libc::F_SEAL_WRITE as u64];
+    must("seal", sys::call(libc::SYS_fcntl, seal))?;
+    let refused_by = splice(reader, 0, closed as i32, 0, 5, 0);
+    refused("sealed", refused_by, libc::EPERM)?;
+    let open = must("file", file(b""))?;
+    same("five", splice(reader, 0, open, 0, 5, 0), Ok(5))?;
+    let refused_by = splice(reader, 0, closed as i32, 0, 100, 0);
+    refused("again", refused_by, libc::EPERM)?;
+    same("the rest", read(reader, 100), Ok(b" second third".to_vec()))?;
+    same("what went", contents(open), Ok(b"first".to_vec()))
 }
 
 fn sendfile_copies() -> Verdict {
