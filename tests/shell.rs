@@ -184,9 +184,97 @@ fn somebody_works_on_the_serial_line() {
     assert!(used < 16 * 1024, "{used} KiB are used at the prompt");
 }
 
+/// The same in bash, whose lines are edited by readline in raw mode: keys that move and delete, what was typed before, completion,
+/// jobs, traps, another size; then a text is paged and searched.
+#[test]
+fn somebody_works_in_bash_and_pages_a_text() {
+    const ASKS: &str = "\nB$ ";
+    let turns = [
+        (PROMPT, "exec bash --norc --noprofile\n"),
+        (PROMPT, "PS1='\\nB$ '; PROMPT_COMMAND=\n"),
+        (ASKS, "echo size $COLUMNS $LINES\n"),
+        ("\nsize 80 24", ""),
+        // To the start and the end of the line, left, right, and over a letter.
+        (ASKS, "cho one\x01e\x05 two\n"),
+        ("\none two", ""),
+        (ASKS, "echo axc\x1b[D\x1b[D\x04b\x1b[Cd\n"),
+        ("\nabcd", ""),
+        // A word goes, a line goes and comes back, the rest of a line goes.
+        (ASKS, "echo three four\x17five\n"),
+        ("\nthree five", ""),
+        (ASKS, "nonsense\x15echo back\x01\x0b\x19\n"),
+        ("\nback", ""),
+        (ASKS, "\x1b[A\x1b[A\n"),
+        ("\nthree five", ""),
+        (ASKS, "\x12one t\r"),
+        ("\none two", ""),
+        // Readline takes a signal at once only while it waits, on Linux as well: by the time that something is said, it does.
+        (ASKS, "(sleep 1; echo soon) &\n"),
+        (ASKS, "echo never ever"),
+        ("soon\r\n", "\x03"),
+        (ASKS, "echo $?; cd /etc\n"),
+        ("\n130", ""),
+        (ASKS, "cat hostn\t\n"),
+        ("\nlodger", ""),
+        (ASKS, "cd /; echo /pro\tself/comm\tand\n"),
+        ("\n/proc/self/comm and", ""),
+        (ASKS, "sh -c 'echo ready; exec sleep 1000' | cat\n"),
+        ("\nready\r\n", "\x1a"),
+        ("Stopped", ""),
+        (
+            ASKS,
+            "jobs | grep -c Stopped; bg; jobs -r | grep -c Running\n",
+        ),
+        ("\n1\r\n", ""),
+        ("&\r\n1\r\n", ""),
+        (ASKS, "kill %1; wait %1; echo ended\n"),
+        ("\nended", ""),
+        (
+            ASKS,
+            "sh -c 'kill -STOP $$; echo goes on; exec sleep 1000'\n",
+        ),
+        ("Stopped", ""),
+        (ASKS, "fg\n"),
+        ("\ngoes on\r\n", "\x03"),
+        (ASKS, "echo status $?\n"),
+        ("\nstatus 130", ""),
+        (ASKS, "trap 'echo trapped' INT\n"),
+        (ASKS, "(sleep 1; echo later) &\n"),
+        ("later\r\n", "\x03"),
+        ("trapped\r\n", ""),
+        (ASKS, "stty rows 10 cols 60\n"),
+        (ASKS, "echo size $COLUMNS $LINES\n"),
+        ("\nsize 60 10", ""),
+        (ASKS, "(exit 3) & wait $!; echo child $?; set +m; set -m\n"),
+        ("child 3", ""),
+        (
+            ASKS,
+            "read -t 5 -n 3 -p 'three keys: ' keys; echo \"=$keys=\"\n",
+        ),
+        ("three keys: ", "xyz"),
+        ("=xyz=", ""),
+        (ASKS, "seq 100 | sed 's/^/line /' > /tmp/text\n"),
+        // A return is to stay one: it may come while the pager has given the terminal back.
+        (ASKS, "stty -icrnl; less /tmp/text; stty icrnl\n"),
+        ("line 9", " "),
+        ("line 18", "b"),
+        ("line 1\r\n", "/e 50\r"),
+        // The match is shown in reverse.
+        ("line 51", "G"),
+        ("line 100", "q"),
+        (ASKS, "exit 0\n"),
+    ];
+    let bash = format!("{}:/bin/bash", project::guest("bash").display());
+    let vm = Vm::new().memory("256M").with_files(&bash).shell(&turns);
+    let outcome = vm.cmdline("loglevel=info kstatd=0").boot();
+    outcome.expect_pass();
+    outcome.line_containing("child 3");
+}
+
 /// Every terminal, asked through pseudo-terminals.
 #[test]
 fn terminals_do_what_they_do_on_linux() {
     stories::topic("terminals", 10);
     stories::topic("jobs", 6);
+    stories::topic("tellings", 7);
 }
