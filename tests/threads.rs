@@ -12,6 +12,7 @@ fn threads_have_numbers_and_signals_find_them() {
 #[test]
 fn processes_end_and_stop_with_all_their_threads() {
     topic("crews", 8);
+    topic("takers", 6);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use core::any::Any;
+use core::fmt;
 
 use abi::file::OpenFlags;
 use event::Counter;
@@ -43,6 +44,15 @@ impl EventFd {
 impl File for EventFd {
     fn metadata(&self) -> Metadata {
         anonymous()
+    }
+
+    fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        let (value, semaphore) = {
+            let counter = self.counter.lock();
+            (counter.value(), counter.is_semaphore())
+        };
+        writeln!(out, "eventfd-count: {value:16x}")?;
+        writeln!(out, "eventfd-semaphore: {}", u8::from(semaphore))
     }
 
     fn read(&self, _: u64, to: &mut UserBuf<'_>, nonblocking: bool) -> Result<(), IoError> {

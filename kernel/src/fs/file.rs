@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use core::any::Any;
+use core::fmt;
 
 use bitflags::bitflags;
 use vfs::seek::{self, SeekError, Whence};
@@ -150,6 +151,11 @@ pub trait File: Send + Sync {
     /// Returns what `/proc/PID/fd` shows of a file that has no name; empty for a pipe or a socket, which have numbers.
     fn name(&self) -> &'static str {
         ""
+    }
+
+    /// Writes what `/proc/PID/fdinfo` tells of this kind of file alone.
+    fn describe(&self, _out: &mut dyn fmt::Write) -> fmt::Result {
+        Ok(())
     }
 
     /// Returns what a mapping of it shows, if it can be mapped.

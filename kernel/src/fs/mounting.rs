@@ -13,7 +13,8 @@ use super::filesystem::{self, FileSystem, FsRef, NoSpace};
 use super::inode::{Attributes, Inode, InodeRef};
 use super::mount::{self, Location, Mount, MountFlags, MountRef};
 use super::namespace::CHANGES;
-use super::{procfs, tree};
+use super::{procfs, reclaim, tree};
+use crate::mm::rmap;
 
 /// Why the mounts stay as they are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -199,6 +200,8 @@ pub fn move_mount(from: &Location, at: Location) -> Result<(), MountError> {
 
 /// Takes the mount at `at` away: at once with all below it if `lazily`, else only if nobody uses it.
 pub fn unmount(at: Location, lazily: bool) -> Result<(), MountError> {
+    // Before the lock, which comes behind those of memory: who maps a file now has it open.
+    let is_mapped = !lazily && at.is_mount_root() && has_mapped_files(&at.mount);
     let _changes = CHANGES.lock();
     if !at.is_mount_root() {
         return Err(MountError::Invalid);
@@ -218,11 +221,27 @@ pub fn unmount(at: Location, lazily: bool) -> Result<(), MountError> {
         return Ok(());
     }
     // The table's reference and this one.
-    if Arc::strong_count(&mount) > 2 {
+    if Arc::strong_count(&mount) > 2 || is_mapped {
         return Err(MountError::Busy);
     }
     mount::detach(&mount);
     Ok(())
+}
+
+/// Returns whether a file of a file system that is mounted nowhere else is mapped into memory. A mapping does not know through which
+/// mount its file was opened.
+fn has_mapped_files(mount: &MountRef) -> bool {
+    let others = mount::all();
+    let mut others = others.iter().filter(|other| !Arc::ptr_eq(other, mount));
+    if others.any(|other| other.fs.dev == mount.fs.dev) {
+        return false;
+    }
+    let mut found = false;
+    reclaim::for_each_file(|file| {
+        found |= file.fs.dev == mount.fs.dev && rmap::is_mapped(&**file);
+        !found
+    });
+    found
 }
 
 /// Returns the mounts that are seen from `root`, each with its place.

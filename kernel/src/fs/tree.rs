@@ -69,7 +69,7 @@ pub(super) fn build(initramfs: &'static [u8]) -> Result<usize, CpioError> {
     }
     let devices = make_devices();
     builder.add_others();
-    let root = Mount::new(ROOT, builder.root, "rootfs", MountFlags::RELATIVE_ATIME);
+    let root = Mount::new(ROOT, builder.root, "tmpfs", MountFlags::RELATIVE_ATIME);
     mount::attach(&root, None);
     TREE.call_once(|| root);
     DEVICES.call_once(|| devices.clone());

@@ -93,13 +93,24 @@ pub fn unmap_pages(source: &dyn PageSource, pages: Range<u64>, scope: Scope) {
 
 /// Returns whether a mapping of `source` lets somebody store to it, or may come to.
 pub fn may_be_stored_to(source: &dyn PageSource) -> bool {
+    any_mapping(source, |flags| {
+        flags.contains(VmFlags::SHARED | VmFlags::MAYWRITE)
+    })
+}
+
+/// Returns whether `source` is mapped at all.
+pub fn is_mapped(source: &dyn PageSource) -> bool {
+    any_mapping(source, |_| true)
+}
+
+fn any_mapping(source: &dyn PageSource, is_meant: impl Fn(VmFlags) -> bool) -> bool {
     let mut found = false;
     source.mappings().for_each(|mm| {
         let map = mm.map.read();
-        found |= map.vmas.iter().any(|vma| {
-            vma.flags.contains(VmFlags::SHARED | VmFlags::MAYWRITE)
-                && shown(vma, source, &(0..u64::MAX)).is_some()
-        });
+        found |= map
+            .vmas
+            .iter()
+            .any(|vma| is_meant(vma.flags) && shown(vma, source, &(0..u64::MAX)).is_some());
     });
     found
 }

@@ -35,7 +35,7 @@ pub fn set_cred(new: Cred) {
     if !same {
         let process = thread.process();
         process.dumpable.store(false, Relaxed);
-        process.set_parent_death_signal(None);
+        thread.set_parent_death_signal(None);
     }
     thread.become_cred(Arc::new(new));
 }

@@ -74,7 +74,7 @@ fn become_who(thread: &Thread, who: Execed) {
     let is_plain = uid.effective == uid.real && gid.effective == gid.real;
     process.dumpable.store(is_plain && !who.secure, Relaxed);
     if who.secure || !is_plain {
-        process.set_parent_death_signal(None);
+        thread.set_parent_death_signal(None);
     }
     if *thread.cred() != who.cred {
         thread.become_cred(Arc::new(who.cred));

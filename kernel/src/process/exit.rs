@@ -78,10 +78,10 @@ fn leave(status: ExitStatus) {
 /// Sends children what they want to be sent when whoever made them ends (`PR_SET_PDEATHSIG`).
 fn tell_left(children: &[Arc<Process>]) {
     for child in children {
-        if let Some(signal) = child.parent_death_signal() {
+        for (tid, signal) in child.parent_death_signals() {
             let info = SigInfo::from_user(signal, SI_USER, creds::sender());
             // Nobody learns of a queue that is full.
-            let _ = signal::send(child, info);
+            let _ = signal::send_by(child, tid, info);
         }
     }
 }
@@ -129,8 +129,8 @@ fn notify(process: &Process, status: ExitStatus) {
     let forgotten = parent.is_some_and(|parent| forgets(&parent, signal));
     let mourners = tree::end(process.pid(), status, used, forgotten);
     tell_left(&mourners.left);
-    if let Some(parent) = &mourners.parent {
-        tell(parent, signal, process, status, &used);
+    if let Some((parent, maker)) = &mourners.parent {
+        tell((parent, *maker), signal, process, status, &used);
     }
     process.watchers.notify(Readiness::READABLE);
     if let Some((heir, dead)) = &mourners.heir {
@@ -148,9 +148,9 @@ fn forgets(parent: &Process, signal: Option<Signal>) -> bool {
     signal == Some(Signal::CHLD) && signal::disowns_children(parent)
 }
 
-/// Sends a parent what it is sent at a child's end, and wakes it if it waits.
+/// Sends a parent what it is sent at a child's end, its thread that made the child first, and wakes it if it waits.
 fn tell(
-    parent: &Process,
+    (parent, maker): (&Process, u32),
     signal: Option<Signal>,
     child: &Process,
     status: ExitStatus,
@@ -160,7 +160,7 @@ fn tell(
         && !(signal == Signal::CHLD && signal::ignores_children(parent))
     {
         // A standard signal finds room, or waits already.
-        let _ = signal::send(parent, news(signal, child, status, used));
+        let _ = signal::send_by(parent, maker, news(signal, child, status, used));
     }
     parent.child_changed.wake_all();
 }
@@ -173,7 +173,13 @@ fn inherit_dead(heir: &Process, child: u32) {
     if forgets(heir, Some(Signal::CHLD)) {
         drop(tree::end::forget(child.pid()));
     }
-    tell(heir, Some(Signal::CHLD), &child, status, &used);
+    tell(
+        (heir, heir.pid()),
+        Some(Signal::CHLD),
+        &child,
+        status,
+        &used,
+    );
 }
 
 /// What the parent is told.

@@ -240,6 +240,8 @@ impl Thread {
         let mut thread = Self::new(process, tid, self.cred());
         thread.trap = LastTrap::from(self.trap());
         thread.vfork = SpinLock::new(vfork);
+        let no_new_privs = self.no_new_privs.load(Relaxed);
+        thread.no_new_privs = AtomicBool::new(no_new_privs);
         let slack = self.slack[0].load(Relaxed);
         thread.slack = [const { AtomicU64::new(0) }; 2];
         thread
@@ -309,7 +311,6 @@ impl Thread {
         let limits = parent.limits.lock().clone();
         let program = parent.program();
         let is_limited = limits.soft(RLIMIT_CPU) != Rlimit::INFINITY;
-        let inherits = |flag: &AtomicBool| AtomicBool::new(flag.load(Relaxed));
         Process {
             files,
             place,
@@ -320,8 +321,7 @@ impl Thread {
             oom: parent.oom.for_child(),
             watches_cpu: AtomicBool::new(is_limited),
             io_priority: AtomicU32::new(parent.io_priority.load(Relaxed)),
-            dumpable: inherits(&parent.dumpable),
-            no_new_privs: inherits(&parent.no_new_privs),
+            dumpable: AtomicBool::new(parent.dumpable.load(Relaxed)),
             ..Process::empty(pid, signals, self.cred())
         }
     }

@@ -152,6 +152,10 @@ impl ProcessFacts for KernelThread {
         None
     }
 
+    fn closes_on_exec(&self, _: i32) -> bool {
+        false
+    }
+
     fn next_fd(&self, _: i32) -> Option<i32> {
         None
     }

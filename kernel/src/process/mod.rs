@@ -58,7 +58,7 @@ pub mod wait;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::{Deref, Range};
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::fs::fdtable::FdTable;
 use crate::fs::poll::PollQueue;
@@ -125,16 +125,12 @@ pub struct Process {
     cred: Field<Arc<Cred>>,
     /// Whether others of the same user may look into it.
     pub(crate) dumpable: AtomicBool,
-    /// Whether no program that it runs gets rights from set-id bits.
-    pub(crate) no_new_privs: AtomicBool,
     /// The processes with which it shares the handlers of signals, itself included; usually none.
     kin: Field<Option<kin::Kin>>,
     /// Whether there ever were such, so that others need not take the lock to see that there are none.
     has_kin: AtomicBool,
     /// Whether it gets the children of its descendants that end.
     subreaper: AtomicBool,
-    /// The number of the signal that it is sent when whoever made it ends; 0 for none.
-    parent_death: AtomicU8,
     /// How many signals it was sent together with others; written under the tree's lock.
     spread: AtomicU32,
     /// Wakes the process when a child ends.
@@ -362,11 +358,9 @@ impl Process {
             signal_pollers: PollQueue::new(),
             cred: SpinLock::new(cred),
             dumpable: AtomicBool::new(true),
-            no_new_privs: AtomicBool::new(false),
             kin: SpinLock::new(None),
             has_kin: AtomicBool::new(false),
             subreaper: AtomicBool::new(false),
-            parent_death: AtomicU8::new(0),
             child_changed: WaitQueue::new(),
             watchers: PollQueue::new(),
             continued: WaitQueue::new(),

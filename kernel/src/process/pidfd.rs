@@ -3,6 +3,7 @@
 //! They name a process as long as they are there, whoever gets its number afterwards.
 
 use alloc::sync::Arc;
+use core::fmt;
 
 use abi::file::OpenFlags;
 use abi::process::CloneFlags;
@@ -80,6 +81,15 @@ impl File for PidFd {
             nlink: 1,
             ..Metadata::default()
         }
+    }
+
+    /// The number, and -1 once nobody can wait for it any more.
+    fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        let number = match self.is_there() {
+            true => i64::from(self.number),
+            false => -1,
+        };
+        writeln!(out, "Pid:\t{number}\nNSpid:\t{number}")
     }
 
     /// Readable once it has ended, and hung up once nobody can wait for it any more.

@@ -43,6 +43,18 @@ pub fn send(process: &Process, info: SigInfo) -> Result<(), SendError> {
     Ok(())
 }
 
+/// Sends a signal to a process, for any of its threads: the one with number `tid` is asked first, if there is such a thread. May be
+/// called in an interrupt.
+pub fn send_by(process: &Process, tid: u32, info: SigInfo) -> Result<(), SendError> {
+    send_under(process, info, |group| Some(by(group, tid)), |_| ())?;
+    Ok(())
+}
+
+fn by(group: &Group, tid: u32) -> Target {
+    let found = group.find(tid);
+    found.map_or(Target::Process, |(slot, _)| Target::ProcessBy(slot))
+}
+
 /// Sends a signal to one thread of a process. May be called in an interrupt.
 pub fn send_to_thread(process: &Process, tid: u32, info: SigInfo) -> Result<(), SendError> {
     let find = |group: &Group| group.find(tid).map(|(slot, _)| Target::Thread(slot));
@@ -54,7 +66,8 @@ pub fn send_to_thread(process: &Process, tid: u32, info: SigInfo) -> Result<(), 
 /// that signal is ignored. May be called in an interrupt.
 pub(super) fn send_ring(process: &Process, tid: Option<u32>, info: SigInfo, timer: i32) -> bool {
     let find = |group: &Group| match tid {
-        None => Some(Target::Process),
+        // The thread that runs just now is asked first, if it is one of the process's.
+        None => Some(by(group, process.own_tid())),
         Some(tid) => group.find(tid).map(|(slot, _)| Target::Thread(slot)),
     };
     let passed = |group: &Group| {

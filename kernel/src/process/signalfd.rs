@@ -4,6 +4,7 @@
 
 use alloc::sync::Arc;
 use core::any::Any;
+use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use abi::SigSet;
@@ -68,6 +69,10 @@ impl SignalFd {
 impl File for SignalFd {
     fn metadata(&self) -> Metadata {
         anonymous()
+    }
+
+    fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        writeln!(out, "sigmask:\t{:016x}", self.set().bits())
     }
 
     fn read(&self, _: u64, to: &mut UserBuf<'_>, nonblocking: bool) -> Result<(), IoError> {

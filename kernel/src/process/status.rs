@@ -1,21 +1,20 @@
 //! `/proc/PID/status` and `/proc/PID/statm`, in Linux's words and order.
 
 use core::fmt::{self, Write};
+use core::sync::atomic::Ordering::Relaxed;
 
 use abi::signal::{SIG_DFL, SIG_IGN};
 use abi::{SigSet, Signal};
 use addr::PAGE_SIZE;
 use sigstate::{SignalState, Signals};
 
+use super::thread::{Thread, thread_of};
 use super::view::{number_of, process_of};
 use super::{Process, kernel_thread, tree};
 use crate::fs::procfs::registry::{ProcessFacts, What, register};
 use crate::mm::figures::Figures;
 use crate::sched::policy;
 use crate::task::{self, Task};
-
-/// Everything that root may do: the capabilities 0 to 40.
-const CAPABILITIES: u64 = (1 << 41) - 1;
 
 /// Adds the files.
 pub(super) fn init() {
@@ -42,8 +41,21 @@ fn status(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "Name:\t{}\nUmask:\t{umask:04o}", facts.name())?;
     writeln!(out, "State:\t{state}\nTgid:\t{tgid}\nNgid:\t0\nPid:\t{pid}")?;
     writeln!(out, "PPid:\t{parent}\nTracerPid:\t0")?;
-    writeln!(out, "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0")?;
-    writeln!(out, "FDSize:\t{}\nGroups:\t ", slots.next_power_of_two())?;
+    let thread = task.as_deref().and_then(thread_of);
+    let cred = thread.map_or_else(|| process.cred(), Thread::cred);
+    for (name, ids) in [("Uid", cred.uid), ("Gid", cred.gid)] {
+        let (real, effective) = (ids.real, ids.effective);
+        writeln!(
+            out,
+            "{name}:\t{real}\t{effective}\t{}\t{}",
+            ids.saved, ids.fs
+        )?;
+    }
+    write!(out, "FDSize:\t{}\nGroups:\t", slots.next_power_of_two())?;
+    for (number, group) in cred.groups.iter().enumerate() {
+        write!(out, "{}{group}", if number == 0 { "" } else { " " })?;
+    }
+    writeln!(out, " ")?;
     writeln!(out, "NStgid:\t{tgid}\nNSpid:\t{pid}")?;
     writeln!(out, "NSpgid:\t{}\nNSsid:\t{}", family.group, family.session)?;
     writeln!(out, "Kthread:\t0")?;
@@ -54,18 +66,23 @@ fn status(facts: &dyn ProcessFacts, out: &mut dyn Write) -> fmt::Result {
     let nobody = || SignalState::new(false);
     let shown = process.with_signals_of(pid, |state| signals(state, out));
     shown.unwrap_or_else(|| signals(&nobody().of_main(), out))?;
-    let nothing = 0;
+    let caps = &cred.caps;
     for (name, set) in [
-        ("CapInh", nothing),
-        ("CapPrm", CAPABILITIES),
-        ("CapEff", CAPABILITIES),
-        ("CapBnd", CAPABILITIES),
-        ("CapAmb", nothing),
+        ("CapInh", caps.inheritable),
+        ("CapPrm", caps.permitted),
+        ("CapEff", caps.effective),
+        ("CapBnd", caps.bounding),
+        ("CapAmb", caps.ambient),
     ] {
-        writeln!(out, "{name}:\t{set:016x}")?;
+        writeln!(out, "{name}:\t{:016x}", set.bits())?;
     }
-    writeln!(out, "NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0")?;
-    cpus(task.as_deref().map_or(0, policy::allowed), out)
+    let no_new_privs = thread.is_some_and(|thread| thread.no_new_privs.load(Relaxed));
+    writeln!(out, "NoNewPrivs:\t{}", u8::from(no_new_privs))?;
+    writeln!(out, "Seccomp:\t0\nSeccomp_filters:\t0")?;
+    cpus(task.as_deref().map_or(0, policy::allowed), out)?;
+    let [voluntary, other] = task.as_deref().map_or([0; 2], Task::switches);
+    writeln!(out, "voluntary_ctxt_switches:\t{voluntary}")?;
+    writeln!(out, "nonvoluntary_ctxt_switches:\t{other}")
 }
 
 /// A set of CPUs as a number, 32 bits between commas, and as a list.

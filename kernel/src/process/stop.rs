@@ -81,13 +81,13 @@ pub fn release_orphans(group: u32) {
 /// Lets the parent know what happened to a process that lives.
 pub(super) fn tell_parent(process: &Process, change: Change) {
     let pid = process.pid();
-    let Some(parent) = tree::children::note_change(pid, change) else {
+    let Some((parent, maker)) = tree::children::note_change(pid, change) else {
         return;
     };
     let action = parent.with_signals(|signals| signals.action(Signal::CHLD));
     if action.handler != SIG_IGN && action.flags & u64::from(SA_NOCLDSTOP) == 0 {
         // SIGCHLD finds room, or waits already.
-        let _ = signal::send(&parent, news(process, change));
+        let _ = signal::send_by(&parent, maker, news(process, change));
     }
     parent.child_changed.wake_all();
 }

@@ -5,7 +5,9 @@
 
 use alloc::sync::Arc;
 use core::ops::Deref;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
+};
 
 use cred::Cred;
 
@@ -43,6 +45,10 @@ pub struct Thread {
     pub(super) pi: PiState,
     /// Whether it has made a child process.
     pub(super) has_children: AtomicBool,
+    /// Whether no program that it runs gets rights from set-id bits.
+    pub(crate) no_new_privs: AtomicBool,
+    /// The number of the signal that its process is sent when whoever made that ends; 0 for none.
+    pub(super) parent_death: AtomicU8,
     /// Who it is.
     pub(super) cred: Field<Arc<Cred>>,
     /// By how many ns its sleeps may be longer than asked, and what that is by default. Nothing makes use of it.
@@ -87,6 +93,8 @@ impl Thread {
             waiting: Waiting::default(),
             pi: PiState::default(),
             has_children: AtomicBool::new(false),
+            no_new_privs: AtomicBool::new(false),
+            parent_death: AtomicU8::new(0),
             cred: SpinLock::new(cred),
             slack: [const { AtomicU64::new(DEFAULT_SLACK) }; 2],
         }

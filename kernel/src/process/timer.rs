@@ -356,7 +356,7 @@ impl Process {
         for (rings, signal) in due.into_iter().zip([Signal::VTALRM, Signal::PROF]) {
             if rings {
                 // Standard signals find room, or wait already.
-                let _ = signal::send(self, SigInfo::kernel(signal));
+                let _ = signal::send_by(self, self.own_tid(), SigInfo::kernel(signal));
             }
         }
         self.check_cpu_limit(used.cpu_ns);
@@ -373,7 +373,7 @@ impl Process {
         } else if exceeded(limit.current) {
             self.with_limits(|limits| limits.raise_cpu());
             // As above.
-            let _ = signal::send(self, SigInfo::kernel(Signal::XCPU));
+            let _ = signal::send_by(self, self.own_tid(), SigInfo::kernel(Signal::XCPU));
         }
     }
 

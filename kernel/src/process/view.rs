@@ -130,6 +130,10 @@ impl ProcessFacts for Process {
         Process::file(self, fd)
     }
 
+    fn closes_on_exec(&self, fd: i32) -> bool {
+        self.with_files(|files| files.closes_on_exec(fd)) == Some(true)
+    }
+
     fn next_fd(&self, from: i32) -> Option<i32> {
         self.with_files(|files| files.next(from))
     }
@@ -178,6 +182,10 @@ impl ProcessFacts for Thread {
 
     fn file(&self, fd: i32) -> Option<Arc<OpenFile>> {
         self.process().file(fd)
+    }
+
+    fn closes_on_exec(&self, fd: i32) -> bool {
+        ProcessFacts::closes_on_exec(self.process(), fd)
     }
 
     fn next_fd(&self, from: i32) -> Option<i32> {

@@ -12,6 +12,7 @@ use cred::Cap;
 use super::{SysResult, args, restart};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs::timerfd;
+use crate::locks::{SpinLock, rank};
 use crate::process::usage::Usage;
 use crate::process::{creds, timer, tree, vdso};
 use crate::{process, time};
@@ -22,6 +23,12 @@ const CLOCK_TICK: u64 = 10_000_000;
 const TIME_ERROR: u64 = 5;
 /// The bit of `struct timex` that says the same.
 const STA_UNSYNC: u32 = 0x40;
+
+/// How far from Greenwich a zone may be, in minutes.
+const MAX_MINUTES_WEST: u32 = 15 * 60;
+
+/// The zone, once somebody has said which.
+static ZONE: SpinLock<Option<Timezone>, { rank::SOURCE }> = SpinLock::new(None);
 
 /// What a clock counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -91,16 +98,31 @@ pub fn clock_settime(frame: &mut TrapFrame) -> SysResult {
     set_wall_clock(args::nanoseconds(addr)?)
 }
 
-/// `settimeofday(time, zone)`: the zone is not kept.
+/// `settimeofday(time, zone)`. The first zone ever, alone, says that the clock showed that zone's time, as firmware's may.
 pub fn settimeofday(frame: &mut TrapFrame) -> SysResult {
     let [addr, zone, ..] = frame.args();
     let time = args::read_optional::<Timeval>(addr)?;
-    args::read_optional::<Timezone>(zone)?;
-    match time {
-        Some(time) => set_wall_clock(time.to_ns().ok_or(Errno::EINVAL)?),
-        None if creds::has(Cap::SysTime) => Ok(0),
-        None => Err(Errno::EPERM),
+    let zone = args::read_optional::<Timezone>(zone)?;
+    let ns = time.map(|time| time.to_ns().ok_or(Errno::EINVAL));
+    let ns = ns.transpose()?;
+    if !creds::has(Cap::SysTime) {
+        return Err(Errno::EPERM);
     }
+    if let Some(zone) = zone {
+        if zone.minutes_west.unsigned_abs() > MAX_MINUTES_WEST {
+            return Err(Errno::EINVAL);
+        }
+        let (was_set, seconds) = {
+            let mut kept = ZONE.lock();
+            let was_set = kept.replace(zone).is_some();
+            (was_set, i64::from(zone.minutes_west) * 60)
+        };
+        if !was_set && ns.is_none() && seconds != 0 {
+            let now = time::realtime_ns().saturating_add_signed(seconds * 1_000_000_000);
+            return set_wall_clock(now);
+        }
+    }
+    ns.map_or(Ok(0), set_wall_clock)
 }
 
 fn set_wall_clock(ns: u64) -> SysResult {
@@ -155,7 +177,8 @@ fn tell_adjustment(addr: u64) -> SysResult {
 pub fn gettimeofday(frame: &mut TrapFrame) -> SysResult {
     let [addr, zone, ..] = frame.args();
     args::write_optional(addr, &Timeval::from_ns(time::realtime_ns()))?;
-    args::write_optional(zone, &Timezone::default())?;
+    let kept = ZONE.lock().unwrap_or_default();
+    args::write_optional(zone, &kept)?;
     Ok(0)
 }
 

@@ -75,7 +75,7 @@ fn run(
         argv: strings(argv, &mut budget)?,
         envp: strings(envp, &mut budget)?,
         caller,
-        honours_bits: !process.no_new_privs.load(Relaxed),
+        honours_bits: !process::current_thread().no_new_privs.load(Relaxed),
         limits,
         layout: layout::choose(process.persona()),
     };

@@ -10,12 +10,13 @@ use abi::linux::{
     F_GETLEASE, F_GETLK, F_GETOWN, F_GETPIPE_SZ, F_GETSIG, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW,
     F_SETFD, F_SETFL, F_SETLK, F_SETLKW, F_SETOWN, F_SETPIPE_SZ, F_SETSIG, F_UNLCK, FD_CLOEXEC,
 };
+use cred::Cap;
 
 use super::{SysResult, args, lock};
 use crate::arch::trapframe::TrapFrame;
 use crate::fs::seals::Seals;
 use crate::fs::{InodeRef, OpenFile, pipe};
-use crate::process::{self, tree};
+use crate::process::{self, creds, tree};
 
 /// The highest number of a signal.
 const LAST_SIGNAL: u64 = 64;
@@ -146,7 +147,7 @@ pub fn fcntl(frame: &mut TrapFrame) -> SysResult {
         F_GET_SEALS => Ok(sealable(&file)?.seals().bits().into()),
         F_SETPIPE_SZ => {
             let pipe = file.file().pipe().ok_or(Errno::EBADF)?;
-            Ok(pipe.resize(argument as u32, true)? as u64)
+            Ok(pipe.resize(argument as u32, creds::has(Cap::SysResource))? as u64)
         }
         F_GETPIPE_SZ => Ok(file.file().pipe().ok_or(Errno::EBADF)?.size() as u64),
         _ => Err(Errno::EINVAL),

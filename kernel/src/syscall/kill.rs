@@ -20,14 +20,14 @@ pub fn kill(frame: &mut TrapFrame) -> SysResult {
     let current: &Process = &current;
     let own = current.pid();
     if pid as u32 == own {
-        send_permitted(current, signal)?;
+        send_permitted(current, own, signal)?;
         return Ok(0);
     }
     if pid > 0 {
         let Ok(process) = signal::target(pid as u32) else {
             return to_kernel_thread(pid, number);
         };
-        send_to_one(&process, signal)?;
+        send_to_one(&process, pid as u32, signal)?;
         return Ok(0);
     }
     let group = match pid {
@@ -75,7 +75,7 @@ pub fn rt_sigqueueinfo(frame: &mut TrapFrame) -> SysResult {
     let signal = signal_or_none(number)?;
     signal::check_permission(&process, signal)?;
     if let Some(signal) = signal {
-        signal::send(&process, numbered(info, signal))?;
+        signal::send_by(&process, pid as u32, numbered(info, signal))?;
     }
     Ok(0)
 }
@@ -163,15 +163,16 @@ fn send_to_everybody(own: u32, signal: Option<Signal>) -> SysResult {
     Ok(0)
 }
 
-fn send_to_one(process: &Process, signal: Option<Signal>) -> Result<(), SendError> {
+/// Sends to a process; its thread with number `tid` is asked first.
+fn send_to_one(process: &Process, tid: u32, signal: Option<Signal>) -> Result<(), SendError> {
     signal::check_permission(process, signal)?;
-    send_permitted(process, signal)
+    send_permitted(process, tid, signal)
 }
 
-fn send_permitted(process: &Process, signal: Option<Signal>) -> Result<(), SendError> {
+fn send_permitted(process: &Process, tid: u32, signal: Option<Signal>) -> Result<(), SendError> {
     signal.map_or(Ok(()), |signal| {
         let info = SigInfo::from_user(signal, SI_USER, creds::sender());
-        signal::send(process, info)
+        signal::send_by(process, tid, info)
     })
 }
 

@@ -66,7 +66,7 @@ pub fn pidfd_send_signal(frame: &mut TrapFrame) -> SysResult {
     signal::check_permission(process, signal)?;
     match info {
         Some(info) if to_thread => signal::send_to_thread(process, target, info)?,
-        Some(info) => signal::send(process, info)?,
+        Some(info) => signal::send_by(process, target, info)?,
         None => {}
     }
     Ok(0)

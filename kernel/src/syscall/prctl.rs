@@ -30,15 +30,15 @@ const NAME_SIZE: usize = 16;
 pub fn prctl(frame: &mut TrapFrame) -> SysResult {
     let [option, first, rest @ .., _] = frame.args();
     let no_rest = rest == [0; 3];
-    let process = process::current();
+    let (process, thread) = (process::current(), process::current_thread());
     match option as u32 {
         PR_SET_NAME => set_name(first)?,
         PR_GET_NAME => args::write(first, &own_name())?,
         PR_SET_PDEATHSIG if first <= Signal::COUNT as u64 => {
-            process.set_parent_death_signal(Signal::new(first));
+            thread.set_parent_death_signal(Signal::new(first));
         }
         PR_GET_PDEATHSIG => {
-            let signal = process.parent_death_signal();
+            let signal = thread.parent_death_signal();
             args::write(
                 first,
                 &signal.map_or(0_i32, |signal| signal.number().into()),
@@ -48,12 +48,12 @@ pub fn prctl(frame: &mut TrapFrame) -> SysResult {
         PR_SET_DUMPABLE if first <= 1 => process.dumpable.store(first == 1, Relaxed),
         PR_SET_CHILD_SUBREAPER => process.set_subreaper(first != 0),
         PR_GET_CHILD_SUBREAPER => args::write(first, &i32::from(process.is_subreaper()))?,
-        PR_SET_NO_NEW_PRIVS if first == 1 && no_rest => process.no_new_privs.store(true, Relaxed),
+        PR_SET_NO_NEW_PRIVS if first == 1 && no_rest => thread.no_new_privs.store(true, Relaxed),
         PR_GET_NO_NEW_PRIVS if first == 0 && no_rest => {
-            return Ok(process.no_new_privs.load(Relaxed).into());
+            return Ok(thread.no_new_privs.load(Relaxed).into());
         }
         PR_GET_TID_ADDRESS => {
-            let addr = process::current_thread().clear_child_tid.load(Relaxed);
+            let addr = thread.clear_child_tid.load(Relaxed);
             args::write(first, &addr)?;
         }
         PR_SET_TIMERSLACK | PR_GET_TIMERSLACK => return Ok(slack(option as u32, first)),

@@ -125,7 +125,7 @@ table! {
     umask => identity::umask, "";
     gettimeofday => clock::gettimeofday, "";
     getrlimit => others::getrlimit, "";
-    getrusage => system::getrusage, "no input, output, messages and swaps";
+    getrusage => system::getrusage, "";
     sysinfo => system::sysinfo, "";
     times => clock::times, "";
     getuid => credentials::getuid, "";
@@ -173,7 +173,7 @@ table! {
     gettid => identity::gettid, "";
     tkill => kill::tkill, "";
     time => clock::time, "";
-    futex => futex::futex, "no FUTEX_FD, CMP_REQUEUE_PI and WAIT_REQUEUE_PI: ENOSYS";
+    futex => futex::futex, "FUTEX_CMP_REQUEUE_PI and WAIT_REQUEUE_PI: ENOSYS";
     sched_setaffinity => sched::sched_setaffinity, "";
     sched_getaffinity => sched::sched_getaffinity, "";
     sched_setparam => sched::sched_setparam, "";
@@ -197,7 +197,7 @@ table! {
     timer_getoverrun => timer::timer_getoverrun, "";
     timer_delete => timer::timer_delete, "";
     clock_settime => clock::clock_settime, "";
-    settimeofday => clock::settimeofday, "the zone is not kept";
+    settimeofday => clock::settimeofday, "";
     adjtimex => clock::adjtimex, "asks only; to steer the clock: EINVAL";
     clock_adjtime => clock::clock_adjtime, "see adjtimex";
     process_vm_readv => others::process_vm_readv, "";
@@ -215,7 +215,7 @@ table! {
     tgkill => kill::tgkill, "";
     openat => file::openat, "";
     mkdirat => names::mkdirat, "";
-    mknodat => names::mknodat, "see mknod";
+    mknodat => names::mknodat, "";
     fchownat => facts::fchownat, "";
     newfstatat => stat::newfstatat, "";
     unlinkat => names::unlinkat, "";
@@ -258,7 +258,7 @@ table! {
     statx => stat::statx, "";
     close_range => fd::close_range, "";
     faccessat2 => path::faccessat2, "";
-    fallocate => facts::fallocate, "KEEP_SIZE and PUNCH_HOLE; else EOPNOTSUPP";
+    fallocate => facts::fallocate, "";
     utimensat => times::utimensat, "";
     utimes => times::utimes, "";
     statfs => facts::statfs, "";

@@ -3,13 +3,13 @@
 use alloc::sync::Arc;
 
 use abi::Errno;
-use abi::file::{OpenFlags, Termios, Termios2, Winsize};
+use abi::file::{OpenFlags, Termio, Termios, Termios2, Winsize};
 use abi::ioctl::{
-    FIOCLEX, FIONBIO, FIONCLEX, TCFLSH, TCGETS, TCSBRK, TCSBRKP, TCSETS, TCSETSF, TCSETSW, TCXONC,
-    TIOCCBRK, TIOCEXCL, TIOCGDEV, TIOCGETD, TIOCGEXCL, TIOCGPGRP, TIOCGPKT, TIOCGPTLCK, TIOCGPTN,
-    TIOCGPTPEER, TIOCGSID, TIOCGSOFTCAR, TIOCGWINSZ, TIOCINQ, TIOCMGET, TIOCNOTTY, TIOCNXCL,
-    TIOCOUTQ, TIOCPKT, TIOCSBRK, TIOCSCTTY, TIOCSETD, TIOCSIG, TIOCSPGRP, TIOCSPTLCK, TIOCSSOFTCAR,
-    TIOCSTI, TIOCSWINSZ, TIOCVHANGUP,
+    FIOCLEX, FIONBIO, FIONCLEX, TCFLSH, TCGETA, TCGETS, TCSBRK, TCSBRKP, TCSETA, TCSETAF, TCSETAW,
+    TCSETS, TCSETSF, TCSETSW, TCXONC, TIOCCBRK, TIOCEXCL, TIOCGDEV, TIOCGETD, TIOCGEXCL, TIOCGPGRP,
+    TIOCGPKT, TIOCGPTLCK, TIOCGPTN, TIOCGPTPEER, TIOCGSID, TIOCGSOFTCAR, TIOCGWINSZ, TIOCINQ,
+    TIOCMGET, TIOCNOTTY, TIOCNXCL, TIOCOUTQ, TIOCPKT, TIOCSBRK, TIOCSCTTY, TIOCSETD, TIOCSIG,
+    TIOCSPGRP, TIOCSPTLCK, TIOCSSOFTCAR, TIOCSTI, TIOCSWINSZ, TIOCVHANGUP,
 };
 use abi::linux::{
     BOTHER, CBAUD, CLOCAL, TCIFLUSH, TCIOFF, TCIOFLUSH, TCION, TCOFLUSH, TCOOFF, TCOON,
@@ -107,6 +107,14 @@ fn terminal(file: &OpenFile, open: &TtyFile, request: u32, argument: u64) -> Sys
                 tty.settings().with_termios(termios),
                 request == TCSETSF,
             );
+        }
+        TCGETA => args::write(argument, &Termio::from(tty.settings().termios))?,
+        TCSETA | TCSETAW | TCSETAF => {
+            tty.check_change()?;
+            let termio = args::read::<Termio>(argument)?;
+            let settings = tty.settings();
+            let termios = termio.over(settings.termios);
+            set(tty, settings.with_termios(termios), request == TCSETAF);
         }
         TCSETS2 | TCSETSW2 | TCSETSF2 => {
             tty.check_change()?;

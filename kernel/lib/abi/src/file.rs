@@ -232,6 +232,53 @@ pub struct Termios {
     pub cc: [u8; 19],
 }
 
+/// `struct termio`: what came before, with half of the flags and fewer characters.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the fields are those of termio(7)")]
+pub struct Termio {
+    pub iflag: u16,
+    pub oflag: u16,
+    pub cflag: u16,
+    pub lflag: u16,
+    pub line: u8,
+    pub cc: [u8; 8],
+    pub pad: u8,
+}
+
+impl From<Termios> for Termio {
+    fn from(all: Termios) -> Self {
+        Self {
+            iflag: all.iflag as u16,
+            oflag: all.oflag as u16,
+            cflag: all.cflag as u16,
+            lflag: all.lflag as u16,
+            line: all.line,
+            cc: core::array::from_fn(|index| all.cc[index]),
+            pad: 0,
+        }
+    }
+}
+
+impl Termio {
+    /// Returns what `old` becomes with this: what has no place here stays.
+    pub fn over(&self, old: Termios) -> Termios {
+        let low = |old: u32, new: u16| old & !0xffff | u32::from(new);
+        let mut new = Termios {
+            iflag: low(old.iflag, self.iflag),
+            oflag: low(old.oflag, self.oflag),
+            cflag: low(old.cflag, self.cflag),
+            lflag: low(old.lflag, self.lflag),
+            line: self.line,
+            ..old
+        };
+        new.cc[..self.cc.len()].copy_from_slice(&self.cc);
+        new
+    }
+}
+
 /// `struct termios2`: speeds besides.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,

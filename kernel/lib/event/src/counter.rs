@@ -40,6 +40,16 @@ impl Counter {
         }
     }
 
+    /// Returns the number.
+    pub const fn value(self) -> u64 {
+        self.value
+    }
+
+    /// Returns whether a reader takes 1 instead of all.
+    pub const fn is_semaphore(self) -> bool {
+        self.semaphore
+    }
+
     /// Returns whether something can be taken.
     pub const fn is_readable(self) -> bool {
         self.value > 0

@@ -41,6 +41,8 @@ pub struct SignalState {
     threads: Vec<Option<ThreadSignals>>,
     /// The slot of the thread that is asked first.
     main: usize,
+    /// The slot of the thread that took, in the others' stead, the last signal that the one asked first did not want.
+    last: usize,
 }
 
 /// To whom a signal goes.
@@ -48,6 +50,8 @@ pub struct SignalState {
 pub enum Target {
     /// The process as a whole.
     Process,
+    /// The same, but the thread in this slot is asked first: the signal was sent by its number, or caused by it.
+    ProcessBy(usize),
     /// The thread in this slot.
     Thread(usize),
 }
@@ -84,6 +88,7 @@ impl SignalState {
             limit: LIMIT,
             threads: alloc::vec![Some(thread)],
             main: 0,
+            last: 0,
         }
     }
 
@@ -137,6 +142,10 @@ impl SignalState {
     /// to be told. What waits for the process may be for [`others_with_work`](Self::others_with_work) now.
     pub fn remove_thread(&mut self, slot: usize) -> Option<Signal> {
         self.threads[slot] = None;
+        if self.last == slot {
+            let next = self.after(slot).next();
+            self.last = next.unwrap_or(0);
+        }
         let remains = self.threads().next().is_some();
         (remains && self.complete_stop())
             .then(|| self.stop_signal())
@@ -214,11 +223,12 @@ impl SignalState {
         }
         self.end_opposite(signal);
         let (asked, taker) = match to {
-            Target::Thread(slot) => {
-                let is_open = self.thread(slot).is_open_to(signal);
-                (slot, is_open.then_some(slot))
+            Target::Thread(slot) => (slot, self.can_take(slot, signal).then_some(slot)),
+            Target::Process => {
+                let first = self.first_asked();
+                (first, self.taker(first, signal))
             }
-            Target::Process => (self.first_asked(), self.taker(signal)),
+            Target::ProcessBy(first) => (first, self.taker(first, signal)),
         };
         let is_handled = !matches!(self.action(signal).handler, SIG_DFL | SIG_IGN);
         if !is_handled {
@@ -230,7 +240,9 @@ impl SignalState {
             }
         }
         match to {
-            Target::Process => self.shared.push(signal, info, self.limit)?,
+            Target::Process | Target::ProcessBy(_) => {
+                self.shared.push(signal, info, self.limit)?;
+            }
             Target::Thread(slot) => {
                 let limit = self.limit;
                 self.thread_mut(slot).private.push(signal, info, limit)?;
@@ -278,7 +290,7 @@ impl SignalState {
         thread.expect("a slot is its thread's until that has ended")
     }
 
-    pub(crate) fn threads(&self) -> impl Iterator<Item = (usize, &ThreadSignals)> {
+    pub(crate) fn threads(&self) -> impl Iterator<Item = (usize, &ThreadSignals)> + Clone {
         let slots = self.threads.iter().enumerate();
         slots.filter_map(|(slot, thread)| Some((slot, thread.as_ref()?)))
     }
@@ -299,17 +311,38 @@ impl SignalState {
         }
     }
 
-    /// Chooses who takes a signal to the process: the main thread if it can, else one that can. Those that have
-    /// nothing to look at yet come first: the others may be busy with that.
-    fn taker(&self, signal: Signal) -> Option<usize> {
-        if let [Some(only)] = &self.threads[..] {
-            return only.is_open_to(signal).then_some(0);
+    /// Chooses who takes a signal to the process: `first` if it wants it, else the next that does, in turns. Who has
+    /// something to look at already is asked last, as it may be busy with that.
+    fn taker(&mut self, first: usize, signal: Signal) -> Option<usize> {
+        let wants = |slot: usize| self.can_take(slot, signal) && !self.has_work(slot);
+        if wants(first) {
+            return Some(first);
         }
-        let main = self.first_asked();
-        let can = |slot: &usize| self.thread(*slot).is_open_to(signal);
-        let everybody = || core::iter::once(main).chain(self.threads().map(|(slot, _)| slot));
-        let idle = everybody().filter(can).find(|slot| !self.has_work(*slot));
-        idle.or_else(|| everybody().find(can))
+        if let [Some(_)] = &self.threads[..] {
+            return self.can_take(first, signal).then_some(first);
+        }
+        let turns = || core::iter::once(self.last).chain(self.after(self.last));
+        let next = turns().find(|slot| self.threads[*slot].is_some() && wants(*slot));
+        if let Some(next) = next {
+            self.last = next;
+            return Some(next);
+        }
+        let mut everybody = core::iter::once(first).chain(self.threads().map(|(slot, _)| slot));
+        everybody.find(|slot| self.can_take(*slot, signal))
+    }
+
+    /// Whether a thread would act upon a signal when it came: it does not block it, and has not stopped.
+    #[inline]
+    fn can_take(&self, slot: usize, signal: Signal) -> bool {
+        let thread = self.thread(slot);
+        thread.is_open_to(signal) && !(thread.parked && self.is_stopped())
+    }
+
+    /// Lists the slots of the threads behind `slot`, and then those before it.
+    fn after(&self, slot: usize) -> impl Iterator<Item = usize> {
+        let behind = self.threads().map(|(other, _)| other);
+        let before = behind.clone().filter(move |other| *other < slot);
+        behind.filter(move |other| *other > slot).chain(before)
     }
 
     /// Whether a thread neither blocks nor awaits a signal: what it does by default, it does at once.

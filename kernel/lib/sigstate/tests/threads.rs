@@ -75,6 +75,49 @@ fn of_several_that_could_one_without_work_is_told() {
     assert_eq!(second, Effect::Notify(1));
 }
 
+/// Whoever was named takes it unless it blocks it; then who took the last one in another's stead does, while it can.
+#[test]
+fn who_is_named_is_asked_first() {
+    for named in 0..3 {
+        let mut state = three();
+        let to = Target::ProcessBy(named);
+        assert_eq!(send(&mut state, Signal::USR1, to), Effect::Notify(named));
+        assert!(state.of(named).take_next().is_some());
+        block(&mut state, named, Signal::USR1);
+        let other = (0..3).find(|slot| *slot != named).expect("there are more");
+        assert_eq!(send(&mut state, Signal::USR1, to), Effect::Notify(other));
+        assert!(state.of(other).take_next().is_some());
+        block(&mut state, other, Signal::USR1);
+        let third = 3 - named - other;
+        for _ in 0..2 {
+            assert_eq!(send(&mut state, Signal::USR1, to), Effect::Notify(third));
+            assert!(state.of(third).take_next().is_some());
+        }
+        assert_eq!(state.remove_thread(third), None);
+        assert_eq!(send(&mut state, Signal::USR1, to), Effect::None);
+        let again = MaskChange::Set;
+        state.of(other).change_mask(again, SigSet::EMPTY);
+        assert!(state.of(other).has_work());
+    }
+}
+
+/// Only KILL and CONT reach who has stopped; the rest waits, deadly or not.
+#[test]
+fn a_deadly_signal_waits_until_a_stopped_process_goes_on() {
+    for to in [Target::Process, Target::ProcessBy(1), Target::Thread(2)] {
+        let mut state = three();
+        let _ = send(&mut state, Signal::STOP, Target::Process);
+        assert!(matches!(state.of(0).take_next(), Some(Next::Stop(_))));
+        for slot in 0..3 {
+            let _ = state.park(slot);
+        }
+        assert_eq!(send(&mut state, Signal::TERM, to), Effect::None);
+        let _ = send(&mut state, Signal::CONT, Target::Process);
+        assert_eq!(state.of(2).take_next(), Some(Next::Die(Signal::TERM)));
+        assert_eq!(send(&mut state, Signal::KILL, to), Effect::Kill);
+    }
+}
+
 #[test]
 fn a_signal_to_a_thread_is_for_nobody_else() {
     let mut state = three();

@@ -7,10 +7,12 @@
 //! One epoll may watch another. [`nesting`](self::check_nesting) keeps that from going in circles, and from going deep.
 
 mod counted;
+mod shown;
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
+use core::fmt;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 
 use abi::file::OpenFlags;
@@ -337,6 +339,10 @@ impl Epoll {
 impl File for Epoll {
     fn metadata(&self) -> Metadata {
         anonymous()
+    }
+
+    fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        shown::write(&self.0, out)
     }
 
     /// Is readable while a file it watches is ready; who is not, is no candidate any more.

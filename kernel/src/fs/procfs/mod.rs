@@ -5,6 +5,7 @@
 //! what mm and fs themselves have to say is in [`facts`]. What is known of processes comes from the
 //! layer above through [`registry::Processes`].
 
+mod descriptors;
 pub mod facts;
 mod links;
 mod locks;
@@ -59,6 +60,10 @@ pub enum ProcNode {
     Descriptors(u32),
     /// `/proc/PID/fd/N`.
     Descriptor(u32, i32),
+    /// `/proc/PID/fdinfo`.
+    DescriptorFacts(u32),
+    /// `/proc/PID/fdinfo/N`.
+    DescriptorFact(u32, i32),
     /// A file that some layer registered; of a process, or of none (0).
     Registered(usize, u32),
 }
@@ -76,11 +81,12 @@ pub enum Tree {
 type OfProcess = fn(u32) -> ProcNode;
 
 /// The links and directories in a process's directory.
-const LINKS: [(&str, OfProcess); 5] = [
+const LINKS: [(&str, OfProcess); 6] = [
     ("exe", ProcNode::Exe),
     ("cwd", ProcNode::Cwd),
     ("root", ProcNode::RootLink),
     ("fd", ProcNode::Descriptors),
+    ("fdinfo", ProcNode::DescriptorFacts),
     ("task", ProcNode::Threads),
 ];
 /// What is in `/proc` besides files and processes.
@@ -98,18 +104,20 @@ impl ProcNode {
     pub fn file_type(self) -> u32 {
         match self {
             Self::Root | Self::Branch(..) | Self::Process(_) => S_IFDIR,
-            Self::Threads(_) | Self::Descriptors(_) => S_IFDIR,
+            Self::Threads(_) | Self::Descriptors(_) | Self::DescriptorFacts(_) => S_IFDIR,
             Self::OwnThread | Self::OwnMounts => S_IFLNK,
             Self::Own | Self::Exe(_) | Self::Cwd(_) | Self::RootLink(_) | Self::Descriptor(..) => {
                 S_IFLNK
             }
-            Self::Registered(..) => S_IFREG,
+            Self::DescriptorFact(..) | Self::Registered(..) => S_IFREG,
         }
     }
 
     fn permissions(self) -> u32 {
         match self {
             Self::Root | Self::Branch(..) | Self::Process(_) | Self::Threads(_) => 0o555,
+            Self::DescriptorFacts(_) => 0o555,
+            Self::DescriptorFact(..) => 0o444,
             Self::Descriptors(_) => 0o500,
             Self::Registered(index, _) => entry(index).map_or(0, |entry| entry.permissions()),
             _ => 0o777,
@@ -132,7 +140,10 @@ impl ProcNode {
             Self::RootLink(pid) => of(pid, 4),
             Self::Descriptors(pid) => of(pid, 5),
             Self::Threads(pid) => of(pid, 6),
-            Self::Descriptor(pid, fd) => of(pid, 0x1_0000 + fd as u64),
+            Self::DescriptorFacts(pid) => of(pid, 7),
+            // Two for each descriptor.
+            Self::Descriptor(pid, fd) => of(pid, 0x1_0000 + 2 * fd as u64),
+            Self::DescriptorFact(pid, fd) => of(pid, 0x1_0001 + 2 * fd as u64),
             Self::Registered(index, pid) => of(pid, 0x100 + index as u64),
         }
     }
@@ -173,6 +184,7 @@ impl ProcNode {
         match self {
             Self::Process(pid) | Self::Exe(pid) | Self::Cwd(pid) | Self::RootLink(pid) => Some(pid),
             Self::Threads(pid) | Self::Descriptors(pid) | Self::Descriptor(pid, _) => Some(pid),
+            Self::DescriptorFacts(pid) | Self::DescriptorFact(pid, _) => Some(pid),
             Self::Registered(_, pid) if pid != 0 => Some(pid),
             _ => None,
         }
@@ -198,10 +210,13 @@ pub fn child(directory: &InodeRef, node: ProcNode, name: &[u8]) -> Option<InodeR
             let tid = number::<u32>(text)?;
             (processes()?.next_thread(pid, tid)? == tid).then_some(ProcNode::Process(tid))?
         }
-        ProcNode::Descriptors(pid) => {
+        ProcNode::Descriptors(pid) | ProcNode::DescriptorFacts(pid) => {
             let fd = number::<i32>(text)?;
             processes()?.find(pid)?.file(fd)?;
-            ProcNode::Descriptor(pid, fd)
+            match node {
+                ProcNode::Descriptors(_) => ProcNode::Descriptor(pid, fd),
+                _ => ProcNode::DescriptorFact(pid, fd),
+            }
         }
         _ => return None,
     };
@@ -273,11 +288,14 @@ pub fn entry_after(node: ProcNode, cookie: u64) -> Option<(u64, Vec<u8>, ProcNod
                 ProcNode::Process(tid),
             ))
         }
-        ProcNode::Descriptors(pid) => {
+        ProcNode::Descriptors(pid) | ProcNode::DescriptorFacts(pid) => {
             // Cookies 0 to 2 are the dots'.
             let from = i32::try_from(cookie.max(2) - 2).ok()?;
             let fd = processes()?.find(pid)?.next_fd(from)?;
-            let node = ProcNode::Descriptor(pid, fd);
+            let node = match node {
+                ProcNode::Descriptors(_) => ProcNode::Descriptor(pid, fd),
+                _ => ProcNode::DescriptorFact(pid, fd),
+            };
             Some((fd as u64 + 3, fd.to_string().into(), node))
         }
         _ => None,

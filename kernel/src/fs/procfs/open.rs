@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::registry::{Refused, What, entry};
 use super::text::Text;
-use super::{ProcNode, process};
+use super::{ProcNode, descriptors, process};
 use crate::fs::file::{File, IoError, WriteAt};
 use crate::fs::inode::{InodeRef, Metadata};
 use crate::fs::user_buf::UserBuf;
@@ -30,10 +30,13 @@ pub struct OpenProc {
 impl OpenProc {
     /// Opens a registered file.
     pub fn new(inode: InodeRef, node: ProcNode) -> Result<Self, OpenError> {
-        let ProcNode::Registered(index, pid) = node else {
-            return Err(OpenError::NoDevice);
+        let (what, pid) = match node {
+            ProcNode::Registered(index, pid) => {
+                (entry(index).ok_or(OpenError::NoDevice)?.what, pid)
+            }
+            ProcNode::DescriptorFact(pid, fd) => (What::Descriptor(fd), pid),
+            _ => return Err(OpenError::NoDevice),
         };
-        let what = entry(index).ok_or(OpenError::NoDevice)?.what;
         Ok(Self {
             inode,
             what,
@@ -49,6 +52,11 @@ impl OpenProc {
             What::Text(make) | What::Setting(make, _) | What::Sys(make) => make(&mut text),
             What::ProcessText(make) | What::ProcessSetting(make, _) => {
                 make(&*process()?, &mut text)
+            }
+            What::Descriptor(fd) => {
+                let process = process()?;
+                let file = process.file(fd).ok_or(IoError::NoProcess)?;
+                descriptors::write(&file, process.closes_on_exec(fd), &mut text)
             }
             What::ProcessBytes(_) => Ok(()),
         };

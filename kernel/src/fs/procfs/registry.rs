@@ -66,6 +66,9 @@ pub trait ProcessFacts: Send + Sync {
     /// Returns the file that a descriptor stands for.
     fn file(&self, fd: i32) -> Option<Arc<OpenFile>>;
 
+    /// Returns whether a descriptor is closed by exec.
+    fn closes_on_exec(&self, fd: i32) -> bool;
+
     /// Returns its lowest descriptor at or above `from`.
     fn next_fd(&self, from: i32) -> Option<i32>;
 
@@ -115,6 +118,8 @@ pub enum What {
     Setting(MakeText, Set),
     /// A fact below `/sys`.
     Sys(MakeText),
+    /// What is known of a descriptor; never registered, as descriptors come and go.
+    Descriptor(i32),
 }
 
 static PROCESSES: Once<&'static dyn Processes> = Once::new();
@@ -176,7 +181,7 @@ impl Entry {
     /// Returns its permission bits.
     pub(super) fn permissions(&self) -> u32 {
         match self.what {
-            What::Text(_) | What::ProcessText(_) | What::Sys(_) => 0o444,
+            What::Text(_) | What::ProcessText(_) | What::Sys(_) | What::Descriptor(_) => 0o444,
             What::ProcessBytes(_) => 0o400,
             What::Setting(..) | What::ProcessSetting(..) => 0o644,
         }

@@ -101,13 +101,14 @@ pub fn look(look: &Look) -> Result<Option<Event>, NoChild> {
     }
 }
 
-/// Notes what happened to a process that lives, and returns its parent.
-pub fn note_change(pid: u32, change: Change) -> Option<Arc<Process>> {
+/// Notes what happened to a process that lives, and returns its parent and the number of that one's thread which made it.
+pub fn note_change(pid: u32, change: Change) -> Option<(Arc<Process>, u32)> {
     let mut tree = TREE.lock();
     let node = tree.nodes.get_mut(&pid)?;
     node.change = Some(change);
-    let parent = node.family.parent;
-    tree.nodes.get(&parent).map(|node| node.process.clone())
+    let (parent, maker) = (node.family.parent, node.maker);
+    let parent = tree.nodes.get(&parent)?;
+    Some((parent.process.clone(), maker))
 }
 
 impl Look {

@@ -20,8 +20,8 @@ pub(super) struct Ended {
 /// Who must be told that a process ended.
 #[derive(Default)]
 pub struct Mourners {
-    /// Its parent.
-    pub parent: Option<Arc<Process>>,
+    /// Its parent, and the number of that one's thread which made it.
+    pub parent: Option<(Arc<Process>, u32)>,
     /// Who gets its children, and those of them that have ended already.
     pub heir: Option<(Arc<Process>, Vec<u32>)>,
     /// Its children that live: they may want to know.
@@ -36,7 +36,8 @@ pub struct Mourners {
 /// With `forgotten` (its parent does not care) nothing is left for anybody to wait for.
 pub fn end(pid: u32, status: ExitStatus, usage: Usage, forgotten: bool) -> Mourners {
     let mut tree = TREE.lock();
-    let Some(own) = tree.nodes.get(&pid).map(|node| node.family) else {
+    let own = tree.nodes.get(&pid).map(|node| (node.family, node.maker));
+    let Some((own, maker)) = own else {
         return Mourners::default();
     };
     let heir = tree.heir(own.parent);
@@ -69,7 +70,7 @@ pub fn end(pid: u32, status: ExitStatus, usage: Usage, forgotten: bool) -> Mourn
     };
     let process = |pid: u32| Some(tree.nodes.get(&pid)?.process.clone());
     Mourners {
-        parent: process(own.parent),
+        parent: process(own.parent).zip(Some(maker)),
         heir: process(heir).filter(|_| !dead.is_empty()).zip(Some(dead)),
         left,
         unlinked,

@@ -75,6 +75,8 @@ mod splices;
 mod stack;
 mod starve;
 mod storm;
+mod takers;
+mod tellings;
 mod terminals;
 mod threads;
 mod timers;
@@ -126,6 +128,7 @@ const TOPICS: &[&Topic] = &[
     &calls::TOPIC,
     &places::TOPIC,
     &pipes::TOPIC,
+    &tellings::TOPIC,
     &terminals::TOPIC,
     &jobs::TOPIC,
     &events::TOPIC,
@@ -149,6 +152,7 @@ const TOPICS: &[&Topic] = &[
     &cpusets::TOPIC,
     &threads::TOPIC,
     &crews::TOPIC,
+    &takers::TOPIC,
     &futexes::TOPIC,
     &pi::TOPIC,
     &signals::TOPIC,

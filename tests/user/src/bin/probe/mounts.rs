@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use user::fsys::{self, Scratch, both, io};
+use user::map;
 use user::probe::{Topic, Verdict, holds, must, refused, same};
 use user::sys;
 
@@ -189,17 +190,15 @@ fn in_use() -> Verdict {
     let at = |name: &str| dir.at(name);
     let file = both(&at("m/f"))?;
     refused("a file is open", umount(&at("m"), 0), libc::EBUSY)?;
+    must("a page", fsys::ftruncate(&file, 4096))?;
+    let map = fsys::mapped(&file, 1, map::RW, libc::MAP_SHARED)?;
     drop(file);
+    refused("a file is mapped", umount(&at("m"), 0), libc::EBUSY)?;
+    must("unmap", sys::munmap(map.start, map.bytes()))?;
     io("a place", fs::create_dir(at("m/d")))?;
-    must(
-        "another in it",
-        mount(Path::new("x"), &at("m/d"), "tmpfs", 0, ""),
-    )?;
-    refused(
-        "something is mounted there",
-        umount(&at("m"), 0),
-        libc::EBUSY,
-    )?;
+    let inner = mount(Path::new("x"), &at("m/d"), "tmpfs", 0, "");
+    must("another in it", inner)?;
+    refused("one is there", umount(&at("m"), 0), libc::EBUSY)?;
     must("away", umount(&at("m/d"), 0))?;
     io("work there", std::env::set_current_dir(at("m/d")))?;
     refused("somebody works there", umount(&at("m"), 0), libc::EBUSY)?;
