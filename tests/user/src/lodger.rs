@@ -7,7 +7,8 @@ use std::ffi::CStr;
 use crate::sys;
 
 const COUNTERS: &CStr = c"/proc/lodger";
-const ROOM: usize = 8192;
+/// Twice what the text is when all numbers are short.
+const ROOM: usize = 16384;
 
 /// Is the text of the kernel's counters at one moment, in memory that taking it does not fault in.
 pub struct Counters {

@@ -56,7 +56,9 @@ fn taker() -> u64 {
 fn the_one_named_takes_it() -> Verdict {
     lives("a process with three threads", || {
         code((|| {
-            must("a handler", install(SIGUSR1, take, RESTART, 0))?;
+            // Who is still in its handler is asked, too.
+            let flags = RESTART | signals::NODEFER;
+            must("a handler", install(SIGUSR1, take, flags, 0))?;
             let (_first, first) = helper(sleep)?;
             let (_second, second) = helper(sleep)?;
             for named in [second, gettid(), first, second] {
