@@ -41,7 +41,7 @@ fn hf_6_presence_is_the_objects() {
 
 #[test]
 fn vm_13_limits_hold_for_every_way_to_get_memory() {
-    topic("limits", 11);
+    topic("limits", 12);
 }
 
 #[test]

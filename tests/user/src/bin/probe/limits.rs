@@ -8,7 +8,7 @@ use user::{child, sys};
 
 pub(crate) const TOPIC: Topic = Topic {
     name: "limits",
-    about: "RLIMIT_AS, RLIMIT_DATA, the stack under them, the number of mappings",
+    about: "RLIMIT_AS, RLIMIT_DATA, the stack under them, the number of mappings; RLIMIT_NPROC",
     cases: &[
         (
             "every_mapping_is_address_space",
@@ -45,6 +45,7 @@ pub(crate) const TOPIC: Topic = Topic {
             "growth_stops_at_the_lowest_address",
             growth_stops_at_the_lowest_address,
         ),
+        ("the_dead_are_processes_too", the_dead_are_processes_too),
     ],
 };
 
@@ -369,4 +370,21 @@ fn growth_stops_at_the_lowest_address() -> Verdict {
 fn number(path: &str, otherwise: u64) -> u64 {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.trim().parse().unwrap_or(otherwise)
+}
+
+/// Children that have ended count until they are waited for: a bomb of them has a bound.
+fn the_dead_are_processes_too() -> Verdict {
+    const NOBODY_ELSES: u64 = 54_321;
+    lives("a user with four processes at most", || {
+        code((|| {
+            must("setuid", sys::call(libc::SYS_setuid, [NOBODY_ELSES]))?;
+            must("setrlimit", sys::set_soft_limit(libc::RLIMIT_NPROC, 4))?;
+            let first = must("fork", child::start(|| 0))?;
+            must("fork", child::start(|| 0))?;
+            must("fork", child::start(|| 0))?;
+            refused("a fourth", child::start(|| 0), libc::EAGAIN)?;
+            must("wait", child::wait(first))?;
+            must("another one then", child::start(|| 0)).map(drop)
+        })())
+    })
 }
