@@ -7,7 +7,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use abi::file::OpenFlags;
 use vfs::seek::Whence;
@@ -35,6 +35,8 @@ pub struct OpenFile {
     pub was_made: AtomicBool,
     flags: AtomicU32,
     position: Mutex<u64, { rank::POSITION }>,
+    /// The position as it was last left, for who only tells of it.
+    left_at: AtomicU64,
     /// The epolls that watch it.
     hooks: SpinLock<Vec<Arc<Watch>>, { rank::POLL }>,
 }
@@ -79,6 +81,7 @@ impl OpenFile {
             was_made: AtomicBool::new(false),
             flags: AtomicU32::new(flags.difference(once).bits()),
             position: Mutex::new(0),
+            left_at: AtomicU64::new(0),
             hooks: SpinLock::new(Vec::new()),
         })
     }
@@ -146,6 +149,7 @@ impl OpenFile {
         check_end(*position, to)?;
         let outcome = self.file.read(*position, to, self.is_nonblocking());
         *position += to.done() as u64;
+        self.left_at.store(*position, Relaxed);
         transferred(to, outcome)
     }
 
@@ -181,6 +185,7 @@ impl OpenFile {
         at.position = *position;
         let outcome = self.file.write(&mut at, from, self.is_nonblocking());
         *position = at.position + from.done() as u64;
+        self.left_at.store(*position, Relaxed);
         transferred(from, outcome)
     }
 
@@ -234,12 +239,21 @@ impl OpenFile {
         }
         let mut position = self.position.lock();
         *position = self.file.seek(*position, offset, whence)?;
+        self.left_at.store(*position, Relaxed);
         Ok(*position)
     }
 
     /// Calls `visit` with the position, which it may move.
     pub fn with_position<R>(&self, visit: impl FnOnce(&mut u64) -> R) -> R {
-        visit(&mut self.position.lock())
+        let mut position = self.position.lock();
+        let result = visit(&mut position);
+        self.left_at.store(*position, Relaxed);
+        result
+    }
+
+    /// Returns the position as it was last left; a transfer may be under way.
+    pub fn position(&self) -> u64 {
+        self.left_at.load(Relaxed)
     }
 
     #[inline]

@@ -92,6 +92,8 @@ fn who_is_named_is_asked_first() {
         for _ in 0..2 {
             assert_eq!(send(&mut state, Signal::USR1, to), Effect::Notify(third));
             assert!(state.of(third).take_next().is_some());
+            // Its handler returns.
+            state.of(third).change_mask(MaskChange::Set, SigSet::EMPTY);
         }
         assert_eq!(state.remove_thread(third), None);
         assert_eq!(send(&mut state, Signal::USR1, to), Effect::None);

@@ -11,7 +11,7 @@ use crate::fs::OpenFile;
 pub fn write(file: &OpenFile, closes_on_exec: bool, out: &mut dyn Write) -> fmt::Result {
     let mut flags = file.flags();
     flags.set(OpenFlags::CLOEXEC, closes_on_exec);
-    let position = file.with_position(|position| *position);
+    let position = file.position();
     let mount = file.location().map_or(0, |location| location.mount.id);
     writeln!(out, "pos:\t{position}\nflags:\t0{:o}", flags.bits())?;
     let ino = file.file().metadata().ino;

@@ -1,6 +1,8 @@
 //! Several programs that want all memory at once, on Lodger: each ends in its turn, whoever must not end does not, and
 //! the machine is as good as before.
 
+use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+
 use user::child::{self, Ended};
 use user::figures::{figures, text};
 use user::lodger::{self, Counters};
@@ -19,13 +21,25 @@ const BALANCED: [&str; 4] = [
     "mm_alive",
 ];
 
+/// Where a hog says that it is ready, and where it hears that all are: what is refused at once for lack of memory (a mapping,
+/// a descriptor) it has by then.
+static GATE: [AtomicI32; 2] = [const { AtomicI32::new(-1) }; 2];
+
 fn want(flags: i32) -> Option<Map> {
     Map::with(PAGES, map::RW, flags | libc::MAP_NORESERVE, -1).ok()
 }
 
+fn when_all_are_ready() -> bool {
+    let [ready, gate] = [&GATE[0], &GATE[1]].map(|fd| fd.load(SeqCst));
+    let mut byte = [0_u8];
+    let told = sys::write(ready, sys::at(&mut byte), 1);
+    told.is_ok() && sys::read(gate, sys::at(&mut byte), 1) == Ok(1)
+}
+
 /// Writes to page after page.
 fn private() -> i32 {
-    want(map::ANON).map_or(1, |map| {
+    let map = want(map::ANON).filter(|_| when_all_are_ready());
+    map.map_or(1, |map| {
         map.fill(1);
         0
     })
@@ -33,7 +47,8 @@ fn private() -> i32 {
 
 /// The same with memory that nobody can take away from it before it has ended.
 fn shared() -> i32 {
-    want(libc::MAP_SHARED | libc::MAP_ANONYMOUS).map_or(1, |map| {
+    let map = want(libc::MAP_SHARED | libc::MAP_ANONYMOUS).filter(|_| when_all_are_ready());
+    map.map_or(1, |map| {
         map.fill(1);
         0
     })
@@ -44,6 +59,9 @@ fn inside_a_call() -> i32 {
     let (Some(map), Ok(fd)) = (want(map::ANON), sys::open(c"/dev/zero")) else {
         return 1;
     };
+    if !when_all_are_ready() {
+        return 1;
+    }
     for page in 0..PAGES {
         if sys::read(fd, map.page(page), PAGE) != Ok(PAGE) {
             return 2;
@@ -95,7 +113,16 @@ pub(crate) fn run() -> i32 {
         inside_a_call,
         shared,
     ];
+    let Ok([gate, open]) = sys::pipe() else {
+        return 1;
+    };
+    GATE[0].store(ready, SeqCst);
+    GATE[1].store(gate, SeqCst);
     let hogs = kinds.map(child::start);
+    for _ in &kinds {
+        let _ = sys::read(heard, sys::at(&mut [0_u8]), 1);
+    }
+    let _ = sys::write(open, sys::at(&mut [0_u8; 6]), kinds.len() as u64);
     let ends = hogs.map(|hog| hog.and_then(child::wait));
     println!("hogs: {ends:?}");
     let killed = ends
