@@ -31,7 +31,9 @@ pub fn host_run(program: &str, args: &[&str]) -> HostRun {
 
 /// Runs any program on the host in the same way, in a session of its own and with nothing but `path` to find others by.
 pub fn host_run_in(path: &str, program: &Path, args: &[&str]) -> HostRun {
-    let mut own = vec!["-w", program.to_str().expect("a plain path")];
+    // Who was started in the background ignores these, and a shell cannot trap what it began with ignored.
+    let mut own = vec!["-w", "/usr/bin/env", "--default-signal=INT,QUIT"];
+    own.push(program.to_str().expect("a plain path"));
     own.extend(args);
     let mut command = Command::new("/usr/bin/setsid");
     command.args(own);

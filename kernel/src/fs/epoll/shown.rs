@@ -16,7 +16,7 @@ pub(super) fn write(core: &Core, out: &mut dyn Write) -> fmt::Result {
     };
     for (fd, watch, events, data) in watches {
         if let Some(file) = watch.file.upgrade() {
-            let position = file.with_position(|position| *position);
+            let position = file.position();
             let Metadata { ino, dev, .. } = file.file().metadata();
             write!(out, "tfd: {fd:8} events: {events:8x} data: {data:16x} ")?;
             writeln!(out, " pos:{position} ino:{ino:x} sdev:{dev:x}")?;
