@@ -53,21 +53,43 @@ fn taker() -> u64 {
     }
 }
 
+/// Who is asked to say that it is back from its handler; 0 when it has.
+static ASKED: AtomicU64 = AtomicU64::new(0);
+
+/// Tells its number, and is awake.
+extern "C" fn wake(_: u64) -> u64 {
+    WORDS[0].store(gettid(), SeqCst);
+    loop {
+        let _ = ASKED.compare_exchange(gettid(), 0, SeqCst, SeqCst);
+        let _ = sys::raw(libc::SYS_sched_yield, [0; 6]);
+    }
+}
+
+/// As [`taker`], and waits until it is back from the handler: on its way it would take the next one as well, on Linux too.
+fn taker_when_back() -> u64 {
+    let taker = taker();
+    if taker != gettid() {
+        ASKED.store(taker, SeqCst);
+        while ASKED.load(SeqCst) != 0 {
+            let _ = sys::raw(libc::SYS_sched_yield, [0; 6]);
+        }
+    }
+    taker
+}
+
 fn the_one_named_takes_it() -> Verdict {
     lives("a process with three threads", || {
         code((|| {
-            // Who is still in its handler is asked, too.
-            let flags = RESTART | signals::NODEFER;
-            must("a handler", install(SIGUSR1, take, flags, 0))?;
-            let (_first, first) = helper(sleep)?;
-            let (_second, second) = helper(sleep)?;
+            must("a handler", install(SIGUSR1, take, RESTART, 0))?;
+            let (_first, first) = helper(wake)?;
+            let (_second, second) = helper(wake)?;
             for named in [second, gettid(), first, second] {
                 must("kill", signals::kill(named as i32, SIGUSR1))?;
-                same("who took it", taker(), named)?;
+                same("who took it", taker_when_back(), named)?;
             }
             for named in [first, gettid()] {
                 must("queue", signals::queue(named as i32, SIGUSR1, 1))?;
-                same("who took it from the queue", taker(), named)?;
+                same("who took it from the queue", taker_when_back(), named)?;
             }
             Ok(())
         })())
