@@ -61,6 +61,15 @@ pub fn start(work: impl FnOnce() -> i32) -> sys::Result<i32> {
     }
 }
 
+/// Starts a child that pauses for ever: only a signal ends it.
+pub fn start_pausing() -> sys::Result<i32> {
+    start(|| {
+        loop {
+            let _ = sys::call(libc::SYS_pause, []);
+        }
+    })
+}
+
 /// Waits for one child by its pid.
 pub fn wait(pid: i32) -> sys::Result<Ended> {
     sys::wait4(pid, 0).map(|(_, status)| Ended::from_status(status))

@@ -31,14 +31,7 @@ fn polls(fd: i32, ms: i32) -> sys::Result<u32> {
 }
 
 fn a_pidfd_is_told_of_the_end() -> Verdict {
-    let pid = must(
-        "fork",
-        child::start(|| {
-            loop {
-                let _ = sys::call(libc::SYS_pause, []);
-            }
-        }),
-    )?;
+    let pid = must("fork", child::start_pausing())?;
     let fd = must("pidfd_open", pidfd_open(pid))?;
     same("it lives", polls(fd, 0), Ok(0))?;
     must("kill", signals::kill(pid, libc::SIGKILL))?;
@@ -53,14 +46,7 @@ fn a_pidfd_is_told_of_the_end() -> Verdict {
 }
 
 fn a_pidfd_sends_signals() -> Verdict {
-    let pid = must(
-        "fork",
-        child::start(|| {
-            loop {
-                let _ = sys::call(libc::SYS_pause, []);
-            }
-        }),
-    )?;
+    let pid = must("fork", child::start_pausing())?;
     let fd = must("pidfd_open", pidfd_open(pid))?;
     let send = |signal: i32, flags: u64| {
         let args = [fd as u64, signal as u64, 0, flags];

@@ -73,14 +73,7 @@ fn waitid_tells_how_a_child_ended() -> Verdict {
         waitid(P_PID, pid as u64, WEXITED),
         Ok(news(libc::CLD_EXITED, pid, 7)),
     )?;
-    let pid = must(
-        "fork",
-        child::start(|| {
-            loop {
-                let _ = sys::call(libc::SYS_pause, []);
-            }
-        }),
-    )?;
+    let pid = must("fork", child::start_pausing())?;
     let none = waitid(P_ALL, 0, WEXITED | WNOHANG);
     same("nothing yet", none, Ok([0; 6]))?;
     must("kill", signals::kill(pid, libc::SIGTERM))?;
@@ -102,14 +95,7 @@ fn waitid_can_look_and_leave() -> Verdict {
 }
 
 fn waitid_tells_of_stops() -> Verdict {
-    let pid = must(
-        "fork",
-        child::start(|| {
-            loop {
-                let _ = sys::call(libc::SYS_pause, []);
-            }
-        }),
-    )?;
+    let pid = must("fork", child::start_pausing())?;
     let id = pid as u64;
     must("stop", signals::kill(pid, libc::SIGSTOP))?;
     let want = Ok(news(libc::CLD_STOPPED, pid, libc::SIGSTOP));
