@@ -135,7 +135,7 @@ fn make_room_for(want: Want<'_>) -> Verdict {
     let suspects = suspects();
     let candidates = suspects.iter().map(Suspect::candidate);
     let candidates = candidates.filter(|one| one.is_worth_it(want.least));
-    match oom::choose(candidates, frame::total()) {
+    match oom::choose(&mut candidates.collect::<Vec<_>>(), frame::total()) {
         Choice::Nobody => return Verdict::End,
         Choice::End(pid) => {
             let chosen = suspects.iter().find(|suspect| suspect.process.pid() == pid);
@@ -186,6 +186,8 @@ impl Drop for Turn {
 /// A process that could end.
 struct Suspect {
     process: Arc<Process>,
+    /// Its process group.
+    group: u32,
     task: TaskRef,
     mm: MmUserRef,
 }
@@ -199,13 +201,20 @@ fn suspects() -> Vec<Suspect> {
 impl Suspect {
     fn new(process: Arc<Process>) -> Option<Self> {
         let (task, mm) = (process.task()?, process.mm()?);
-        Some(Self { process, task, mm })
+        let group = tree::family(process.pid())?.group;
+        Some(Self {
+            process,
+            group,
+            task,
+            mm,
+        })
     }
 
     fn candidate(&self) -> Candidate {
         let oom = &self.process.oom;
         Candidate {
             pid: self.process.pid(),
+            group: self.group,
             frames: self.mm.rss_pages() + self.mm.table_pages(),
             adj: oom.adj(),
             life: match self.process.is_ending() {

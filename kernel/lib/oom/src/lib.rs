@@ -1,8 +1,10 @@
 //! Out of memory: who has to end so that the others can go on (HF-19).
 //!
 //! [`points`] says how much would come back, moved by what somebody asked for in `oom_score_adj`;
-//! [`choose`] takes the one with the most. Whoever is ending already is waited for before anybody else
-//! is chosen, unless that was in vain.
+//! [`choose`] takes the one with the most. Where nobody has much, many have little: then it takes the one with the most
+//! of the process group that has the most together, so that a fork bomb pays for itself and not a bystander who happens to be
+//! larger than each of its children. Whoever is ending already is waited for before anybody else is chosen, unless that
+//! was in vain.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -11,7 +13,8 @@ pub const NEVER: i16 = -1000;
 /// The largest `oom_score_adj`: as if the process had all memory.
 pub const FIRST: i16 = 1000;
 
-/// A process that has less than this part of all memory is not ended so that another one can begin.
+/// A process that has less than this part of all memory has not much: it is not ended so that another one can begin, nor
+/// before others of a group that has more.
 pub const FEW: u64 = 16;
 
 /// How far a process is on its way out.
@@ -30,6 +33,8 @@ pub enum Life {
 pub struct Candidate {
     /// Its number.
     pub pid: u32,
+    /// Its process group.
+    pub group: u32,
     /// Its pages in memory and its page tables, in frames.
     pub frames: u64,
     /// What its owner wants, from [`NEVER`] to [`FIRST`], in thousandths of all memory.
@@ -66,23 +71,43 @@ pub fn points(candidate: &Candidate, total: u64) -> Option<i64> {
     Some(candidate.frames as i64 + moved)
 }
 
-/// Chooses among the candidates, which come with growing numbers; of two equal ones the younger.
-pub fn choose(candidates: impl Iterator<Item = Candidate>, total: u64) -> Choice {
-    let mut best: Option<(i64, u32)> = None;
-    for candidate in candidates {
-        match candidate.life {
-            Life::Ends => return Choice::WaitFor(candidate.pid),
-            Life::Stuck => continue,
-            Life::Lives => {}
-        }
-        let Some(points) = points(&candidate, total) else {
-            continue;
-        };
-        if best.is_none_or(|(most, _)| points >= most) {
-            best = Some((points, candidate.pid));
-        }
+/// Chooses among the candidates; of two equal ones the younger. They are left in another order.
+///
+/// O(n log n) for `n` candidates; nothing is allocated.
+pub fn choose(candidates: &mut [Candidate], total: u64) -> Choice {
+    let ending = candidates.iter().find(|one| one.life == Life::Ends);
+    if let Some(ending) = ending {
+        return Choice::WaitFor(ending.pid);
     }
-    best.map_or(Choice::Nobody, |(_, pid)| Choice::End(pid))
+    candidates.sort_unstable_by_key(|one| (one.group, one.pid));
+    let groups = candidates.chunk_by(|one, other| one.group == other.group);
+    let groups = groups.filter_map(|members| Group::of(members, total));
+    let alone = groups.clone().map(|group| group.first).max();
+    let together = groups.max_by_key(|group| (group.points, group.first));
+    match (alone, together) {
+        (Some((points, pid)), _) if points >= (total / FEW) as i64 => Choice::End(pid),
+        (_, Some(group)) => Choice::End(group.first.1),
+        _ => Choice::Nobody,
+    }
+}
+
+/// The members of a process group who can be chosen.
+struct Group {
+    /// What they have together; who is protected takes nothing from it.
+    points: i64,
+    /// Who of them has the most points, and is the youngest of those: the points and the number.
+    first: (i64, u32),
+}
+
+impl Group {
+    fn of(members: &[Candidate], total: u64) -> Option<Self> {
+        let living = members.iter().filter(|one| one.life == Life::Lives);
+        let each = living.filter_map(|one| Some((points(one, total)?, one.pid)));
+        Some(Self {
+            points: each.clone().map(|(points, _)| points.max(0)).sum(),
+            first: each.max()?,
+        })
+    }
 }
 
 /// Returns what `oom_score` shows: two thirds of a scale on which 1000 is all memory and the
@@ -90,6 +115,7 @@ pub fn choose(candidates: impl Iterator<Item = Candidate>, total: u64) -> Choice
 pub fn score(frames: u64, adj: i16, total: u64) -> u64 {
     let candidate = Candidate {
         pid: 0,
+        group: 0,
         frames,
         adj,
         life: Life::Lives,

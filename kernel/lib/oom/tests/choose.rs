@@ -1,6 +1,6 @@
 //! The choice, over every small set of processes.
 
-use oom::{Candidate, Choice, FIRST, Life, NEVER, choose, points};
+use oom::{Candidate, Choice, FEW, FIRST, Life, NEVER, points};
 
 const TOTAL: u64 = 10_000;
 const LIVES: [Life; 3] = [Life::Lives, Life::Ends, Life::Stuck];
@@ -8,10 +8,15 @@ const LIVES: [Life; 3] = [Life::Lives, Life::Ends, Life::Stuck];
 fn candidate(pid: u32, frames: u64, adj: i16) -> Candidate {
     Candidate {
         pid,
+        group: 1,
         frames,
         adj,
         life: Life::Lives,
     }
+}
+
+fn choose(candidates: impl Iterator<Item = Candidate>, total: u64) -> Choice {
+    oom::choose(&mut candidates.collect::<Vec<_>>(), total)
 }
 
 /// Every candidate that a process with this number could be.
@@ -115,6 +120,56 @@ fn a_crowd_of_small_ones_is_left_alone_by_who_wants_to_begin() {
                     || c.life == Life::Lives && c.adj != NEVER && c.frames >= least),
                 "{set:?}"
             ),
+        }
+    }
+}
+
+#[test]
+fn where_nobody_has_much_the_largest_group_pays() {
+    let of = |group, pid, frames| Candidate {
+        group,
+        ..candidate(pid, frames, 0)
+    };
+    let crowd = (10..60).map(|pid| of(10, pid, 30));
+    let bystander = of(2, 2, 60);
+    let set = [bystander].into_iter().chain(crowd.clone());
+    assert_eq!(choose(set, TOTAL), Choice::End(59));
+    // Who has much is chosen all the same, however many the others are.
+    let hog = of(3, 3, TOTAL / FEW);
+    let set = crowd.clone().chain([bystander, hog]);
+    assert_eq!(choose(set, TOTAL), Choice::End(3));
+    // Those who are never chosen are nobody's crowd.
+    let immune = crowd.map(|one| Candidate { adj: NEVER, ..one });
+    let set = immune.clone().chain([bystander]);
+    assert_eq!(choose(set, TOTAL), Choice::End(2));
+    assert_eq!(choose(immune, TOTAL), Choice::Nobody);
+}
+
+/// Two groups of up to three: the group with the most together pays, by the one of it who has the most.
+#[test]
+fn every_pair_of_small_groups_is_decided_by_their_sums() {
+    let sizes = [0, 7, 20, 21];
+    for first in sizes {
+        for second in sizes {
+            for (third, adj) in [(5, 0), (30, 0), (30, -999), (30, NEVER)] {
+                let set = [
+                    candidate(2, first, 0),
+                    candidate(3, second, 0),
+                    Candidate {
+                        group: 2,
+                        ..candidate(4, third, adj)
+                    },
+                ];
+                let other = if adj == 0 { third } else { 0 };
+                let expected = match (first + second >= other, adj, first > second) {
+                    (false, ..) => 4,
+                    (true, 0, _) if first + second == other && third >= first.max(second) => 4,
+                    (true, _, true) => 2,
+                    (true, _, false) => 3,
+                };
+                let choice = choose(set.into_iter(), TOTAL);
+                assert_eq!(choice, Choice::End(expected), "{set:?}");
+            }
         }
     }
 }

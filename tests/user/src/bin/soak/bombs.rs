@@ -109,6 +109,8 @@ impl Bomb {
         let bystander = bystander.map_err(failed("fork"))?;
         let bomb = child::start(|| {
             let _ = sys::close(writer);
+            // A job of its own, as a shell starts one.
+            let _ = sys::call(libc::SYS_setpgid, [0, 0]);
             let _ = guard::enter("bomb");
             self.go_off()
         });
