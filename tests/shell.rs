@@ -155,9 +155,14 @@ fn somebody_works_on_the_serial_line() {
         ("^Ctrapped", ""),
         (PROMPT, "vi typed\n"),
         ("1/2", "dd"),
-        ("Delete 1 lines", "ithree"),
-        // Its first letter was on the screen already.
-        ("hreetwo", "\x1b"),
+        ("Delete 1 lines", "i"),
+        // A letter at a time: of several that are there at once only the last brings the line up to date, from where it changed.
+        ("I typed", "t"),
+        ("two", "h"),
+        ("htwo", "r"),
+        ("rtwo", "e"),
+        ("etwo", "e"),
+        ("etwo", "\x1b"),
         // The key stands alone: what comes at once behind it would make it part of a sequence.
         ("- typed", ":wq\n"),
         (PROMPT, "cat typed\n"),
