@@ -2,7 +2,7 @@
 //!
 //! Each gets an error or is ended; a bystander notices nothing, the machine works on, and what the bomb had is back.
 
-use std::collections::HashSet;
+mod files;
 
 use user::child::{self, Ended};
 use user::map::{self, Map};
@@ -39,21 +39,29 @@ const BOMBS: &[Bomb] = &[
         &[libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS],
     ),
     bomb("epolls", epolls, &[libc::EMFILE, libc::ENOSYS]),
-    bomb("files_that_fill_the_disk", full_disk, &[libc::ENOSPC]),
-    bomb("many_files", many_files, &[libc::ENOSPC, libc::ENOMEM]),
+    bomb(
+        "files_that_fill_the_disk",
+        files::full_disk,
+        &[libc::ENOSPC],
+    ),
+    bomb(
+        "many_files",
+        files::many_files,
+        &[libc::ENOSPC, libc::ENOMEM],
+    ),
     bomb("mappings", mappings, &[libc::ENOMEM]),
     bomb("signals", queued_signals, &[libc::EAGAIN]),
     bomb("timers", timers, &[libc::EAGAIN, libc::ENOSYS]),
     bomb(
         "locks_on_a_file",
-        file_locks,
+        files::file_locks,
         &[libc::ENOLCK, libc::ENOMEM, libc::EINVAL],
     ),
     bomb("arguments", arguments, &[libc::E2BIG]),
     bomb("memory", memory, &[]),
     bomb(
         "memory_in_files_without_names",
-        unnamed_files,
+        files::unnamed_files,
         &[libc::ENOSPC, libc::ENOMEM],
     ),
 ];
@@ -296,37 +304,6 @@ fn epolls() -> Outcome {
     })
 }
 
-fn errno(error: &std::io::Error) -> Errno {
-    Errno(error.raw_os_error().unwrap_or(0))
-}
-
-fn full_disk() -> Outcome {
-    use std::io::Write;
-    let mut file = std::fs::File::create("large").map_err(|error| error.to_string())?;
-    let some = vec![5_u8; 1 << 16];
-    let outcome = until_refused(|_| file.write_all(&some).map_err(|error| errno(&error)));
-    // Others can write again when it has gone.
-    drop(file);
-    let removed = std::fs::remove_file("large").and_then(|()| std::fs::write("small", &some));
-    removed.map_err(|error| error.to_string()).and(outcome)
-}
-
-fn many_files() -> Outcome {
-    let made = until_refused(|count| {
-        std::fs::write(format!("{count}"), [1_u8]).map_err(|error| errno(&error))
-    })?;
-    let listed: HashSet<_> = std::fs::read_dir(".")
-        .map_err(|error| error.to_string())?
-        .flatten()
-        .map(|entry| entry.file_name())
-        .collect();
-    if (listed.len() as u64) < made.0 {
-        return Err(format!("{} of {} are listed", listed.len(), made.0));
-    }
-    let removed = (0..made.0).try_for_each(|count| std::fs::remove_file(format!("{count}")));
-    removed.map(|()| made).map_err(|error| error.to_string())
-}
-
 fn mappings() -> Outcome {
     let all = Map::with(LOTS, map::NONE, map::ANON | libc::MAP_NORESERVE, -1)
         .map_err(|errno| format!("{errno:?}"))?;
@@ -343,32 +320,6 @@ fn timers() -> Outcome {
         let mut id = 0_u64;
         call(libc::SYS_timer_create, [1, 0, sys::at(&mut id)])
     })
-}
-
-fn file_locks() -> Outcome {
-    let fd = sys::call(
-        libc::SYS_openat,
-        [
-            libc::AT_FDCWD as u64,
-            c"locked".as_ptr() as u64,
-            0x42,
-            0o644,
-        ],
-    );
-    let fd = fd.map_err(|errno| format!("{errno:?}"))?;
-    let outcome = until_refused(|count| {
-        if count == 20_000 {
-            // So many are enough: Linux knows no limit.
-            return Err(Errno(libc::ENOLCK));
-        }
-        let mut lock = [1_u64, 2 * count, 1, 0];
-        call(
-            libc::SYS_fcntl,
-            [fd, libc::F_SETLK as u64, sys::at(&mut lock)],
-        )
-    });
-    let _ = sys::close(fd as i32);
-    outcome
 }
 
 fn arguments() -> Outcome {
@@ -392,11 +343,4 @@ fn memory() -> Outcome {
         .map_err(|errno| format!("{errno:?}"))?;
     all.fill(1);
     Err("all of it was there".into())
-}
-
-fn unnamed_files() -> Outcome {
-    let some = vec![5_u8; 1 << 16];
-    let fd = sys::call(libc::SYS_memfd_create, [c"bomb".as_ptr() as u64, 0])
-        .map_err(|errno| format!("{errno:?}"))?;
-    until_refused(|_| sys::write(fd as i32, some.as_ptr() as u64, 1 << 16).map(drop))
 }
