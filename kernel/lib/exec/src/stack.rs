@@ -78,7 +78,6 @@ pub fn build(args: &StackArgs<'_>) -> Result<InitialStack, TooBig> {
     let mut writer = Writer::new(layout.sp, args.top)?;
     write_vectors(&mut writer, args, argv, &layout);
     write_strings(&mut writer, args, argv, &layout);
-    writer.pad_to(args.top);
     Ok(InitialStack {
         bytes: writer.bytes,
         sp: layout.sp,
@@ -132,38 +131,53 @@ fn write_vectors(writer: &mut Writer, args: &StackArgs<'_>, argv: &Strings, layo
 }
 
 fn write_strings(writer: &mut Writer, args: &StackArgs<'_>, argv: &Strings, layout: &Layout) {
-    writer.pad_to(layout.random);
-    writer.bytes.extend_from_slice(&args.random);
+    writer.pass_to(layout.random);
+    writer.piece(&args.random);
     writer.string(args.platform);
-    writer.pad_to(layout.argv);
+    writer.pass_to(layout.argv);
     for piece in argv.pieces().chain(args.envp.pieces()) {
-        writer.bytes.extend_from_slice(piece);
+        writer.piece(piece);
     }
     writer.string(args.execfn);
 }
 
-/// Writes upwards from the stack pointer.
+/// Writes upwards from the stack pointer, over zeros.
 struct Writer {
     start: u64,
     bytes: Vec<u8>,
+    /// How many bytes are written or passed over.
+    at: usize,
 }
 
 impl Writer {
     fn new(start: u64, top: u64) -> Result<Self, TooBig> {
         let mut bytes = Vec::new();
-        bytes
-            .try_reserve_exact((top - start) as usize)
-            .map_err(|_| TooBig)?;
-        Ok(Self { start, bytes })
+        let len = (top - start) as usize;
+        bytes.try_reserve_exact(len).map_err(|_| TooBig)?;
+        bytes.resize(len, 0);
+        Ok(Self {
+            start,
+            bytes,
+            at: 0,
+        })
     }
 
+    #[inline]
     fn word(&mut self, word: u64) {
-        self.bytes.extend_from_slice(&word.to_le_bytes());
+        let place = self.bytes[self.at..].first_chunk_mut();
+        *place.expect("the layout has room for every word") = word.to_le_bytes();
+        self.at += WORD as usize;
     }
 
+    fn piece(&mut self, bytes: &[u8]) {
+        self.bytes[self.at..][..bytes.len()].copy_from_slice(bytes);
+        self.at += bytes.len();
+    }
+
+    /// Writes a string and passes over the zero at its end.
     fn string(&mut self, string: &[u8]) {
-        self.bytes.extend_from_slice(string);
-        self.bytes.push(0);
+        self.piece(string);
+        self.at += 1;
     }
 
     /// Writes the addresses of consecutive strings that begin at `start`, and a null.
@@ -176,8 +190,8 @@ impl Writer {
         self.word(0);
     }
 
-    fn pad_to(&mut self, address: u64) {
-        self.bytes.resize((address - self.start) as usize, 0);
+    fn pass_to(&mut self, address: u64) {
+        self.at = (address - self.start) as usize;
     }
 }
 
