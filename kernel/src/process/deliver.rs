@@ -15,9 +15,6 @@ use crate::arch::trapframe::TrapFrame;
 use crate::arch::{fpu, fpu_frame};
 use crate::mm::uaccess::{self, Efault};
 
-/// The length of the SYSCALL instruction, to which a call goes back that is made again.
-const SYSCALL_LENGTH: u64 = 2;
-
 /// The frame could not be written.
 struct NoFrame;
 
@@ -115,6 +112,5 @@ fn finish_call(frame: &mut TrapFrame, after: After) {
         After::Again => frame.error,
         After::Continue => Sysno::restart_syscall.id() as u64,
     };
-    frame.rax = number;
-    frame.rip = frame.rip.wrapping_sub(SYSCALL_LENGTH);
+    frame.call_again(number);
 }

@@ -37,20 +37,20 @@ impl Process {
 
     /// Tells those who share its handlers how a signal is taken from now on.
     #[inline]
-    pub fn tell_kin(&self, signal: Signal, action: SigAction) {
+    pub fn tell_kin(&self, signal: Signal, action: &SigAction) {
         if self.has_kin.load(Relaxed) {
             self.tell_all_kin(signal, action);
         }
     }
 
     #[cold]
-    fn tell_all_kin(&self, signal: Signal, action: SigAction) {
+    fn tell_all_kin(&self, signal: Signal, action: &SigAction) {
         let Some(kin) = self.kin.lock().clone() else {
             return;
         };
         let members: Vec<Arc<Self>> = kin.lock().iter().filter_map(Weak::upgrade).collect();
         for member in members.iter().filter(|member| member.pid != self.pid) {
-            member.with_signals(|signals| signals.set_action(signal, action));
+            member.with_signals(|signals| signals.set_action(signal, *action));
         }
     }
 

@@ -316,6 +316,7 @@ impl Process {
     }
 
     /// Calls `visit` with the signal state.
+    #[inline]
     pub fn with_signals<R>(&self, visit: impl FnOnce(&mut SignalState) -> R) -> R {
         visit(&mut self.group.lock().signals)
     }

@@ -39,7 +39,6 @@ fn restore(thread: &Thread, frame: &mut TrapFrame) -> Result<(), BadFrame> {
     let _ = thread.take_restart();
     sigframe::restore(context, frame.rflags);
     frame.set_registers(&context.mcontext.registers);
-    frame.forget_syscall();
     let loaded = load_fp_state(context.mcontext.fpstate);
     signal::with_current(thread, |signals| {
         signals.change_mask(MaskChange::Set, context.mask);

@@ -58,27 +58,33 @@ use crate::mm::counters::SYSCALLS;
 /// What a call returns: a number for RAX, or an error.
 pub type SysResult = Result<u64, Errno>;
 
-/// A call: finds its arguments in the frame; may replace the frame (exec).
-pub type Handler = fn(&mut TrapFrame) -> SysResult;
+/// A call: finds its arguments in the frame, and leaves its result there; may replace the frame (exec).
+pub type Handler = fn(&mut TrapFrame);
 
 /// Serves the system call that made `frame`; interrupts are on.
 #[inline(always)]
 pub fn dispatch(frame: &mut TrapFrame) {
     SYSCALLS.inc();
-    let result = match table::handler(frame.syscall_number()) {
+    match table::handler(frame.syscall_number()) {
         Some(handler) => handler(frame),
-        None => unknown(frame.syscall_number()),
-    };
-    match result {
-        Ok(value) => frame.set_return(value.cast_signed()),
-        Err(errno) => fail(frame, errno),
+        None => unknown(frame),
     }
     if trace::on(Area::Syscall) {
         note(frame);
     }
 }
 
+/// Leaves the call's result in the frame: a part of each handler, so that it passes through registers.
+#[inline(always)]
+fn serve(frame: &mut TrapFrame, call: impl Fn(&mut TrapFrame) -> SysResult) {
+    match call(frame) {
+        Ok(value) => frame.set_return(value.cast_signed()),
+        Err(errno) => fail(frame, errno),
+    }
+}
+
 /// Returns an error; whatever interrupted the call, the way out decides what becomes of it.
+#[cold]
 fn fail(frame: &mut TrapFrame, errno: Errno) {
     frame.set_return(errno.to_result());
     if sigstate::restart::is_restart(frame.rax) {
@@ -97,11 +103,12 @@ fn note(frame: &TrapFrame) {
 
 /// A number that no call has, or one whose call does not exist here (SY-2).
 #[cold]
-fn unknown(number: i32) -> SysResult {
+fn unknown(frame: &mut TrapFrame) {
+    let number = frame.syscall_number();
     let name = usize::try_from(number)
         .ok()
         .and_then(Sysno::new)
         .map_or("?", |call| call.name());
     log::debug!(target: "syscall", "pid {}: {name} ({number}) does not exist here", crate::process::pid_for_log());
-    Err(Errno::ENOSYS)
+    fail(frame, Errno::ENOSYS);
 }

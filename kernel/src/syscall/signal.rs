@@ -1,5 +1,6 @@
 //! Signals: dispositions, masks, the alternate stack, waiting, and the return from a handler.
 
+use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering::Relaxed;
 
 use abi::linux::{SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK};
@@ -11,6 +12,7 @@ use sigstate::MaskChange;
 use super::errno::bad_stack;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
+use crate::mm::uaccess;
 use crate::process::{self, Process, alarm, signal, sigreturn, timer};
 use crate::task;
 use crate::time;
@@ -34,7 +36,8 @@ pub fn rt_sigaction(frame: &mut TrapFrame) -> SysResult {
         return Ok(0);
     }
     // An address that cannot be read is told of before a signal that does not exist.
-    let new = args::read::<SigAction>(new)?;
+    let mut place = MaybeUninit::<SigAction>::uninit();
+    let new = uaccess::read_user_into(&mut place, new)?;
     let signal = signal?;
     if signal.is_unmaskable() {
         return Err(Errno::EINVAL);
@@ -44,7 +47,7 @@ pub fn rt_sigaction(frame: &mut TrapFrame) -> SysResult {
         if old != 0 {
             before = Some(signals.action(signal));
         }
-        signals.set_action(signal, new);
+        signals.set_action(signal, *new);
     });
     if task::current().has_signal_work() {
         // What waited may have gone, as it is ignored now.
@@ -80,7 +83,7 @@ pub fn rt_sigpending(frame: &mut TrapFrame) -> SysResult {
     }
     let waiting = signal::with_own(|signals| signals.pending().intersection(signals.blocked()));
     let bytes = waiting.bits().to_le_bytes();
-    crate::mm::uaccess::copy_to_user(set, &bytes[..size as usize])?;
+    uaccess::copy_to_user(set, &bytes[..size as usize])?;
     Ok(0)
 }
 

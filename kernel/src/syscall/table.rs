@@ -8,8 +8,8 @@ use abi::Sysno;
 use super::{
     Handler, advice, clock, credentials, epoll, event, exec, facts, fd, file, futex, identity,
     ioprio, kill, lock, memory, message, mount, names, others, path, pidfd, poll, prctl, process,
-    residency, restart, sched, select, signal, socket, sockopt, splice, stat, system, terminal,
-    timer, times, wait, xattr,
+    residency, restart, sched, select, serve, signal, socket, sockopt, splice, stat, system,
+    terminal, timer, times, wait, xattr,
 };
 
 /// One more than the highest number in the table.
@@ -26,7 +26,7 @@ macro_rules! table {
     ($($call:ident => $handler:path, $note:literal;)*) => {
         static TABLE: [Option<Handler>; SIZE] = {
             let mut table: [Option<Handler>; SIZE] = [None; SIZE];
-            $(table[Sysno::$call.id() as usize] = Some($handler);)*
+            $(table[Sysno::$call.id() as usize] = Some(|frame| serve(frame, $handler));)*
             table
         };
     };

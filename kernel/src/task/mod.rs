@@ -333,6 +333,7 @@ impl Task {
     }
 
     /// Returns whether there is something to do before user mode: a signal to look at, or the end.
+    #[inline]
     pub fn has_signal_work(&self) -> bool {
         self.signal_pending.load(Acquire) || self.fatal_signal().is_some()
     }

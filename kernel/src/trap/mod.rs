@@ -43,18 +43,23 @@ fn preempt_kernel(frame: &TrapFrame) {
 }
 
 /// The last work before user mode, repeated until there is none; interrupts are off (SY-6).
-#[inline]
+#[inline(always)]
 pub fn exit_to_user(frame: &mut TrapFrame) {
-    loop {
-        if local::need_resched() {
-            cpu::irq_enable();
-            sched::schedule();
-        } else if task::current().has_signal_work() {
-            cpu::irq_enable();
-            process::handle_pending(frame);
-        } else {
-            return;
-        }
-        cpu::irq_disable();
+    while local::need_resched() || task::current().has_signal_work() {
+        exit_work(frame);
     }
+}
+
+/// A piece of it, apart: most calls leave without any.
+#[cold]
+#[inline(never)]
+fn exit_work(frame: &mut TrapFrame) {
+    let is_to_switch = local::need_resched();
+    cpu::irq_enable();
+    if is_to_switch {
+        sched::schedule();
+    } else {
+        process::handle_pending(frame);
+    }
+    cpu::irq_disable();
 }

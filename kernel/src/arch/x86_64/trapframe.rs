@@ -34,6 +34,8 @@
 //! - A frame that came from user mode keeps the user's privilege level in `cs` and `ss` whatever
 //!   is written to it: [`TrapFrame::from_user`] must give the same answer on the way out.
 //! - A frame that came from user mode has interrupts on in `rflags`.
+//! - A frame [of a system call](TrapFrame::is_syscall) still has the `rip`, `cs`, `rflags` and `ss` that SYSCALL left, and the same in
+//!   `rcx` and `r11`: whoever sets them forgets the call.
 
 use core::fmt;
 use core::mem::offset_of;
@@ -54,6 +56,9 @@ pub const USER_SS: u64 = 0x2b;
 pub const SYSCALL_VECTOR: u64 = 0x100;
 /// The `vector` of a system call's frame whose registers are no longer the call's.
 const FORGOTTEN_VECTOR: u64 = 0x101;
+
+/// The length of the SYSCALL instruction, to which a call goes back that is made again.
+const SYSCALL_LENGTH: u64 = 2;
 
 /// Trap flag: a debug exception after every instruction.
 pub const RFLAGS_TF: u64 = 1 << 8;
@@ -156,8 +161,15 @@ impl TrapFrame {
     }
 
     /// Makes the frame one of no system call: nothing in it is a result, or a call to be made again.
-    pub fn forget_syscall(&mut self) {
+    fn forget_syscall(&mut self) {
         self.vector = FORGOTTEN_VECTOR;
+    }
+
+    /// Lets the program make a call with this number, at the same place with the same arguments.
+    pub fn call_again(&mut self, number: u64) {
+        self.rax = number;
+        self.rip = self.rip.wrapping_sub(SYSCALL_LENGTH);
+        self.forget_syscall();
     }
 
     /// Returns the program's registers.
@@ -202,6 +214,7 @@ impl TrapFrame {
         self.rflags = entry.rflags;
         self.cs = USER_CS;
         self.ss = USER_SS;
+        self.forget_syscall();
     }
 
     /// Sets the program's registers, from which `sigframe` has taken everything that only the kernel may have.
@@ -232,6 +245,7 @@ impl TrapFrame {
             rflags: from.rflags,
             cs: from.cs.into(),
             ss: from.ss.into(),
+            vector: FORGOTTEN_VECTOR,
             ..*self
         };
     }
@@ -256,17 +270,22 @@ impl TrapFrame {
 
     /// Returns whether SYSRET may leave the kernel through this frame (SY-4).
     ///
-    /// SYSRET takes `rip` from `rcx` and `rflags` from `r11`, so both must agree with the frame;
-    /// it cannot resume single-stepping exactly; and on Intel a non-canonical `rip` makes it
-    /// fault in ring 0 on the user's stack. An address below [`USER_END`] is canonical.
+    /// SYSRET takes `rip` from `rcx` and `rflags` from `r11`, and sets `cs` and `ss` to the user's: so it may as long as the frame is
+    /// what SYSCALL made. On Intel a non-canonical `rip` makes it fault in ring 0 on the user's stack: SYSCALL cannot leave one, for no
+    /// program has a page that ends at the hole. It cannot resume single-stepping exactly.
     #[inline]
     pub fn allows_sysret(&self) -> bool {
-        self.rcx == self.rip
-            && self.r11 == self.rflags
-            && self.rip < USER_END
-            && self.rflags & (RFLAGS_TF | RFLAGS_RF) == 0
-            && self.cs == USER_CS
-            && self.ss == USER_SS
+        let allows = self.is_syscall() && self.rflags & (RFLAGS_TF | RFLAGS_RF) == 0;
+        debug_assert!(
+            !allows
+                || self.rcx == self.rip
+                    && self.r11 == self.rflags
+                    && self.rip <= USER_END
+                    && self.cs == USER_CS
+                    && self.ss == USER_SS,
+            "a system call's frame is what SYSCALL made: {self:?}"
+        );
+        allows
     }
 }
 
