@@ -37,7 +37,9 @@ const FEWEST: u32 = 60;
 /// nothing covers `/proc`.
 pub(crate) fn is_ours() -> bool {
     static OURS: OnceLock<bool> = OnceLock::new();
-    *OURS.get_or_init(|| lodger::here() && sys::getpid() == 1 && !places().is_empty())
+    *OURS.get_or_init(|| {
+        lodger::here() && sys::getpid() == 1 && !places().is_empty() && !mounts().is_empty()
+    })
 }
 
 /// What there was before.
@@ -98,6 +100,9 @@ impl Before {
         for name in self.differing() {
             let (was, is) = (self.counters.get(name), self.now.get(name));
             println!("soak: {name} was {was:?} and is {is:?}");
+        }
+        if let Err(error) = fs::read_to_string("/proc/lodger_stat") {
+            println!("soak: /proc/lodger_stat cannot be read: {error}");
         }
         let [had, has] = self.own;
         println!("soak: of private frames, {had} were this program's own, and {has} are");
@@ -175,6 +180,40 @@ fn identity(path: &str) -> Option<(u64, u64)> {
     Some((metadata.dev(), metadata.ino()))
 }
 
+/// What was mounted where when this was first called, but the root: kind and path.
+fn mounts() -> &'static [(String, String)] {
+    static MOUNTS: OnceLock<Vec<(String, String)>> = OnceLock::new();
+    MOUNTS.get_or_init(|| {
+        let told = fs::read_to_string("/proc/mounts").unwrap_or_default();
+        let words = told.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+        let mounts = words.filter(|words| words.len() > 2 && words[1] != "/");
+        mounts
+            .map(|words| (words[2].to_string(), words[1].to_string()))
+            .collect()
+    })
+}
+
+/// Mounts again what is not there any more.
+fn mount_again() {
+    for (kind, path) in mounts() {
+        let was = places().iter().find(|(place, _)| place == path);
+        if was.is_none_or(|(_, was)| identity(path) == *was) {
+            continue;
+        }
+        let [Ok(kind), Ok(path)] = [kind, path].map(|text| CString::new(text.as_str())) else {
+            continue;
+        };
+        let args = [
+            kind.as_ptr() as u64,
+            path.as_ptr() as u64,
+            kind.as_ptr() as u64,
+            0,
+            0,
+        ];
+        let _ = sys::call(libc::SYS_mount, args);
+    }
+}
+
 fn unmount(path: &str) -> bool {
     CString::new(path)
         .is_ok_and(|path| sys::call(libc::SYS_umount2, [path.as_ptr() as u64, 2]).is_ok())
@@ -187,6 +226,7 @@ pub(crate) fn clear() {
     for (path, was) in places() {
         while identity(path) != *was && unmount(path) {}
     }
+    mount_again();
     let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
     let below = mounts.lines().filter_map(|line| line.split(' ').nth(1));
     for path in below.filter(|path| path.starts_with(PLACE)) {
