@@ -276,6 +276,29 @@ fn somebody_works_in_bash_and_pages_a_text() {
     outcome.line_containing("child 3");
 }
 
+/// What the first user of a machine tries: a fork bomb as an ordinary user, a full disk, a program that takes all memory.
+#[test]
+fn bombs_from_a_shell_hurt_only_the_guilty() {
+    const SCRIPT: &str = "
+        su -s /bin/sh nobody -c 'ulimit -u 40; b() { b | b & }; b' 2>/tmp/told
+        until grep -q \"can't fork\" /tmp/told; do sleep 0.1; done; echo refused
+        kill -9 -1
+        while ps -o user | grep -q nobody; do sleep 0.1; done; echo none
+        yes 2>/dev/null >/tmp/large; echo disk $?
+        rm /tmp/large; echo works >/tmp/small; cat /tmp/small
+        (tail /dev/zero) 2>/dev/null; echo memory $?
+        seq 100 | sort -n | tail -1";
+    let vm = Vm::new().smp(2).memory("128M").timeout(300);
+    let answer = vm.command(&["sh", "-c", SCRIPT], b"");
+    let output = String::from_utf8_lossy(&answer.output);
+    assert_eq!(
+        output, "refused\nnone\ndisk 1\nworks\nmemory 137\n100\n",
+        "{}",
+        answer.log
+    );
+    assert_eq!((answer.status, answer.exit), (Some(0), Some(Exit::Pass)));
+}
+
 /// Every terminal, asked through pseudo-terminals.
 #[test]
 fn terminals_do_what_they_do_on_linux() {
