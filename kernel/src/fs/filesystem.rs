@@ -160,6 +160,11 @@ impl FileSystem {
         }
     }
 
+    /// Returns how many pages it can have at most.
+    pub(super) fn most_pages(&self) -> u64 {
+        self.limit.load(Relaxed).min(ALL_LIMIT.load(Relaxed))
+    }
+
     /// Takes room for a page.
     pub(super) fn charge(&self) -> Result<(), NoSpace> {
         take_page(&self.used, &self.limit)?;

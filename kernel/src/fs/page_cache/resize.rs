@@ -7,6 +7,7 @@ use vfs::pages::edges;
 
 use super::PageCache;
 use crate::fs::file::IoError;
+use crate::locks::must_end;
 use crate::mm::{frame, physmap};
 
 impl PageCache {
@@ -98,13 +99,18 @@ impl PageCache {
         state.pages.get(index).is_none() && index.saturating_mul(PAGE_SIZE) >= state.from_archive
     }
 
-    /// Gives every page of `range` that lies in a hole a frame of its own (`fallocate`).
+    /// Gives every page of `range` that lies in a hole a frame of its own (`fallocate`). More than there can ever be is refused at
+    /// once, as on Linux; who has to end does not go on.
     pub fn reserve(&self, range: Range<u64>) -> Result<(), IoError> {
-        let mut index = range.start / PAGE_SIZE;
-        let end = range.end.div_ceil(PAGE_SIZE);
-        while index < end {
+        let pages = range.start / PAGE_SIZE..range.end.div_ceil(PAGE_SIZE);
+        if pages.end - pages.start > self.fs.most_pages() {
+            return Err(IoError::NoSpace);
+        }
+        for index in pages {
+            if must_end() {
+                return Err(IoError::Interrupted);
+            }
             frame::put(self.page_to_write(index)?);
-            index += 1;
         }
         Ok(())
     }
