@@ -91,6 +91,11 @@ impl sync::Hooks for KernelHooks {
     }
 
     #[inline]
+    fn irq_off() -> Self::Irq {
+        cpu::irq_off()
+    }
+
+    #[inline]
     fn irq_restore(irq: Self::Irq) {
         cpu::irq_restore(irq);
     }

@@ -129,6 +129,15 @@ pub fn read_user_into<T: FromBytes>(
     raw::read_into(place, from).ok_or(Efault)
 }
 
+/// Reads four words at once.
+#[inline]
+pub fn read_words(from: u64) -> Result<[u64; 4], Efault> {
+    if !may_copy() {
+        return Err(Efault);
+    }
+    raw::read_words(from).ok_or(Efault)
+}
+
 /// Writes one value.
 pub fn write_user<T: IntoBytes + zerocopy::Immutable>(to: u64, value: &T) -> Result<(), Efault> {
     copy_to_user(to, value.as_bytes())

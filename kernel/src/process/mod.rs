@@ -77,6 +77,8 @@ pub use fault::{Fault, kill_by_fault, signal_fault};
 pub use init::start_init;
 pub use thread::{Thread, current_thread};
 
+use abi::Signal;
+use abi::signal::SigAction;
 use cred::Cred;
 use group::Group;
 use limits::Limits;
@@ -313,6 +315,20 @@ impl Process {
     /// Returns what program it runs.
     pub fn program(&self) -> Program {
         self.program.lock().clone()
+    }
+
+    /// Sets how a signal is taken, for the current process in a system call; returns how it was taken before if `wants_old`.
+    #[inline]
+    pub fn set_action(
+        &self,
+        signal: Signal,
+        action: &SigAction,
+        wants_old: bool,
+    ) -> Option<SigAction> {
+        let mut group = self.group.lock_irq();
+        let old = wants_old.then(|| group.signals.action(signal));
+        group.signals.set_action(signal, *action);
+        old
     }
 
     /// Calls `visit` with the signal state.

@@ -1,6 +1,5 @@
 //! Signals: dispositions, masks, the alternate stack, waiting, and the return from a handler.
 
-use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering::Relaxed;
 
 use abi::linux::{SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK};
@@ -8,6 +7,7 @@ use abi::siginfo::UserSigInfo;
 use abi::signal::{SigAction, SigAltStack};
 use abi::{Errno, SigSet, Signal};
 use sigstate::MaskChange;
+use zerocopy::transmute;
 
 use super::errno::bad_stack;
 use super::{SysResult, args};
@@ -36,19 +36,12 @@ pub fn rt_sigaction(frame: &mut TrapFrame) -> SysResult {
         return Ok(0);
     }
     // An address that cannot be read is told of before a signal that does not exist.
-    let mut place = MaybeUninit::<SigAction>::uninit();
-    let new = uaccess::read_user_into(&mut place, new)?;
+    let new: SigAction = transmute!(uaccess::read_words(new)?);
     let signal = signal?;
     if signal.is_unmaskable() {
         return Err(Errno::EINVAL);
     }
-    let mut before = None;
-    process.with_signals(|signals| {
-        if old != 0 {
-            before = Some(signals.action(signal));
-        }
-        signals.set_action(signal, *new);
-    });
+    let before = process.set_action(signal, &new, old != 0);
     if task::current().has_signal_work() {
         // What waited may have gone, as it is ignored now.
         signal::with_own(|_| ());
@@ -56,7 +49,7 @@ pub fn rt_sigaction(frame: &mut TrapFrame) -> SysResult {
     if process.has_timers.load(Relaxed) {
         process.signal_action_changed(signal);
     }
-    process.tell_kin(signal, new);
+    process.tell_kin(signal, &new);
     if let Some(before) = before {
         args::write(old, &before)?;
     }

@@ -22,7 +22,7 @@ use alloc::sync::Arc;
 use core::any::Any;
 use core::fmt;
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64,
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release, SeqCst},
 };
 
@@ -63,6 +63,9 @@ pub const DEAD: u8 = 2;
 /// A kernel thread that is parked or was never started: only its owner wakes it.
 pub const PARKED: u8 = 3;
 
+/// In [`Task::signal_work`]: there may be signals to look at.
+const SIGNAL_PENDING: u16 = 1 << 8;
+
 /// A task: one flow of control through the kernel, perhaps with a user program around it.
 pub struct Task {
     tid: u32,
@@ -87,18 +90,16 @@ pub struct Task {
     /// User FS and GS bases while another task runs, and for exec and fork to read.
     fs_base: AtomicU64,
     gs_base: AtomicU64,
-    owner: Option<Owned>,
+    owner: Owned,
     /// What only kernel threads have; the idle tasks are none in this sense.
     kthread: Option<Box<Control>>,
     /// Since when in ns it sleeps for something that nothing interrupts; 0 while it does not.
     deaf_since: AtomicU64,
     /// The mm of the task's own that [`Self::mm_slot`] holds, or null; written by the task itself.
     own_mm: AtomicPtr<Mm>,
-    /// A signal that ends the process at the next chance; 0 for none.
-    fatal: AtomicU8,
-    /// Whether there may be signals to look at before the next return to user mode. Cleared under the
-    /// lock of the process's signals.
-    signal_pending: AtomicBool,
+    /// What there is to do before the next return to user mode, 0 for nothing. The low byte is a signal that ends the process at the
+    /// next chance; [`SIGNAL_PENDING`] stands for signals to look at, and is cleared under the lock of the process's signals.
+    signal_work: AtomicU16,
     /// Page faults that needed no I/O, and those that did.
     min_faults: AtomicU64,
     maj_faults: AtomicU64,
@@ -157,11 +158,10 @@ impl Task {
             fpu: parts.fpu.map(SpinLock::new),
             fs_base: AtomicU64::new(0),
             gs_base: AtomicU64::new(0),
-            owner: parts.owner.map(Owned::new),
+            owner: Owned::new(parts.owner),
             kthread: parts.kthread,
             deaf_since: AtomicU64::new(0),
-            fatal: AtomicU8::new(0),
-            signal_pending: AtomicBool::new(false),
+            signal_work: AtomicU16::new(0),
             min_faults: AtomicU64::new(0),
             maj_faults: AtomicU64::new(0),
             cpu_clock: AtomicU64::new(0),
@@ -200,13 +200,13 @@ impl Task {
 
     /// Returns what the process layer hung onto the task; `None` for kernel threads.
     pub fn owner(&self) -> Option<&Owner> {
-        self.owner.as_ref().map(Owned::owner)
+        self.owner.owner()
     }
 
     /// Returns it as a `T`, if that is what it is.
     #[inline]
     pub fn owner_as<T: Any>(&self) -> Option<&T> {
-        self.owner.as_ref()?.get()
+        self.owner.get()
     }
 
     /// Returns the kernel stack.
@@ -299,7 +299,7 @@ impl Task {
 
     /// Returns the signal that is to end the process, if one was posted.
     pub fn fatal_signal(&self) -> Option<u8> {
-        match self.fatal.load(Acquire) {
+        match self.signal_work.load(Acquire) as u8 {
             0 => None,
             signal => Some(signal),
         }
@@ -309,7 +309,8 @@ impl Task {
     ///
     /// Who posts it also wakes the task ([`crate::sched::post_kill`] does both).
     pub(crate) fn mark_fatal(&self, signal: u8) {
-        let _ = self.fatal.compare_exchange(0, signal, Release, Relaxed);
+        let first = |work: u16| (work as u8 == 0).then_some(work | u16::from(signal));
+        let _ = self.signal_work.fetch_update(Release, Relaxed, first);
     }
 
     /// Returns the rank of the sleeping lock that the task waits for, and the number of the task that had it
@@ -321,7 +322,10 @@ impl Task {
 
     /// Notes whether there are signals to look at.
     pub(crate) fn set_signal_pending(&self, pending: bool) {
-        self.signal_pending.store(pending, Release);
+        match pending {
+            true => self.signal_work.fetch_or(SIGNAL_PENDING, Release),
+            false => self.signal_work.fetch_and(!SIGNAL_PENDING, Release),
+        };
     }
 
     /// Returns whether an interruptible sleep is over: a signal, or somebody calls a kernel thread.
@@ -335,7 +339,7 @@ impl Task {
     /// Returns whether there is something to do before user mode: a signal to look at, or the end.
     #[inline]
     pub fn has_signal_work(&self) -> bool {
-        self.signal_pending.load(Acquire) || self.fatal_signal().is_some()
+        self.signal_work.load(Acquire) != 0
     }
 
     /// Returns the record of the locks the task holds.

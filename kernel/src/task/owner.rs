@@ -3,7 +3,7 @@
 //! Island: turns the pointer of an [`Owner`] into a reference of the type that it was made of.
 //!
 //! # Invariants
-//! `kind` is the type of what `owner` points to, and `value` is where that is.
+//! Where there is an owner, `kind` is the type of what it points to, and `value` is where that is; else `kind` is a type that is nobody's.
 #![expect(
     unsafe_code,
     reason = "turns a pointer of unknown type into a reference of the type that was noted"
@@ -11,29 +11,36 @@
 
 use alloc::sync::Arc;
 use core::any::{Any, TypeId};
+use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use super::Owner;
 
-/// An owner, and what it is.
+/// An owner, and what it is; or nobody.
 pub(super) struct Owned {
-    owner: Owner,
+    owner: Option<Owner>,
     kind: TypeId,
     /// Where the owner's value is: behind the counts of its `Arc`, at a distance that its alignment says.
     value: AtomicPtr<()>,
 }
 
+/// What a task without an owner has: nobody else can ask for this type.
+struct Nobody;
+
 impl Owned {
     /// Notes what `owner` is.
-    pub(super) fn new(owner: Owner) -> Self {
-        let kind = Any::type_id(&*owner);
-        let value = AtomicPtr::new(Arc::as_ptr(&owner).cast::<()>().cast_mut());
+    pub(super) fn new(owner: Option<Owner>) -> Self {
+        let (kind, value) = match &owner {
+            Some(owner) => (Any::type_id(&**owner), Arc::as_ptr(owner).cast::<()>()),
+            None => (TypeId::of::<Nobody>(), ptr::null()),
+        };
+        let value = AtomicPtr::new(value.cast_mut());
         Self { owner, kind, value }
     }
 
     /// Returns the owner.
-    pub(super) fn owner(&self) -> &Owner {
-        &self.owner
+    pub(super) fn owner(&self) -> Option<&Owner> {
+        self.owner.as_ref()
     }
 
     /// Returns it as a `T`, if that is what it is.
@@ -43,7 +50,9 @@ impl Owned {
             return None;
         }
         let value = self.value.load(Relaxed).cast::<T>();
+        // SAFETY: what `Arc` points to does not lie at 0.
+        let value = unsafe { NonNull::new_unchecked(value) };
         // SAFETY: it is a `T` (the invariant), which lives as long as `self` refers to it.
-        Some(unsafe { &*value })
+        Some(unsafe { value.as_ref() })
     }
 }

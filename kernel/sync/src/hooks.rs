@@ -22,6 +22,12 @@ pub trait Hooks: Send + Sync + Sized + 'static {
     /// Turns interrupts off on this CPU and returns what they were.
     fn irq_save() -> Self::Irq;
 
+    /// The same where interrupts are known to be on.
+    #[inline]
+    fn irq_off() -> Self::Irq {
+        Self::irq_save()
+    }
+
     /// Puts interrupts back to what [`irq_save`](Self::irq_save) returned.
     fn irq_restore(irq: Self::Irq);
 

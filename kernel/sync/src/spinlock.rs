@@ -66,6 +66,17 @@ impl<T, const R: u8, H: Hooks> SpinLock<T, R, H> {
         self.lock_in(Order::Deeper)
     }
 
+    /// Takes the lock where interrupts are on, as they are in a system call that holds no other one.
+    #[inline]
+    pub fn lock_irq(&self) -> SpinGuard<'_, T, R, H> {
+        if self.impatient.load(Ordering::Relaxed) == 0
+            && let Some(guard) = self.attempt_after(H::irq_off(), Order::Deeper)
+        {
+            return guard;
+        }
+        self.wait(Order::Deeper)
+    }
+
     /// Takes the lock inside another one; the pair is checked at compile time.
     #[inline]
     pub fn lock_under<const OUTER: u8>(&self, _outer: &impl Held<OUTER>) -> SpinGuard<'_, T, R, H> {
@@ -153,7 +164,11 @@ impl<T, const R: u8, H: Hooks> SpinLock<T, R, H> {
 
     #[inline]
     fn attempt(&self, order: Order) -> Option<SpinGuard<'_, T, R, H>> {
-        let irq = H::irq_save();
+        self.attempt_after(H::irq_save(), order)
+    }
+
+    #[inline]
+    fn attempt_after(&self, irq: H::Irq, order: Order) -> Option<SpinGuard<'_, T, R, H>> {
         H::acquired(R, type_name::<T>(), order);
         let taken = self
             .locked

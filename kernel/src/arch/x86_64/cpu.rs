@@ -217,6 +217,14 @@ pub fn irq_save() -> IrqState {
     state
 }
 
+/// The same where they are on: nothing has to be looked at, neither now nor by [`irq_restore`].
+#[inline]
+pub fn irq_off() -> IrqState {
+    debug_assert!(irqs_enabled(), "who says that interrupts are on knows it");
+    interrupts::disable();
+    IrqState(true)
+}
+
 /// Puts interrupts back to how they were.
 #[inline]
 pub fn irq_restore(state: IrqState) {

@@ -15,10 +15,10 @@
 //!
 //! # Invariants
 //! - `.ex_table` holds only addresses of this file and of [`fpu_frame`](super::fpu_frame).
-//! - A fix-up of this file finds in RCX how many units the REP instruction has left.
+//! - A fix-up of a REP instruction of this file finds in RCX how many units it has left.
 #![expect(unsafe_code, reason = "the only instructions that touch user memory")]
 
-use core::arch::naked_asm;
+use core::arch::{asm, naked_asm};
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -64,6 +64,49 @@ pub fn read_into<T: FromBytes>(place: &mut MaybeUninit<T>, source: u64) -> Optio
     }
     // SAFETY: every byte was written, and any bytes are a `T`.
     Some(unsafe { place.assume_init_mut() })
+}
+
+/// Reads four words from the user address `source` into registers; `None` if not all of them are readable.
+#[inline]
+pub fn read_words(source: u64) -> Option<[u64; 4]> {
+    user_range(source, 32)?;
+    let [a, b, c, d, failed]: [u64; 5];
+    // SAFETY: the source is user memory, and each load is in the exception table.
+    unsafe {
+        asm!(
+            "cmp byte ptr [rip + {smap}], 0",
+            "je 2f",
+            "stac",
+            "2: mov {a}, [{source}]",
+            "3: mov {b}, [{source} + 8]",
+            "4: mov {c}, [{source} + 16]",
+            "5: mov {d}, [{source} + 24]",
+            "xor {failed:e}, {failed:e}",
+            "6: cmp byte ptr [rip + {smap}], 0",
+            "je 7f",
+            "clac",
+            "7:",
+            ".pushsection .text.fixup, \"ax\"",
+            "8: mov {failed:e}, 1",
+            "jmp 6b",
+            ".popsection",
+            ".pushsection .ex_table, \"a\"",
+            ".quad 2b, 8b",
+            ".quad 3b, 8b",
+            ".quad 4b, 8b",
+            ".quad 5b, 8b",
+            ".popsection",
+            smap = sym SMAP,
+            source = in(reg) source,
+            a = out(reg) a,
+            b = out(reg) b,
+            c = out(reg) c,
+            d = out(reg) d,
+            failed = out(reg) failed,
+            options(nostack),
+        );
+    }
+    (failed == 0).then_some([a, b, c, d])
 }
 
 /// Copies to the user address `destination` and returns how many bytes were *not* copied.
