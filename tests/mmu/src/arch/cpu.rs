@@ -12,6 +12,13 @@ pub fn irq_save() -> IrqState {
     IrqState(with_cpu(|cpu| core::mem::replace(&mut cpu.irqs_on, false)))
 }
 
+/// The same where they are on.
+pub fn irq_off() -> IrqState {
+    let state = irq_save();
+    assert!(state.0, "who says that interrupts are on knows it");
+    state
+}
+
 /// Puts interrupts back to how they were.
 pub fn irq_restore(state: IrqState) {
     with_cpu(|cpu| cpu.irqs_on = state.0);
