@@ -90,9 +90,15 @@ impl sync::Hooks for KernelHooks {
         cpu::irq_save()
     }
 
+    const IRQ_ON: Self::Irq = cpu::IrqState::ON;
+
     #[inline]
-    fn irq_off() -> Self::Irq {
-        cpu::irq_off()
+    fn irq_off() {
+        debug_assert!(
+            cpu::irqs_enabled(),
+            "who says that interrupts are on knows it"
+        );
+        cpu::irq_disable();
     }
 
     #[inline]

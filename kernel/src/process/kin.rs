@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 
 use abi::Signal;
-use abi::signal::SigAction;
 
 use super::{Field, Process};
 use crate::locks::SpinLock;
@@ -31,26 +30,19 @@ impl Process {
         members.push(Arc::downgrade(child));
         drop(members);
         *child.kin.lock() = Some(kin);
-        child.has_kin.store(true, Relaxed);
-        self.has_kin.store(true, Relaxed);
+        child.tells_actions.store(true, Relaxed);
+        self.tells_actions.store(true, Relaxed);
     }
 
     /// Tells those who share its handlers how a signal is taken from now on.
-    #[inline]
-    pub fn tell_kin(&self, signal: Signal, action: &SigAction) {
-        if self.has_kin.load(Relaxed) {
-            self.tell_all_kin(signal, action);
-        }
-    }
-
-    #[cold]
-    fn tell_all_kin(&self, signal: Signal, action: &SigAction) {
+    pub(super) fn tell_kin(&self, signal: Signal) {
         let Some(kin) = self.kin.lock().clone() else {
             return;
         };
+        let action = self.action(signal);
         let members: Vec<Arc<Self>> = kin.lock().iter().filter_map(Weak::upgrade).collect();
         for member in members.iter().filter(|member| member.pid != self.pid) {
-            member.with_signals(|signals| signals.set_action(signal, *action));
+            member.with_signals(|signals| signals.set_action(signal, action));
         }
     }
 

@@ -107,8 +107,9 @@ pub struct Process {
     alarm: Field<alarm::Alarm>,
     /// Its other timers.
     timers: Field<timer::Timers>,
-    /// Whether it ever had one of those that are made.
-    pub(crate) has_timers: AtomicBool,
+    /// Whether there may be somebody who has to know when a signal is taken in another way: timers that were made, or kin. Never taken
+    /// back.
+    tells_actions: AtomicBool,
     /// Whether somebody waits for some of its CPU time to be over: a timer, or a limit.
     pub(crate) watches_cpu: AtomicBool,
     /// For which barriers among its threads it is registered.
@@ -129,8 +130,6 @@ pub struct Process {
     pub(crate) dumpable: AtomicBool,
     /// The processes with which it shares the handlers of signals, itself included; usually none.
     kin: Field<Option<kin::Kin>>,
-    /// Whether there ever were such, so that others need not take the lock to see that there are none.
-    has_kin: AtomicBool,
     /// Whether it gets the children of its descendants that end.
     subreaper: AtomicBool,
     /// How many signals it was sent together with others; written under the tree's lock.
@@ -317,18 +316,40 @@ impl Process {
         self.program.lock().clone()
     }
 
-    /// Sets how a signal is taken, for the current process in a system call; returns how it was taken before if `wants_old`.
-    #[inline]
-    pub fn set_action(
-        &self,
-        signal: Signal,
-        action: &SigAction,
-        wants_old: bool,
-    ) -> Option<SigAction> {
+    /// Returns how a signal is taken.
+    pub fn action(&self, signal: Signal) -> SigAction {
+        self.group.lock().signals.action(signal)
+    }
+
+    /// Sets how a signal is taken, and returns how it was taken before; for a system call of the process.
+    pub fn replace_action(&self, signal: Signal, action: SigAction) -> SigAction {
         let mut group = self.group.lock_irq();
-        let old = wants_old.then(|| group.signals.action(signal));
-        group.signals.set_action(signal, *action);
-        old
+        let before = group.signals.action(signal);
+        group.signals.set_action(signal, action);
+        drop(group);
+        self.action_has_changed(signal);
+        before
+    }
+
+    /// The same for who does not ask how it was.
+    #[inline]
+    pub fn set_action(&self, signal: Signal, action: SigAction) {
+        self.group.lock_irq().signals.set_action(signal, action);
+        self.action_has_changed(signal);
+    }
+
+    #[inline]
+    fn action_has_changed(&self, signal: Signal) {
+        if self.tells_actions.load(Relaxed) {
+            self.tell_action(signal);
+        }
+    }
+
+    /// Tells who has to know that a signal is taken in another way now.
+    #[cold]
+    fn tell_action(&self, signal: Signal) {
+        self.timers_mind_action(signal);
+        self.tell_kin(signal);
     }
 
     /// Calls `visit` with the signal state.
@@ -364,7 +385,7 @@ impl Process {
             terminal: SpinLock::new(None),
             alarm: SpinLock::new(alarm::Alarm::default()),
             timers: SpinLock::new(timer::Timers::default()),
-            has_timers: AtomicBool::new(false),
+            tells_actions: AtomicBool::new(false),
             watches_cpu: AtomicBool::new(false),
             barriers: AtomicU32::new(0),
             io_priority: AtomicU32::new(0),
@@ -376,7 +397,6 @@ impl Process {
             cred: SpinLock::new(cred),
             dumpable: AtomicBool::new(true),
             kin: SpinLock::new(None),
-            has_kin: AtomicBool::new(false),
             subreaper: AtomicBool::new(false),
             child_changed: WaitQueue::new(),
             watchers: PollQueue::new(),

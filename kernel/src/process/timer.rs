@@ -85,7 +85,7 @@ pub fn create(
     if timers.entries.len() as u64 >= most || !may_grow {
         return Err(TooMany);
     }
-    process.has_timers.store(true, Relaxed);
+    process.tells_actions.store(true, Relaxed);
     let number = timers.next;
     timers.next = timers.next.wrapping_add(1).max(0);
     let notice = match signal {
@@ -281,7 +281,7 @@ impl Process {
         if signal::send_ring(self, thread, info, number) {
             self.mute(number);
             // Who stopped ignoring it meanwhile did not see that.
-            self.signal_action_changed(signal);
+            self.timers_mind_action(signal);
         }
     }
 
@@ -293,7 +293,7 @@ impl Process {
     }
 
     /// A signal may be ignored from now on, or no longer: rings that were passed over are sent, new ones noted.
-    pub fn signal_action_changed(&self, signal: Signal) {
+    pub(super) fn timers_mind_action(&self, signal: Signal) {
         let meant: Vec<(i32, Notice, bool)> = {
             let timers = self.timers.lock();
             let entries = timers.entries.iter();

@@ -1,10 +1,8 @@
 //! Signals: dispositions, masks, the alternate stack, waiting, and the return from a handler.
 
-use core::sync::atomic::Ordering::Relaxed;
-
 use abi::linux::{SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK};
 use abi::siginfo::UserSigInfo;
-use abi::signal::{SigAction, SigAltStack};
+use abi::signal::SigAltStack;
 use abi::{Errno, SigSet, Signal};
 use sigstate::MaskChange;
 use zerocopy::transmute;
@@ -13,7 +11,7 @@ use super::errno::bad_stack;
 use super::{SysResult, args};
 use crate::arch::trapframe::TrapFrame;
 use crate::mm::uaccess;
-use crate::process::{self, Process, alarm, signal, sigreturn, timer};
+use crate::process::{self, alarm, signal, sigreturn, timer};
 use crate::task;
 use crate::time;
 
@@ -27,33 +25,38 @@ pub fn rt_sigaction(frame: &mut TrapFrame) -> SysResult {
     let [number, new, old, size, ..] = frame.args();
     check_size(size)?;
     let signal = Signal::new(number as u32 as u64).ok_or(Errno::EINVAL);
-    let current = process::current();
-    let process: &Process = &current;
-    if new == 0 {
-        let signal = signal?;
-        let action = process.with_signals(|signals| signals.action(signal));
-        args::write_optional(old, &action)?;
-        return Ok(0);
-    }
     // An address that cannot be read is told of before a signal that does not exist.
-    let new: SigAction = transmute!(uaccess::read_words(new)?);
+    let action = match new {
+        0 => None,
+        _ => Some(transmute!(uaccess::read_words(new)?)),
+    };
     let signal = signal?;
-    if signal.is_unmaskable() {
+    if action.is_some() && signal.is_unmaskable() {
         return Err(Errno::EINVAL);
     }
-    let before = process.set_action(signal, &new, old != 0);
-    if task::current().has_signal_work() {
-        // What waited may have gone, as it is ignored now.
-        signal::with_own(|_| ());
-    }
-    if process.has_timers.load(Relaxed) {
-        process.signal_action_changed(signal);
-    }
-    process.tell_kin(signal, &new);
-    if let Some(before) = before {
-        args::write(old, &before)?;
+    let process = process::current();
+    match (action, old) {
+        (None, 0) => {}
+        (None, _) => args::write(old, &process.action(signal))?,
+        (Some(action), 0) => {
+            process.set_action(signal, action);
+            forget_ignored();
+        }
+        (Some(action), _) => {
+            let before = process.replace_action(signal, action);
+            forget_ignored();
+            args::write(old, &before)?;
+        }
     }
     Ok(0)
+}
+
+/// What waited for the calling thread may have gone, as it is ignored now.
+#[inline]
+fn forget_ignored() {
+    if task::current().has_signal_work() {
+        signal::with_own(|_| ());
+    }
 }
 
 /// `rt_sigprocmask(how, new, old, size of a set)`.

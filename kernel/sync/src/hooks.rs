@@ -22,11 +22,11 @@ pub trait Hooks: Send + Sync + Sized + 'static {
     /// Turns interrupts off on this CPU and returns what they were.
     fn irq_save() -> Self::Irq;
 
-    /// The same where interrupts are known to be on.
-    #[inline]
-    fn irq_off() -> Self::Irq {
-        Self::irq_save()
-    }
+    /// What [`irq_save`](Self::irq_save) returns where interrupts are on.
+    const IRQ_ON: Self::Irq;
+
+    /// Turns interrupts off where they are known to be on.
+    fn irq_off();
 
     /// Puts interrupts back to what [`irq_save`](Self::irq_save) returned.
     fn irq_restore(irq: Self::Irq);

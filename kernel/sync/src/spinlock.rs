@@ -70,11 +70,16 @@ impl<T, const R: u8, H: Hooks> SpinLock<T, R, H> {
     #[inline]
     pub fn lock_irq(&self) -> SpinGuard<'_, T, R, H> {
         if self.impatient.load(Ordering::Relaxed) == 0
-            && let Some(guard) = self.attempt_after(H::irq_off(), Order::Deeper)
+            && let Some(guard) = {
+                H::irq_off();
+                self.attempt_after(H::IRQ_ON, Order::Deeper)
+            }
         {
             return guard;
         }
-        self.wait(Order::Deeper)
+        // What interrupts were is known: no need to look when the guard goes.
+        let _ = self.wait(Order::Deeper).hand_over();
+        SpinGuard::new(self, H::IRQ_ON)
     }
 
     /// Takes the lock inside another one; the pair is checked at compile time.

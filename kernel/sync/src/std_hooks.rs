@@ -122,6 +122,15 @@ impl Hooks for StdHooks {
         IRQS_ON.replace(false)
     }
 
+    const IRQ_ON: bool = true;
+
+    fn irq_off() {
+        assert!(
+            IRQS_ON.replace(false),
+            "who says that interrupts are on knows it"
+        );
+    }
+
     fn irq_restore(irq: bool) {
         IRQS_ON.set(irq);
     }

@@ -40,6 +40,42 @@ fn interrupts_are_off_while_held_and_as_before_afterwards() {
 }
 
 #[test]
+fn who_knows_that_interrupts_are_on_finds_them_on_again_waited_or_not() {
+    let lock = RunQueueLock::new(0);
+    let add_one = || {
+        let mut guard = lock.lock_irq();
+        *guard += 1;
+        let off = !StdHooks::irqs_on();
+        drop(guard);
+        off && StdHooks::irqs_on() && StdHooks::held().is_empty()
+    };
+    assert!(add_one());
+    let guard = lock.lock();
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| {
+            sender.send(StdHooks::current()).unwrap();
+            add_one()
+        });
+        let spinner = receiver.recv().unwrap();
+        let irqs = iter::repeat_with(|| StdHooks::irqs_while_spinning(&spinner));
+        assert_eq!(irqs.flatten().next(), Some(true));
+        drop(guard);
+        assert!(waiter.join().unwrap());
+    });
+    assert_eq!(*lock.lock(), 2);
+}
+
+#[test]
+#[should_panic = "who says that interrupts are on knows it"]
+fn who_is_wrong_about_interrupts_is_told() {
+    let outer = RunQueueLock::new(());
+    let inner = SpinLock::<(), { rank::FRAME }, StdHooks>::new(());
+    let _outer = outer.lock();
+    drop(inner.lock_irq());
+}
+
+#[test]
 fn a_failed_try_leaves_no_trace() {
     let lock = RunQueueLock::new(());
     let guard = lock.lock();

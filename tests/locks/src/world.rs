@@ -91,6 +91,10 @@ impl Hooks for World {
 
     fn irq_save() {}
 
+    const IRQ_ON: () = ();
+
+    fn irq_off() {}
+
     fn irq_restore((): ()) {}
 
     fn acquired(_: u8, _: &'static str, _: Order) {}

@@ -63,12 +63,13 @@ impl Signal {
 
     /// Returns the place in a table of all signals, counted from 0.
     pub const fn index(self) -> usize {
-        self.0 as usize - 1
+        // The remainder is what it was: it tells the compiler that a table of all signals has such a place.
+        (self.0 as usize - 1) % Self::COUNT
     }
 
     /// Says whether this is a signal that can be neither caught, blocked nor ignored.
     pub const fn is_unmaskable(self) -> bool {
-        matches!(self, Self::KILL | Self::STOP)
+        SigSet::UNMASKABLE.contains(self)
     }
 
     /// Returns what happens where the process has not said otherwise.

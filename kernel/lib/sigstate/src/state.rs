@@ -29,7 +29,7 @@ const KNOWN_FLAGS: u64 = (SA_NOCLDSTOP
 /// The signal state of a process. Each thread has a slot, whose number is its name here.
 #[derive(Clone, Debug)]
 pub struct SignalState {
-    pub(crate) actions: Box<[SigAction]>,
+    pub(crate) actions: Box<[SigAction; Signal::COUNT]>,
     /// Sent to the process.
     pub(crate) shared: Queue,
     /// Whether it ignores what it has no handler for, as init does.
@@ -75,11 +75,18 @@ pub struct NoRoom;
 impl SignalState {
     /// Everything as it is by default, with one thread, in slot 0; a `protected` process ignores what it has no handler for.
     pub fn new(protected: bool) -> Self {
-        let actions = alloc::vec![SigAction::default(); Signal::COUNT].into_boxed_slice();
-        Self::with(actions, ThreadSignals::new(), protected)
+        Self::with(
+            Box::new([SigAction::default(); _]),
+            ThreadSignals::new(),
+            protected,
+        )
     }
 
-    fn with(actions: Box<[SigAction]>, thread: ThreadSignals, protected: bool) -> Self {
+    fn with(
+        actions: Box<[SigAction; Signal::COUNT]>,
+        thread: ThreadSignals,
+        protected: bool,
+    ) -> Self {
         Self {
             actions,
             shared: Queue::new(),
@@ -182,7 +189,7 @@ impl SignalState {
 
     /// Forgets every handler; what is ignored stays so.
     pub fn reset_handlers(&mut self) {
-        for action in &mut self.actions {
+        for action in self.actions.iter_mut() {
             let handler = match action.handler {
                 SIG_IGN => SIG_IGN,
                 _ => SIG_DFL,

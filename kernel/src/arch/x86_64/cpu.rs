@@ -209,20 +209,17 @@ fn set_syscall() {
 #[must_use = "interrupts stay off until it is given back to irq_restore"]
 pub struct IrqState(bool);
 
+impl IrqState {
+    /// Interrupts were on.
+    pub const ON: Self = Self(true);
+}
+
 /// Turns interrupts off and returns how they were.
 #[inline]
 pub fn irq_save() -> IrqState {
     let state = IrqState(irqs_enabled());
     interrupts::disable();
     state
-}
-
-/// The same where they are on: nothing has to be looked at, neither now nor by [`irq_restore`].
-#[inline]
-pub fn irq_off() -> IrqState {
-    debug_assert!(irqs_enabled(), "who says that interrupts are on knows it");
-    interrupts::disable();
-    IrqState(true)
 }
 
 /// Puts interrupts back to how they were.

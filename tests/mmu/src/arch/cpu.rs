@@ -7,16 +7,19 @@ use crate::sim::cpu::with_cpu;
 #[must_use = "interrupts stay off until it is given back to irq_restore"]
 pub struct IrqState(bool);
 
+impl IrqState {
+    /// Interrupts were on.
+    pub const ON: Self = Self(true);
+}
+
 /// Turns interrupts off and returns how they were.
 pub fn irq_save() -> IrqState {
     IrqState(with_cpu(|cpu| core::mem::replace(&mut cpu.irqs_on, false)))
 }
 
-/// The same where they are on.
-pub fn irq_off() -> IrqState {
-    let state = irq_save();
-    assert!(state.0, "who says that interrupts are on knows it");
-    state
+/// Turns interrupts off.
+pub fn irq_disable() {
+    with_cpu(|cpu| cpu.irqs_on = false);
 }
 
 /// Puts interrupts back to how they were.
