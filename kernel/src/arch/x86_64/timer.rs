@@ -3,7 +3,7 @@
 //! Two clocks of unknown speed are measured once against one that is known: the timer chip's channel 2,
 //! 1,193,182 Hz in every PC. The time stamp counter then says what time it is, the local APIC's timer interrupts.
 //!
-//! A measurement is two samples of all three clocks, [`WINDOW`] apart. Each sample is the tightest of a few,
+//! A measurement is two samples of all three clocks, [`WINDOW`] apart, or less where that is always missed. Each sample is the tightest of a few,
 //! so that a moment in which the host gave the emulator no time does not count. All waiting is bounded:
 //! a chip that does not count is an error with a name, not a hang.
 //!
@@ -28,8 +28,10 @@ const NS_PER_SECOND: u64 = 1_000_000_000;
 const PIT_HZ: u64 = 1_193_182;
 /// How long to measure, in the chip's ticks: 20 ms. It must be over before 16 bits have run out, after 55 ms.
 const WINDOW: u16 = 23_864;
-/// How often to measure again if the window was missed.
+/// How often to measure with the same window, if it was missed.
 const ATTEMPTS: u32 = 8;
+/// How often to go on with half of it: an emulator that gets little of its host's time may miss all that are longer.
+const HALVINGS: u32 = 4;
 /// How many readings without a change mean that the chip does not count.
 const SILENCE: u32 = 20_000;
 /// How many pauses between two readings: a reading costs as much as hundreds of instructions.
@@ -226,12 +228,13 @@ struct Sample {
 
 /// Returns a sample from the beginning and one from the end of a window.
 fn measure() -> Result<(Sample, Sample), TimerError> {
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS * (1 + HALVINGS) {
+        let window = WINDOW >> (attempt / ATTEMPTS);
         start_pit();
         apic::start_timer(u32::MAX);
         wait_below(u16::MAX)?;
         let first = sample();
-        wait_below(first.pit.saturating_sub(WINDOW))?;
+        wait_below(first.pit.saturating_sub(window))?;
         let last = sample();
         // Once the count has run out it starts again: the two samples would not belong together.
         let in_time = !pit_ran_out() && last.pit < first.pit;
