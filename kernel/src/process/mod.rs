@@ -13,6 +13,7 @@
 //! of them are held together. The tree's lock comes before them.
 
 pub mod account;
+mod action;
 pub mod alarm;
 pub mod caller;
 pub mod creds;
@@ -77,8 +78,6 @@ pub use fault::{Fault, kill_by_fault, signal_fault};
 pub use init::start_init;
 pub use thread::{Thread, current_thread};
 
-use abi::Signal;
-use abi::signal::SigAction;
 use cred::Cred;
 use group::Group;
 use limits::Limits;
@@ -314,42 +313,6 @@ impl Process {
     /// Returns what program it runs.
     pub fn program(&self) -> Program {
         self.program.lock().clone()
-    }
-
-    /// Returns how a signal is taken.
-    pub fn action(&self, signal: Signal) -> SigAction {
-        self.group.lock().signals.action(signal)
-    }
-
-    /// Sets how a signal is taken, and returns how it was taken before; for a system call of the process.
-    pub fn replace_action(&self, signal: Signal, action: SigAction) -> SigAction {
-        let mut group = self.group.lock_irq();
-        let before = group.signals.action(signal);
-        group.signals.set_action(signal, action);
-        drop(group);
-        self.action_has_changed(signal);
-        before
-    }
-
-    /// The same for who does not ask how it was.
-    #[inline]
-    pub fn set_action(&self, signal: Signal, action: SigAction) {
-        self.group.lock_irq().signals.set_action(signal, action);
-        self.action_has_changed(signal);
-    }
-
-    #[inline]
-    fn action_has_changed(&self, signal: Signal) {
-        if self.tells_actions.load(Relaxed) {
-            self.tell_action(signal);
-        }
-    }
-
-    /// Tells who has to know that a signal is taken in another way now.
-    #[cold]
-    fn tell_action(&self, signal: Signal) {
-        self.timers_mind_action(signal);
-        self.tell_kin(signal);
     }
 
     /// Calls `visit` with the signal state.
