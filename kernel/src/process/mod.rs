@@ -5,7 +5,7 @@
 //!    their signals. [`tree`]: who is whose child.
 //! 2. [`image`]: a new address space for a program; [`layout`]: where its parts go. [`exec`], [`fork`], [`exit`], [`wait`]: the life
 //!    of a process. [`init`]: the first one.
-//! 3. [`signal`]: how one process reaches another. [`fault`]: how a program reaches itself. [`signalfd`]: reading it. [`deliver`]: how
+//! 3. [`signal`]: how one process reaches another; `action`: how a signal is taken. [`fault`]: how a program reaches itself. [`signalfd`]: reading it. [`deliver`]: how
 //!    handlers start, [`sigreturn`]: how they return. [`stop`]: processes that stop and go on. `terminal`: whose terminal it is. [`alarm`]: a signal at a time. [`oom`]: who ends when there is no memory.
 //! 4. [`futex`]: sleeping on a word of memory, `robust`: the words of the dead. [`limits`], [`usage`], [`view`] and `status` (what `/proc/PID` shows), `parents` (what it wants of its family), [`account`] (CPU time), [`power`] (how it all ends).
 //!
